@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Benchmarks of gochan against its peers.
+//!
+//! `cargo run --release -p bench --bin vsgo` runs our workloads next to the benchmarks that the Go
+//! distribution brings for its own runtime, and next to a few whole programs written in both
+//! languages. The two sides take turns, each measurement in a process of its own, so that a
+//! machine that slows down for a while slows down both.
+//!
+//! - [`measure`]: how often a workload is run, and what an operation of it takes.
+//! - [`workloads`]: our side of Go's benchmarks, under Go's names.
+//! - [`programs`]: whole programs, timed from the start of the process to its end.
+//! - [`go_peer`]: finds Go, builds its benchmarks and our Go programs, reads what they print.
+//! - [`comparison`]: lets both sides take turns and collects the figures.
+//! - [`summary`], [`report`], [`chart`]: what becomes of the figures.
+
+#![deny(missing_docs)]
+
+pub mod chart;
+pub mod cli;
+pub mod comparison;
+pub mod go_peer;
+pub mod measure;
+mod process;
+pub mod programs;
+pub mod report;
+pub mod result_line;
+pub mod summary;
+pub mod workloads;

@@ -1,0 +1,111 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use regex::Regex;
+
+/// Runs gochan's benchmarks next to those of the Go distribution.
+///
+/// Both sides take turns, each measurement in a process of its own. Reported are medians over the
+/// rounds; a ratio below 1 says that gochan takes less time.
+#[derive(Debug, Parser)]
+#[command(name = "vsgo", args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What a child process of a comparison is to do.
+    #[command(subcommand)]
+    pub side: Option<Side>,
+    /// What to compare.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Options of a comparison.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Run only what has a name that fits the expression
+    #[arg(long, value_name = "REGEX", default_value = "")]
+    pub filter: Regex,
+    /// Measure each side this many times
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Numbers of worker threads (GOMAXPROCS)
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2", value_parser = workers)]
+    pub workers: Vec<usize>,
+    /// How long a measurement is to take at least
+    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = humantime::parse_duration)]
+    pub time: Duration,
+    /// The go command [default: the one on PATH, or target/go-venv/bin/go]
+    #[arg(long, value_name = "PATH", env = "GOCHAN_BENCH_GO")]
+    pub go: Option<PathBuf>,
+    /// Write the figures to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw the ratios to a file
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Print the names and end
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// Our side of a measurement.
+#[derive(Debug, Subcommand)]
+pub enum Side {
+    /// Measures one workload and prints the result as Go does.
+    #[command(hide = true)]
+    Measure {
+        /// The workload's name.
+        name: String,
+        /// The number of worker threads.
+        #[arg(long, value_parser = workers)]
+        workers: usize,
+        /// How long the measured run is to take at least.
+        #[arg(long, value_parser = humantime::parse_duration)]
+        time: Duration,
+    },
+    /// Runs our side of `Program/Pool1ms` and prints what its jobs computed.
+    #[command(hide = true)]
+    Pool {
+        /// How many jobs.
+        jobs: u64,
+        /// How long each is.
+        turns: u64,
+    },
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("there is no runtime without workers".to_owned()),
+        Ok(workers) => Ok(workers),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults() {
+        let cli = Cli::try_parse_from(["vsgo"]).unwrap();
+        assert_eq!(cli.options.workers, [1, 2]);
+        assert_eq!(cli.options.rounds, 5);
+        assert_eq!(cli.options.time, Duration::from_millis(200));
+        assert!(cli.options.filter.is_match("ChanSync"));
+    }
+
+    #[test]
+    fn refuses_no_workers() {
+        assert!(Cli::try_parse_from(["vsgo", "--workers", "1,0"]).is_err());
+        assert!(Cli::try_parse_from(["vsgo", "--rounds", "0"]).is_err());
+    }
+}

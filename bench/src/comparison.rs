@@ -1,0 +1,185 @@
+//! Lets both sides take turns.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use gochan::runtime::{Config, Runtime};
+
+use crate::cli::Options;
+use crate::go_peer::{Go, GoBenchmarks};
+use crate::measure::measure;
+use crate::process;
+use crate::programs::{PROGRAMS, Prepared, Program};
+use crate::result_line::ResultLine;
+use crate::summary::{Comparison, Samples};
+use crate::workloads::{WORKLOADS, Workload};
+
+/// Two sides that do the same.
+trait Contest {
+    /// Measures ours, in nanoseconds for each operation.
+    fn ours(&self, workers: usize) -> Result<f64>;
+    /// Measures the peer's, if there is one.
+    fn peer(&self, workers: usize) -> Option<Result<f64>>;
+}
+
+/// A workload against Go's benchmark of its name.
+struct Benchmark<'a> {
+    workload: &'a Workload,
+    time: Duration,
+    go: Option<&'a GoBenchmarks>,
+}
+
+impl Benchmark<'_> {
+    /// A side that needs this long hangs: growing to the measured run takes a few times the
+    /// measured time.
+    fn limit(&self) -> Duration {
+        Duration::from_secs(60) + 40 * self.time
+    }
+}
+
+impl Contest for Benchmark<'_> {
+    fn ours(&self, workers: usize) -> Result<f64> {
+        let output = process::run(
+            Command::new(std::env::current_exe()?)
+                .args(["measure", self.workload.name])
+                .args(["--workers", &workers.to_string()])
+                .args(["--time", &format!("{}ns", self.time.as_nanos())]),
+            self.limit(),
+        )?
+        .output;
+        let results = ResultLine::parse_all(&output);
+        let result = results.first().context("no result was printed")?;
+        Ok(result.measurement.nanos_per_op)
+    }
+
+    fn peer(&self, workers: usize) -> Option<Result<f64>> {
+        let go = self.go.filter(|_| self.workload.in_go)?;
+        let measured = go.measure(self.workload.name, workers, self.time, self.limit());
+        Some(measured.map(|measurement| measurement.nanos_per_op))
+    }
+}
+
+impl Contest for Prepared {
+    fn ours(&self, workers: usize) -> Result<f64> {
+        Ok(self.run_ours(workers)?.as_nanos() as f64)
+    }
+
+    fn peer(&self, workers: usize) -> Option<Result<f64>> {
+        let measured = self.run_peer(workers)?;
+        Some(measured.map(|took| took.as_nanos() as f64))
+    }
+}
+
+/// The names of all that can be compared.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let workloads = WORKLOADS.iter().map(|workload| workload.name);
+    workloads.chain(PROGRAMS.iter().map(|program| program.name))
+}
+
+/// Compares what `options` ask for. What fails on our side is in the rows; an error is returned
+/// when the peer cannot be built.
+pub fn compare(options: &Options, go: Option<&Go>) -> Result<Vec<Comparison>> {
+    let directory = tempfile::tempdir()?;
+    let mut rows = benchmarks(options, go, directory.path())?;
+    rows.extend(programs(options, go, directory.path()));
+    Ok(rows)
+}
+
+fn benchmarks(options: &Options, go: Option<&Go>, directory: &Path) -> Result<Vec<Comparison>> {
+    let chosen: Vec<&Workload> = WORKLOADS
+        .iter()
+        .filter(|workload| options.filter.is_match(workload.name))
+        .collect();
+    let built = match go {
+        Some(go) if chosen.iter().any(|workload| workload.in_go) => {
+            Some(go.build_benchmarks(directory)?)
+        }
+        _ => None,
+    };
+    let mut rows = Vec::new();
+    for workload in chosen {
+        let contest = Benchmark {
+            workload,
+            time: options.time,
+            go: built.as_ref(),
+        };
+        for &workers in &options.workers {
+            rows.push(take_turns(&contest, workload.name, workers, options.rounds));
+        }
+    }
+    Ok(rows)
+}
+
+fn programs(options: &Options, go: Option<&Go>, directory: &Path) -> Vec<Comparison> {
+    let mut rows = Vec::new();
+    for program in PROGRAMS {
+        let counts = counts_for(program, options);
+        if counts.is_empty() {
+            continue;
+        }
+        let prepared = program.prepare(directory, go);
+        for workers in counts {
+            rows.push(match &prepared {
+                Ok(prepared) => take_turns(prepared, program.name, workers, options.rounds),
+                Err(error) => Comparison::new(
+                    program.name,
+                    workers,
+                    &Samples::default(),
+                    Some(format!("{error:#}")),
+                ),
+            });
+        }
+    }
+    rows
+}
+
+fn counts_for(program: &Program, options: &Options) -> Vec<usize> {
+    let fits = options.filter.is_match(program.name);
+    let counts = options.workers.iter().copied();
+    counts
+        .filter(|&workers| fits && workers >= program.least_workers)
+        .collect()
+}
+
+/// Ours, the peer's, ours, the peer's, … until the rounds are over or a side fails.
+fn take_turns(contest: &impl Contest, name: &str, workers: usize, rounds: u32) -> Comparison {
+    let mut samples = Samples::default();
+    let mut failure = None;
+    for round in 1..=rounds {
+        eprint!("\r\x1b[K{name}, workers: {workers}, round {round} of {rounds}");
+        match contest.ours(workers) {
+            Ok(nanos) => samples.ours.push(nanos),
+            Err(error) => failure = Some(format!("ours: {error:#}")),
+        }
+        match contest.peer(workers) {
+            Some(Ok(nanos)) => samples.peer.push(nanos),
+            Some(Err(error)) => failure = Some(format!("Go's: {error:#}")),
+            None => {}
+        }
+        if failure.is_some() {
+            break;
+        }
+    }
+    eprint!("\r\x1b[K");
+    // A round in which one side failed has no partner.
+    if samples.ours.len() < samples.peer.len() {
+        samples.peer.truncate(samples.ours.len().max(1));
+    }
+    Comparison::new(name, workers, &samples, failure)
+}
+
+/// Measures one of our workloads in this process, on a runtime of its own.
+pub fn measure_ours(name: &str, workers: usize, time: Duration) -> Result<ResultLine> {
+    let workload =
+        Workload::named(name).with_context(|| format!("no workload is called {name}"))?;
+    let threads = if workload.one_worker { 1 } else { workers };
+    let runtime = Runtime::new(Config::new().workers(threads))?;
+    let measurement = runtime.run(move || measure(workload.run, threads, time));
+    Ok(ResultLine {
+        name: name.to_owned(),
+        workers,
+        measurement,
+    })
+}

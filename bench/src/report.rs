@@ -1,0 +1,144 @@
+//! The figures as text.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::programs::PREFIX;
+use crate::summary::{Comparison, mean_ratio, worst};
+
+/// The table, the geometric means, and the five worst.
+pub fn text(rows: &[Comparison]) -> String {
+    let mut text = format!("{}\n", table(rows));
+    let (programs, benchmarks): (Vec<_>, Vec<_>) =
+        rows.iter().partition(|row| row.name.starts_with(PREFIX));
+    for (kind, rows) in [("benchmarks", benchmarks), ("programs", programs)] {
+        means(&mut text, kind, &rows);
+    }
+    let worst = worst(rows, 5);
+    if !worst.is_empty() {
+        text.push_str("\nworst five:\n");
+        for row in worst {
+            let ratio = row.ratio.unwrap_or(f64::NAN);
+            let (name, workers) = (&row.name, row.workers);
+            let _ = writeln!(text, "  {ratio:6.2}  {name}, {}", workers_of(workers));
+        }
+    }
+    for row in rows {
+        if let Some(failure) = &row.failure {
+            let _ = writeln!(
+                text,
+                "\nfailed: {}, {}: {failure}",
+                row.name,
+                workers_of(row.workers)
+            );
+        }
+    }
+    text
+}
+
+fn table(rows: &[Comparison]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["name", "workers", "ours ns", "Go ns", "ratio", "spread"]);
+    for row in rows {
+        table.add_row([
+            row.name.clone(),
+            row.workers.to_string(),
+            nanos(row.ours_ns),
+            nanos(row.peer_ns),
+            ratio(row.ratio),
+            match (row.ratio_low, row.ratio_high) {
+                (Some(low), Some(high)) => format!("{low:.2}–{high:.2}"),
+                _ => String::new(),
+            },
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn means(text: &mut String, kind: &str, rows: &[&Comparison]) {
+    let mut counts: Vec<_> = rows.iter().map(|row| row.workers).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    for &workers in &counts {
+        let at = rows.iter().copied().filter(|row| row.workers == workers);
+        if let Some((mean, count)) = mean_ratio(at) {
+            let workers = workers_of(workers);
+            let _ = writeln!(
+                text,
+                "geometric mean of {count} {kind}, {workers}: {mean:.3}"
+            );
+        }
+    }
+    if counts.len() > 1
+        && let Some((mean, count)) = mean_ratio(rows.iter().copied())
+    {
+        let _ = writeln!(text, "geometric mean of all {count} {kind}: {mean:.3}");
+    }
+}
+
+fn workers_of(workers: usize) -> String {
+    match workers {
+        1 => "1 worker".to_owned(),
+        n => format!("{n} workers"),
+    }
+}
+
+/// Three significant digits are more than repeat from run to run.
+fn nanos(value: Option<f64>) -> String {
+    match value {
+        None => "-".to_owned(),
+        Some(value) if value < 10.0 => format!("{value:.2}"),
+        Some(value) if value < 100.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.0}"),
+    }
+}
+
+fn ratio(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::Samples;
+
+    fn row(name: &str, workers: usize, ours: f64, peer: Option<f64>) -> Comparison {
+        let samples = Samples {
+            ours: vec![ours],
+            peer: peer.into_iter().collect(),
+        };
+        Comparison::new(name, workers, &samples, None)
+    }
+
+    #[test]
+    fn says_means_and_worst() {
+        let mut rows = vec![
+            row("ChanSync", 1, 50.0, Some(200.0)),
+            row("ChanSync", 2, 100.0, Some(200.0)),
+            row("Spawn/Finish", 1, 31.44, None),
+            row("Program/Pool1ms", 2, 1e8, Some(1e8)),
+        ];
+        rows[3].failure = Some("it stopped".to_owned());
+        let text = text(&rows);
+        for line in [
+            "geometric mean of 1 benchmarks, 1 worker: 0.250",
+            "geometric mean of 1 benchmarks, 2 workers: 0.500",
+            "geometric mean of all 2 benchmarks: 0.354",
+            "geometric mean of 1 programs, 2 workers: 1.000",
+            "    1.00  Program/Pool1ms, 2 workers",
+            "    0.25  ChanSync, 1 worker",
+            "failed: Program/Pool1ms, 2 workers: it stopped",
+        ] {
+            assert!(
+                text.lines().any(|have| have == line),
+                "{line}\nnot in\n{text}"
+            );
+        }
+        assert!(text.contains("31.4"), "{text}");
+    }
+}
