@@ -26,7 +26,7 @@ pub fn write_svg(path: &Path, rows: &[Comparison]) -> Result<()> {
 
 fn draw<'a>(path: &'a Path, bars: &[(String, f64)]) -> Result<(), Box<dyn Error + 'a>> {
     let count = bars.len();
-    let lowest = bars.iter().map(|bar| bar.1).fold(0.5, f64::min) / 1.2;
+    let lowest = bars.iter().map(|bar| bar.1).fold(0.25, f64::min) / 1.2;
     let highest = bars.iter().map(|bar| bar.1).fold(2.0, f64::max) * 1.2;
     let height = ROW_HEIGHT * count as u32 + 90;
     let root = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
@@ -39,7 +39,10 @@ fn draw<'a>(path: &'a Path, bars: &[(String, f64)]) -> Result<(), Box<dyn Error 
         .margin(10)
         .y_label_area_size(230)
         .x_label_area_size(35)
-        .build_cartesian_2d((lowest..highest).log_scale(), (0..count).into_segmented())?;
+        .build_cartesian_2d(
+            (lowest..highest).log_scale().base(2.0),
+            (0..count).into_segmented(),
+        )?;
     // The first bar stands at the top, so rows count down from the last segment.
     let label = |segment: &SegmentValue<usize>| match segment {
         SegmentValue::CenterOf(row) if *row < count => bars[count - 1 - row].0.clone(),
@@ -50,7 +53,7 @@ fn draw<'a>(path: &'a Path, bars: &[(String, f64)]) -> Result<(), Box<dyn Error 
         .disable_y_mesh()
         .y_labels(count + 1)
         .y_label_formatter(&label)
-        .x_label_formatter(&|ratio| format!("{ratio:.2}"))
+        .x_label_formatter(&|ratio| ratio.to_string())
         .x_desc("ratio, below 1 is faster")
         .draw()?;
     chart.draw_series(bars.iter().rev().enumerate().map(|(row, (_, ratio))| {

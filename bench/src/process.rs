@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use wait_timeout::ChildExt;
 
+/// How many lines of a failed process are shown.
+const MESSAGE_LINES: usize = 4;
+
 /// What a process that ended well left behind.
 #[derive(Debug)]
 pub struct Finished {
@@ -41,12 +44,12 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Finished> {
                 None => format!("no end after {}", humantime::format_duration(limit)),
             };
             let errors = read(&mut errors)?;
-            bail!(
-                "{how}: {}",
-                first_line(&errors)
-                    .or(first_line(&output))
-                    .unwrap_or("no message")
-            )
+            let said = beginning(if errors.trim().is_empty() {
+                &output
+            } else {
+                &errors
+            });
+            bail!("{how}: {said}")
         }
     }
 }
@@ -66,8 +69,18 @@ fn wait(command: &mut Command, limit: Duration) -> Result<(Option<ExitStatus>, D
     Ok((status, took))
 }
 
-fn first_line(text: &str) -> Option<&str> {
-    text.lines().find(|line| !line.trim().is_empty())
+/// The first lines of what a process had to say.
+fn beginning(text: &str) -> String {
+    let lines: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    match lines.len() {
+        0 => "no message".to_owned(),
+        1..=MESSAGE_LINES => lines.join(" | "),
+        _ => format!("{} | …", lines[..MESSAGE_LINES].join(" | ")),
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +105,12 @@ mod tests {
     fn failure_says_what_was_printed() {
         let error = run(&mut shell("echo out; echo wrong >&2; exit 3"), LONG).unwrap_err();
         assert_eq!(error.to_string(), "exit status: 3: wrong");
+    }
+
+    #[test]
+    fn long_messages_are_cut() {
+        let error = run(&mut shell("seq 9 >&2; exit 1"), LONG).unwrap_err();
+        assert_eq!(error.to_string(), "exit status: 1: 1 | 2 | 3 | 4 | …");
     }
 
     #[test]
