@@ -1,0 +1,109 @@
+//! What the attributes refuse.
+
+use proc_macro2::{Span, TokenStream};
+
+use super::Kind;
+use super::ast::{Choice, Function};
+use crate::refusal::{Refusal, nearest};
+
+/// The options of `#[gochan::test]`.
+const TEST_OPTIONS: &[&str] = &["workers", "seed", "virtual_time", "crate"];
+
+/// All that is wrong.
+pub fn check(kind: Kind, options: &[Choice], function: &Function) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    for (at, choice) in options.iter().enumerate() {
+        if let Some(refusal) = check_choice(kind, choice, &options[..at]) {
+            refusals.push(refusal);
+        }
+    }
+    let attribute = kind.attribute();
+    if let Some(asynchronous) = &function.asynchronous {
+        refusals.push(Refusal::new(
+            asynchronous.span(),
+            format!("`{attribute}` takes a plain function, not an `async fn`"),
+            "remove `async`: a goroutine waits in plain calls, such as `<-ch`",
+        ));
+    }
+    if !function.arguments.stream().is_empty() {
+        refusals.push(Refusal::new(
+            function.arguments.span(),
+            format!("a function under `{attribute}` takes no arguments"),
+            "nobody calls it with any; `std::env::args()` has the program's",
+        ));
+    }
+    if let Some(span) = function.generics {
+        refusals.push(Refusal::new(
+            span,
+            format!("a function under `{attribute}` cannot be generic"),
+            "remove the parameters",
+        ));
+    }
+    if kind == Kind::Main && function.name != "main" {
+        refusals.push(Refusal::new(
+            function.name.span(),
+            "`#[gochan::main]` is for the function `main`",
+            "call it `main`, or run it in a runtime of its own: `Runtime::new(config)?.run(f)`",
+        ));
+    }
+    refusals
+}
+
+fn check_choice(kind: Kind, choice: &Choice, earlier: &[Choice]) -> Option<Refusal> {
+    let attribute = kind.attribute();
+    let known = match kind {
+        Kind::Main => &["crate"],
+        Kind::Test => TEST_OPTIONS,
+    };
+    let listed = match kind {
+        Kind::Main => "its only option is `crate = path`",
+        Kind::Test => "the options are `workers = n`, `seed = n`, `virtual_time = true` and `crate = path`",
+    };
+    let Some(word) = &choice.word else {
+        let message = format!("this is not an option of `{attribute}`");
+        return Some(Refusal::new(choice.span, message, listed));
+    };
+    let word = word.to_string();
+    if !known.contains(&word.as_str()) {
+        let help = if kind == Kind::Main && TEST_OPTIONS.contains(&word.as_str()) {
+            "`main` runs on the default runtime; make one for another configuration: \
+             `Runtime::new(Config::new().workers(2))?.run(|| …)`"
+                .to_owned()
+        } else {
+            match nearest(&word, known) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => listed.to_owned(),
+            }
+        };
+        let message = format!("`{attribute}` has no option `{word}`");
+        return Some(Refusal::new(choice.span, message, help));
+    }
+    if earlier
+        .iter()
+        .any(|other| other.word.as_ref().is_some_and(|other| *other == word))
+    {
+        let message = format!("`{word}` is given twice");
+        return Some(Refusal::new(choice.span, message, "leave one of them out"));
+    }
+    choice.value.is_empty().then(|| {
+        let message = format!("`{word}` has no value");
+        Refusal::new(choice.span, message, listed)
+    })
+}
+
+/// The error for an item that is no function with a body; the item stays.
+pub fn not_a_function(kind: Kind, item: TokenStream) -> TokenStream {
+    let span = item
+        .clone()
+        .into_iter()
+        .next()
+        .map_or_else(Span::call_site, |token| token.span());
+    let message = format!("`{}` goes on a function", kind.attribute());
+    let help = match kind {
+        Kind::Main => "write `#[gochan::main] fn main() { … }`",
+        Kind::Test => "write `#[gochan::test] fn name() { … }`",
+    };
+    let mut tokens = Refusal::new(span, message, help).into_tokens();
+    tokens.extend(item);
+    tokens
+}

@@ -1,0 +1,235 @@
+//! What a `go!` becomes.
+//!
+//! ```text
+//! {
+//!     let a = a.clone();                                        // clone(a)
+//!     match (GoOptions::new().name(…), arguments, …) {          // evaluated now, in source order
+//!         (options, argument, …) => go(site, options, move || { body })
+//!     }
+//! }
+//! ```
+//!
+//! An argument that is a variable, a path, a literal or a closure stands in the body as it was
+//! written: moving it into the goroutine is all that evaluating it now would do, and the compiler
+//! can tell more about it there.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{format_ident, quote_spanned};
+
+use super::ast::{Body, Choice, ChoiceKind, Cloned, Go};
+use crate::names::Names;
+use crate::refusal::Refusal;
+
+/// Lowers `go`, with the refusals in front.
+pub fn expand(go: Go, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
+    let span = Span::mixed_site();
+    let refused: TokenStream = refusals
+        .into_iter()
+        .map(|refusal| {
+            let refusal = refusal.into_tokens();
+            quote_spanned!(span=> #refusal;)
+        })
+        .collect();
+    let clones = clones(&go.options, span);
+    let mut now = Operands::new(span);
+    let options = now.add(options(&go.options, names, span));
+    let body = body(go.body, &mut now);
+    let scope = go.options.iter().find_map(|choice| match &choice.kind {
+        ChoiceKind::In(scope) => Some(scope),
+        _ => None,
+    });
+    let local = go
+        .options
+        .iter()
+        .any(|choice| matches!(choice.kind, ChoiceKind::Local));
+    let function = match (scope, local) {
+        (Some(_), _) => "go_scoped",
+        (None, true) => "go_local",
+        (None, false) => "go",
+    };
+    let function = names.private(function, span);
+    let scope = scope.map(|scope| quote_spanned!(span=> #scope,));
+    let site = names.private("Site", span);
+    let call = quote_spanned! {span=>
+        #function(
+            #scope
+            { static SITE: #site = #site::new(); &SITE },
+            #options,
+            move || #body,
+        )
+    };
+    let call = now.bind(call);
+    quote_spanned!(span=> { #refused #clones #call })
+}
+
+/// `let a = a.clone();` for each variable in `clone(…)`.
+fn clones(options: &[Choice], span: Span) -> TokenStream {
+    let entries = options.iter().filter_map(|choice| match &choice.kind {
+        ChoiceKind::Clone(entries) => Some(entries),
+        _ => None,
+    });
+    entries
+        .flatten()
+        .filter_map(|entry| match entry {
+            Cloned::Variable { mutable, name } => {
+                let clone = Ident::new("clone", span.located_at(name.span()));
+                Some(quote_spanned! {span=>
+                    #[allow(clippy::clone_on_copy, clippy::redundant_clone, noop_method_call)]
+                    let #mutable #name = #name.#clone();
+                })
+            }
+            Cloned::Other(..) => None,
+        })
+        .collect()
+}
+
+/// `GoOptions::new().name(…).stack(…)`
+fn options(options: &[Choice], names: &Names, span: Span) -> TokenStream {
+    let new = names.private("GoOptions", span);
+    let mut built = quote_spanned!(span=> #new::new());
+    for choice in options {
+        // The method is shown at the user's word.
+        let method = |name: &str| Ident::new(name, span.located_at(choice.word.span()));
+        built.extend(match &choice.kind {
+            ChoiceKind::Name(value) => {
+                let method = method("name");
+                quote_spanned!(span=> .#method(#value))
+            }
+            ChoiceKind::Stack(value) => {
+                let method = method("stack");
+                quote_spanned!(span=> .#method(#value))
+            }
+            ChoiceKind::Near => {
+                let method = method("near");
+                quote_spanned!(span=> .#method())
+            }
+            ChoiceKind::Spread => {
+                let method = method("spread");
+                quote_spanned!(span=> .#method())
+            }
+            _ => TokenStream::new(),
+        });
+    }
+    built
+}
+
+/// Operands to evaluate before the goroutine starts.
+struct Operands {
+    span: Span,
+    values: Vec<TokenStream>,
+}
+
+impl Operands {
+    const fn new(span: Span) -> Self {
+        Self {
+            span,
+            values: Vec::new(),
+        }
+    }
+
+    /// Has `value` evaluated now; returns the name of the result.
+    fn add(&mut self, value: TokenStream) -> TokenStream {
+        let name = self.name(self.values.len());
+        self.values.push(value);
+        let span = self.span;
+        quote_spanned!(span=> #name)
+    }
+
+    /// As [`Self::add`], but leaves alone what may as well stand in the body.
+    fn add_unless_plain(&mut self, value: TokenStream) -> TokenStream {
+        if is_plain(&value) {
+            value
+        } else {
+            self.add(value)
+        }
+    }
+
+    fn name(&self, index: usize) -> Ident {
+        format_ident!("operand{index}", span = self.span)
+    }
+
+    /// `user`, with the results in scope.
+    fn bind(self, user: TokenStream) -> TokenStream {
+        let Self { span, ref values } = self;
+        let names = (0..values.len()).map(|index| self.name(index));
+        quote_spanned! {span=>
+            match (#(#values,)*) {
+                #[allow(unused_mut)]
+                (#(mut #names,)*) => #user
+            }
+        }
+    }
+}
+
+/// Whether evaluating `value` now would do no more than move it into the goroutine: a path or a
+/// literal; and a closure, whose parameters take their types from the call.
+fn is_plain(value: &TokenStream) -> bool {
+    let tokens: Vec<TokenTree> = value.clone().into_iter().collect();
+    let closure = match tokens.first() {
+        Some(TokenTree::Punct(punct)) => punct.as_char() == '|',
+        Some(TokenTree::Ident(word)) => {
+            word == "move" && matches!(tokens.get(1), Some(TokenTree::Punct(_)))
+        }
+        _ => false,
+    };
+    let path = || {
+        tokens.iter().all(|token| match token {
+            TokenTree::Ident(_) => true,
+            TokenTree::Punct(punct) => punct.as_char() == ':',
+            _ => false,
+        })
+    };
+    closure || matches!(tokens.as_slice(), [TokenTree::Literal(_)]) || path()
+}
+
+/// The closure's body; what it needs evaluated now goes to `now`.
+fn body(body: Body, now: &mut Operands) -> TokenStream {
+    let span = now.span;
+    match body {
+        Body::Missing => quote_spanned!(span=> {}),
+        Body::Block(group) => TokenTree::from(group).into(),
+        Body::Statements(tokens) => quote_spanned!(span=> { #tokens }),
+        Body::Call { callee, arguments } => {
+            let callee = if is_plain(&callee) || is_path(&callee) {
+                callee
+            } else {
+                now.add(callee)
+            };
+            let arguments: Vec<_> = arguments
+                .into_iter()
+                .map(|argument| now.add_unless_plain(argument))
+                .collect();
+            quote_spanned!(span=> #callee(#(#arguments),*))
+        }
+        Body::Method {
+            receiver,
+            method,
+            arguments,
+        } => {
+            let receiver = now.add_unless_plain(receiver);
+            let arguments: Vec<_> = arguments
+                .into_iter()
+                .map(|argument| now.add_unless_plain(argument))
+                .collect();
+            quote_spanned!(span=> #receiver #method(#(#arguments),*))
+        }
+    }
+}
+
+/// Whether a callee is a path with generic arguments, which has nothing to evaluate.
+fn is_path(callee: &TokenStream) -> bool {
+    let mut previous = String::new();
+    callee.clone().into_iter().all(|token| {
+        let text = token.to_string();
+        // `a::<T>` and `<T as Trait>::f` are paths, `a.b` and `a[i]` are not.
+        let in_path = match &token {
+            TokenTree::Ident(_) => true,
+            TokenTree::Punct(punct) => matches!(punct.as_char(), ':' | '<' | '>' | ',' | '&' | '\'' | '-'),
+            TokenTree::Group(_) | TokenTree::Literal(_) => {
+                matches!(previous.as_str(), "<" | "," | "&")
+            }
+        };
+        previous = text;
+        in_path
+    })
+}

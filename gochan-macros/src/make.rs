@@ -1,0 +1,119 @@
+//! `make!(chan T, n)`: a channel of its element type and capacity.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::quote_spanned;
+
+use crate::cursor::Cursor;
+use crate::names::Names;
+use crate::refusal::Refusal;
+use crate::sugar;
+
+/// What the macro takes, for its errors.
+const FORMS: &str = "write `make!(chan T)` or `make!(chan T, capacity)`";
+
+/// The channel to make.
+struct Make {
+    element: TokenStream,
+    capacity: Option<TokenStream>,
+}
+
+/// `make::<T>(capacity)`
+pub fn expand(input: TokenStream, names: &Names) -> TokenStream {
+    let Make { element, capacity } = match parse(input) {
+        Ok(make) => make,
+        Err(refusal) => return refusal.into_tokens(),
+    };
+    let span = Span::mixed_site();
+    let make = names.private("make", span);
+    let capacity = capacity.map_or_else(
+        || quote_spanned!(span=> 0),
+        |capacity| sugar::values(capacity, names),
+    );
+    quote_spanned!(span=> #make::<#element>(#capacity))
+}
+
+fn parse(input: TokenStream) -> Result<Make, Refusal> {
+    let mut cursor = Cursor::new(input);
+    if !cursor.is_word("chan") {
+        let found = if cursor.is_end() {
+            "`make!` has nothing to make"
+        } else {
+            "`make!` makes channels only"
+        };
+        return Err(Refusal::new(cursor.span(), found, FORMS));
+    }
+    cursor.take();
+    let element = element(&mut cursor);
+    if element.is_empty() {
+        return Err(Refusal::new(
+            cursor.span(),
+            "the channel has no element type",
+            FORMS,
+        ));
+    }
+    cursor.take(); // The comma, if any.
+    let capacity = cursor.take_rest();
+    Ok(Make {
+        element,
+        capacity: (!capacity.is_empty()).then_some(capacity),
+    })
+}
+
+/// Takes a type: up to the first comma outside of angle brackets.
+fn element(cursor: &mut Cursor) -> TokenStream {
+    let mut element = TokenStream::new();
+    let mut depth = 0_usize;
+    while let Some(token) = cursor.peek(0) {
+        if let TokenTree::Punct(punct) = token {
+            match punct.as_char() {
+                ',' if depth == 0 => break,
+                '<' => depth += 1,
+                '>' => depth = depth.saturating_sub(1),
+                '-' if cursor.op() == "->" => element.extend(cursor.take()),
+                _ => {}
+            }
+        }
+        element.extend(cursor.take());
+    }
+    element
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(source: &str) -> (String, Option<String>) {
+        let make = parse(source.parse().unwrap()).unwrap();
+        let capacity = make.capacity.map(|capacity| capacity.to_string());
+        (make.element.to_string(), capacity)
+    }
+
+    fn parts_of(element: &str, capacity: Option<&str>) -> (String, Option<String>) {
+        let normal = |source: &str| source.parse::<TokenStream>().unwrap().to_string();
+        (normal(element), capacity.map(normal))
+    }
+
+    #[test]
+    fn element_types_may_have_commas() {
+        assert_eq!(parts("chan i32"), parts_of("i32", None));
+        assert_eq!(parts("chan i32,"), parts_of("i32", None));
+        assert_eq!(parts("chan (A, B), 3"), parts_of("(A, B)", Some("3")));
+        assert_eq!(
+            parts("chan HashMap<A, Vec<B>>, n + 1"),
+            parts_of("HashMap<A, Vec<B>>", Some("n + 1"))
+        );
+        assert_eq!(
+            parts("chan fn(A, B) -> Result<C, D>, 2"),
+            parts_of("fn(A, B) -> Result<C, D>", Some("2"))
+        );
+    }
+
+    #[test]
+    fn refusals() {
+        let refused = |source: &str| parse(source.parse().unwrap()).is_err();
+        assert!(refused(""));
+        assert!(refused("chan"));
+        assert!(refused("chan , 3"));
+        assert!(refused("map i32"));
+    }
+}

@@ -1,0 +1,49 @@
+//! How generated code names gochan.
+
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+
+/// The path of the gochan crate, as generated code may write it.
+pub struct Names {
+    krate: TokenStream,
+}
+
+impl Names {
+    /// Splits `[$crate] rest`, which is what the wrappers in gochan hand over.
+    pub fn split(input: TokenStream) -> (Self, TokenStream) {
+        let mut rest = input.clone().into_iter();
+        if let Some(TokenTree::Group(group)) = rest.next()
+            && group.delimiter() == Delimiter::Bracket
+        {
+            return (Self::at(group.stream()), rest.collect());
+        }
+        (Self::at(quote!(::gochan)), input)
+    }
+
+    /// The names under `krate`.
+    pub fn at(krate: TokenStream) -> Self {
+        Self { krate }
+    }
+
+    /// `$crate::__private::name`, shown at `span`.
+    pub fn private(&self, name: &str, span: Span) -> TokenStream {
+        let name = Ident::new(name, span);
+        let krate = self.krate(span);
+        quote_spanned!(span=> #krate::__private::#name)
+    }
+
+    /// `$crate::rest`, shown at `span`.
+    pub fn public(&self, rest: &TokenStream, span: Span) -> TokenStream {
+        let krate = self.krate(span);
+        quote_spanned!(span=> #krate::#rest)
+    }
+
+    /// The path itself, shown at `span`. Its own hygiene stays: `$crate` means what it meant.
+    fn krate(&self, span: Span) -> TokenStream {
+        let shown_at = |mut token: TokenTree| {
+            token.set_span(token.span().located_at(span));
+            token
+        };
+        self.krate.clone().into_iter().map(shown_at).collect()
+    }
+}

@@ -1,0 +1,387 @@
+//! What was written in a `select!`.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+
+use crate::cursor::Cursor;
+use crate::names::Names;
+use crate::refusal::Refusal;
+use crate::sugar::Rewriter;
+
+/// The forms of an arm, for the errors.
+const FORMS: &str = "an arm is `recv(ch) -> v => …` or `v = <-ch => …`, `send(ch, value) => …` or \
+                     `ch <- value => …`, `after(duration) => …`, or `default => …`";
+
+/// A whole `select!`.
+pub struct Select {
+    /// Every `biased;`, with the number of arms before it.
+    pub biased: Vec<(Ident, usize)>,
+    /// The arms, in source order.
+    pub arms: Vec<Arm>,
+    /// What could not be read.
+    pub unread: Vec<Refusal>,
+}
+
+/// One arm.
+pub struct Arm {
+    /// Its first token.
+    pub span: Span,
+    /// What it waits for.
+    pub operation: Operation,
+    /// The pattern after `->` or before `=`.
+    pub binding: Option<TokenStream>,
+    /// The condition after `if`.
+    pub guard: Option<Guard>,
+    /// What to do then.
+    pub body: TokenStream,
+}
+
+/// `if condition`
+pub struct Guard {
+    /// The `if`.
+    pub span: Span,
+    /// The condition.
+    pub condition: TokenStream,
+}
+
+/// What an arm waits for.
+pub enum Operation {
+    /// `recv(channel)` or `<-channel`
+    Receive {
+        /// The channel.
+        channel: TokenStream,
+    },
+    /// `send(channel, value)` or `channel <- value`
+    Send {
+        /// The channel.
+        channel: TokenStream,
+        /// The value.
+        value: TokenStream,
+    },
+    /// `send(channel, take slot)`
+    Take {
+        /// The channel.
+        channel: TokenStream,
+        /// The place of the `Option`.
+        slot: TokenStream,
+    },
+    /// `after(duration)`
+    After {
+        /// How long from now.
+        duration: TokenStream,
+    },
+    /// `default`
+    Default,
+}
+
+/// Reads a `select!`.
+pub fn parse(input: TokenStream, names: &Names) -> Select {
+    let mut rewriter = Rewriter::new(input, names);
+    let mut select = Select {
+        biased: Vec::new(),
+        arms: Vec::new(),
+        unread: Vec::new(),
+    };
+    while !rewriter.cursor.is_end() {
+        if let Some(word) = rewriter.cursor.word(0)
+            && *word == "biased"
+            && matches!(rewriter.cursor.op_ahead(1), ";" | ",")
+        {
+            select.biased.push((word.clone(), select.arms.len()));
+            rewriter.cursor.take_many(2);
+            continue;
+        }
+        let span = rewriter.cursor.span();
+        let head = head(&mut rewriter.cursor);
+        let arrow = rewriter.cursor.span();
+        if rewriter.cursor.op() != "=>" {
+            let first = head.clone().into_iter().next();
+            let span = first.map_or(span, |token| token.span());
+            select.unread.push(Refusal::between(
+                span,
+                last_span(&head, span),
+                "this is not an arm of `select!`: it has no `=>`",
+                FORMS,
+            ));
+            rewriter.cursor.take();
+            continue;
+        }
+        rewriter.cursor.take_many(2);
+        let body = rewriter.take_arm_body();
+        if body.is_empty() {
+            select.unread.push(Refusal::new(
+                arrow,
+                "the arm has no body",
+                "write what to do after `=>`; to do nothing, write `=> {}`",
+            ));
+        }
+        match arm(head, names) {
+            Ok((operation, binding, guard)) => select.arms.push(Arm {
+                span,
+                operation,
+                binding,
+                guard,
+                body,
+            }),
+            Err(refusal) => select.unread.push(refusal),
+        }
+    }
+    select
+}
+
+/// Takes the tokens before `=>`; half-written code ends at a comma.
+fn head(cursor: &mut Cursor) -> TokenStream {
+    let mut head = TokenStream::new();
+    let mut depth = 0_usize;
+    while !cursor.is_end() {
+        match cursor.op() {
+            "=>" | ";" => break,
+            "," if depth == 0 => break,
+            // Commas between generic arguments do not count.
+            "::" if cursor.op_ahead(2) == "<" => {
+                head.extend(cursor.take_many(2));
+                depth += 1;
+            }
+            "<" if depth > 0 => depth += 1,
+            ">" => depth = depth.saturating_sub(1),
+            ">>" => depth = depth.saturating_sub(2),
+            _ => {}
+        }
+        head.extend(cursor.take_many(cursor.op().len().max(1)));
+    }
+    head
+}
+
+fn last_span(tokens: &TokenStream, or: Span) -> Span {
+    tokens
+        .clone()
+        .into_iter()
+        .last()
+        .map_or(or, |token| token.span())
+}
+
+/// Reads what stands before the `=>` of an arm: operation, binding, guard.
+fn arm(
+    head: TokenStream,
+    names: &Names,
+) -> Result<(Operation, Option<TokenStream>, Option<Guard>), Refusal> {
+    let mut binding = None;
+    let mut rewriter = Rewriter::new(head.clone(), names);
+    let operation = if let Some(operation) = called(&mut rewriter, names)? {
+        if rewriter.cursor.op() == "->" {
+            let span = rewriter.cursor.span();
+            rewriter.cursor.take_many(2);
+            let pattern = up_to_if(&mut rewriter.cursor);
+            if pattern.is_empty() {
+                return Err(Refusal::new(
+                    span,
+                    "`->` has no name after it",
+                    "name what the arm gets: `recv(ch) -> v => …`",
+                ));
+            }
+            binding = Some(pattern);
+        }
+        operation
+    } else {
+        if let Some(pattern) = pattern_before_receive(&head) {
+            rewriter.cursor.take_many(pattern.len() + 1);
+            binding = Some(pattern.into_iter().collect());
+        }
+        arrow(&mut rewriter)?
+    };
+    let guard = guard(&mut rewriter)?;
+    if !rewriter.cursor.is_end() {
+        let (first, last) = rewriter.cursor.rest_span();
+        let message = match operation {
+            Operation::Default => "`default` takes nothing but a body",
+            _ => "expected `=>` here",
+        };
+        return Err(Refusal::between(first, last, message, FORMS));
+    }
+    Ok((operation, binding, guard))
+}
+
+/// Reads `recv(…)`, `send(…)`, `after(…)` or `default`.
+fn called(rewriter: &mut Rewriter<'_>, names: &Names) -> Result<Option<Operation>, Refusal> {
+    let cursor = &mut rewriter.cursor;
+    let Some(word) = cursor.word(0).cloned() else {
+        return Ok(None);
+    };
+    let ends = |cursor: &Cursor, at: usize| {
+        cursor.peek(at).is_none()
+            || cursor.op_ahead(at) == "->"
+            || cursor.word(at).is_some_and(|word| word == "if")
+    };
+    if word == "default" && (ends(cursor, 1) || cursor.group(1, Delimiter::Parenthesis).is_some()) {
+        cursor.take();
+        return Ok(Some(Operation::Default));
+    }
+    let Some(group) = cursor.group(1, Delimiter::Parenthesis).cloned() else {
+        return Ok(None);
+    };
+    // `recv(x) <- v` sends to what a function `recv` returns.
+    if matches!(cursor.op_ahead(2), "<-" | "." | "?") {
+        return Ok(None);
+    }
+    let operation = match word.to_string().as_str() {
+        "recv" => receive(&group, names)?,
+        "send" => send(&group, names)?,
+        "after" => {
+            let mut inner = Rewriter::new(group.stream(), names);
+            let duration = inner.take_value();
+            end_of(&mut inner, "`after` takes one duration")?;
+            if duration.is_empty() {
+                return Err(Refusal::new(
+                    group.span(),
+                    "`after` has no duration",
+                    "write how long to wait: `after(Duration::from_millis(10)) => …`",
+                ));
+            }
+            Operation::After { duration }
+        }
+        _ => return Ok(None),
+    };
+    cursor.take_many(2);
+    Ok(Some(operation))
+}
+
+fn receive(group: &Group, names: &Names) -> Result<Operation, Refusal> {
+    let mut inner = Rewriter::new(group.stream(), names);
+    let channel = inner.take_value();
+    if channel.is_empty() {
+        return Err(Refusal::new(
+            group.span(),
+            "`recv` has no channel",
+            "name the channel to receive from: `recv(ch) -> v => …`",
+        ));
+    }
+    end_of(&mut inner, "`recv` takes one channel")?;
+    Ok(Operation::Receive { channel })
+}
+
+fn send(group: &Group, names: &Names) -> Result<Operation, Refusal> {
+    const FORM: &str = "write `send(ch, value) => …` or `send(ch, take slot) => …`";
+    let mut inner = Rewriter::new(group.stream(), names);
+    let channel = inner.take_value();
+    if channel.is_empty() {
+        return Err(Refusal::new(group.span(), "`send` has no channel", FORM));
+    }
+    if inner.cursor.op() == "," {
+        inner.cursor.take();
+    }
+    // A variable named `take` would be followed by an operator.
+    let takes = inner.cursor.is_word("take")
+        && (inner.cursor.peek(1).is_none()
+            || inner.cursor.word(1).is_some_and(|word| *word != "as")
+            || (inner.cursor.op_ahead(1) == "*" && inner.cursor.word(2).is_some()));
+    if takes {
+        inner.cursor.take();
+    }
+    let value = inner.take_value();
+    if value.is_empty() {
+        let message = if takes {
+            "`take` has no slot"
+        } else {
+            "`send` has no value"
+        };
+        return Err(Refusal::new(group.span(), message, FORM));
+    }
+    end_of(&mut inner, "`send` takes a channel and one value")?;
+    Ok(if takes {
+        Operation::Take {
+            channel,
+            slot: value,
+        }
+    } else {
+        Operation::Send { channel, value }
+    })
+}
+
+/// Refuses what is left in the parentheses, but for a trailing comma.
+fn end_of(inner: &mut Rewriter<'_>, message: &str) -> Result<(), Refusal> {
+    if inner.cursor.op() == "," {
+        inner.cursor.take();
+    }
+    if inner.cursor.is_end() {
+        return Ok(());
+    }
+    let (first, last) = inner.cursor.rest_span();
+    Err(Refusal::between(first, last, message, FORMS))
+}
+
+/// The pattern of `pattern = <-ch`.
+fn pattern_before_receive(head: &TokenStream) -> Option<Vec<TokenTree>> {
+    let mut cursor = Cursor::new(head.clone());
+    let mut pattern = Vec::new();
+    while !cursor.is_end() {
+        let op = cursor.op();
+        if op == "=" {
+            return (cursor.op_ahead(1) == "<-" && !pattern.is_empty()).then_some(pattern);
+        }
+        pattern.extend(cursor.take_many(op.len().max(1)));
+    }
+    None
+}
+
+/// Reads `<-ch` or `ch <- value`.
+fn arrow(rewriter: &mut Rewriter<'_>) -> Result<Operation, Refusal> {
+    let (first, last) = rewriter.cursor.rest_span();
+    if rewriter.cursor.op() == "<-" {
+        let arrow = rewriter.take_arrow();
+        let channel = rewriter.take_operand();
+        if channel.is_empty() {
+            return Err(Refusal::between(
+                arrow.head,
+                arrow.tail,
+                "`<-` has no operand",
+                "name the channel to receive from: `v = <-ch => …`",
+            ));
+        }
+        return Ok(Operation::Receive { channel });
+    }
+    let channel = rewriter.take_channel();
+    if channel.is_empty() || rewriter.cursor.op() != "<-" {
+        return Err(Refusal::between(
+            first,
+            last,
+            "this is not an arm of `select!`",
+            FORMS,
+        ));
+    }
+    let arrow = rewriter.take_arrow();
+    let value = rewriter.take_value();
+    if value.is_empty() {
+        return Err(Refusal::between(
+            arrow.head,
+            arrow.tail,
+            "`<-` has no value to send",
+            "write the value after the arrow: `ch <- value => …`",
+        ));
+    }
+    Ok(Operation::Send { channel, value })
+}
+
+/// Reads `if condition`.
+fn guard(rewriter: &mut Rewriter<'_>) -> Result<Option<Guard>, Refusal> {
+    if !rewriter.cursor.is_word("if") {
+        return Ok(None);
+    }
+    let span = rewriter.cursor.span();
+    rewriter.cursor.take();
+    let condition = rewriter.take_value();
+    if condition.is_empty() {
+        return Err(Refusal::new(
+            span,
+            "`if` has no condition",
+            "an arm whose condition is false is never ready: `recv(ch) if open => …`",
+        ));
+    }
+    Ok(Some(Guard { span, condition }))
+}
+
+fn up_to_if(cursor: &mut Cursor) -> TokenStream {
+    let mut tokens = TokenStream::new();
+    while !cursor.is_end() && !cursor.is_word("if") {
+        tokens.extend(cursor.take());
+    }
+    tokens
+}

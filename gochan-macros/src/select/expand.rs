@@ -1,0 +1,266 @@
+//! What a `select!` becomes.
+//!
+//! ```text
+//! {
+//!     enum Chosen<Arm0, Arm1> { Arm0(Arm0), Arm1(Arm1) }
+//!     match {
+//!         let chosen = match (RecvArm::new(true, &ch), SendArm::new(true, &ch, value)) {
+//!             (mut arm0, mut arm1) => match select([&mut arm0, &mut arm1]) {
+//!                 0 => Chosen::Arm0(arm0.finish()),
+//!                 _ => Chosen::Arm1(arm1.finish()),
+//!             },
+//!         };
+//!         chosen
+//!     } {
+//!         Chosen::Arm0(result) => { let v = result; body }
+//!         Chosen::Arm1(result) => body,
+//!     }
+//! }
+//! ```
+//!
+//! The operands are a scrutinee, so their temporaries live through the wait; the `let` around it
+//! ends them, and all borrows, before a body runs. The bodies stand in the user's own scope: they
+//! may `break`, `return`, use `?` and change what the operands borrowed.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{format_ident, quote_spanned};
+
+use super::ast::{Arm, Operation, Select};
+use crate::names::Names;
+use crate::refusal::Refusal;
+
+/// Lowers `select`, with the refusals in front.
+pub fn expand(select: Select, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
+    let span = Span::mixed_site();
+    let refused: TokenStream = refusals
+        .into_iter()
+        .chain(select.unread)
+        .map(|refusal| {
+            let refusal = refusal.into_tokens();
+            quote_spanned!(span=> #refusal;)
+        })
+        .collect();
+    if !refused.is_empty() {
+        // The bodies stay, so that editors know them; nothing tells their types apart.
+        let bodies = select.arms.iter().map(|arm| {
+            let (binding, body) = (binding(arm, span), &arm.body);
+            quote_spanned!(span=> if false { #binding #body; })
+        });
+        return quote_spanned!(span=> { #refused #(#bodies)* ::core::unreachable!() });
+    }
+    if select.arms.is_empty() {
+        let forever = names.private("select_forever", span);
+        return quote_spanned!(span=> #forever());
+    }
+    Lowering {
+        names,
+        span,
+        biased: !select.biased.is_empty(),
+    }
+    .expand(&select.arms)
+}
+
+struct Lowering<'a> {
+    names: &'a Names,
+    span: Span,
+    biased: bool,
+}
+
+impl Lowering<'_> {
+    fn expand(&self, arms: &[Arm]) -> TokenStream {
+        let span = self.span;
+        let chosen = Ident::new("__GochanChosen", span);
+        let variants: Vec<Ident> = (0..arms.len()).map(|i| self.numbered("Arm", i)).collect();
+        let waiting: Vec<(usize, &Arm)> = arms
+            .iter()
+            .enumerate()
+            .filter(|(_, arm)| !matches!(arm.operation, Operation::Default))
+            .collect();
+        let operands: Vec<Operand> = waiting
+            .iter()
+            .map(|(index, arm)| self.operand(*index, arm))
+            .collect();
+        let values = operands.iter().map(|operand| &operand.value);
+        let patterns = operands.iter().map(|operand| &operand.pattern);
+        let late = operands.iter().map(|operand| &operand.late);
+        let references = waiting.iter().map(|(index, _)| {
+            let arm = self.numbered("arm", *index);
+            quote_spanned!(span=> &mut #arm)
+        });
+        let choices = self.choices(arms, &waiting, &chosen, &variants);
+        let wait = self.names.private(self.function(arms), span);
+        let bodies = arms.iter().zip(&variants).map(|(arm, variant)| {
+            let (binding, body) = (binding(arm, span), &arm.body);
+            if binding.is_empty() {
+                quote_spanned!(span=> #chosen::#variant(_) => #body,)
+            } else {
+                quote_spanned!(span=> #chosen::#variant(result) => { #binding #body })
+            }
+        });
+        quote_spanned! {span=> {
+            #[allow(clippy::all, dead_code)]
+            enum #chosen<#(#variants),*> { #(#variants(#variants)),* }
+            match {
+                let chosen = match (#(#values,)*) {
+                    #[allow(unused_mut)]
+                    (#(#patterns,)*) => {
+                        #(#late)*
+                        match #wait([#(#references),*]) { #choices }
+                    }
+                };
+                chosen
+            } {
+                #(#bodies)*
+            }
+        }}
+    }
+
+    fn function(&self, arms: &[Arm]) -> &'static str {
+        let default = arms
+            .iter()
+            .any(|arm| matches!(arm.operation, Operation::Default));
+        match (default, self.biased) {
+            (false, false) => "select",
+            (false, true) => "select_biased",
+            (true, false) => "try_select",
+            (true, true) => "try_select_biased",
+        }
+    }
+
+    /// The arms that finish the chosen operation.
+    fn choices(
+        &self,
+        arms: &[Arm],
+        waiting: &[(usize, &Arm)],
+        chosen: &Ident,
+        variants: &[Ident],
+    ) -> TokenStream {
+        let span = self.span;
+        let default = arms
+            .iter()
+            .position(|arm| matches!(arm.operation, Operation::Default));
+        let mut choices = TokenStream::new();
+        if let Some(default) = default {
+            let variant = &variants[default];
+            let none = if waiting.is_empty() {
+                quote_spanned!(span=> _)
+            } else {
+                quote_spanned!(span=> ::core::option::Option::None)
+            };
+            choices.extend(quote_spanned!(span=> #none => #chosen::#variant(()),));
+        }
+        for (number, (index, arm)) in waiting.iter().enumerate() {
+            let pattern = if number + 1 == waiting.len() {
+                quote_spanned!(span=> _)
+            } else if default.is_some() {
+                quote_spanned!(span=> ::core::option::Option::Some(#number))
+            } else {
+                quote_spanned!(span=> #number)
+            };
+            let (variant, name) = (&variants[*index], self.numbered("arm", *index));
+            let sends = matches!(
+                arm.operation,
+                Operation::Send { .. } | Operation::Take { .. }
+            );
+            // Shown at the arm itself: a send that panics names its own line.
+            let finish = if sends && arm.binding.is_some() {
+                Ident::new("finish_result", arm.span)
+            } else {
+                Ident::new("finish", arm.span)
+            };
+            choices.extend(quote_spanned!(span=> #pattern => #chosen::#variant(#name.#finish()),));
+        }
+        choices
+    }
+
+    /// What an arm adds to the scrutinee, to its pattern, and to the statements after it.
+    fn operand(&self, index: usize, arm: &Arm) -> Operand {
+        let span = self.span;
+        let name = self.numbered("arm", index);
+        let guard = match &arm.guard {
+            Some(guard) => guard.condition.clone(),
+            None => quote_spanned!(span=> true),
+        };
+        let pattern = quote_spanned!(span=> mut #name);
+        match &arm.operation {
+            Operation::Receive { channel } => {
+                let new = self.names.private("RecvArm", span);
+                let value = quote_spanned!(span=> #new::new(#guard, &(#channel)));
+                Operand::whole(value, pattern)
+            }
+            Operation::Send { channel, value } => {
+                let new = self.names.private("SendArm", span);
+                let value = quote_spanned!(span=> #new::new(#guard, &(#channel), #value));
+                Operand::whole(value, pattern)
+            }
+            Operation::Take { channel, slot } => {
+                let new = self.names.private("TakeArm", span);
+                let take = self.names.private("take_slot", span);
+                if !is_plain_place(slot) {
+                    let value = quote_spanned! {span=>
+                        #new::new(#guard, &(#channel), #take(&mut #slot))
+                    };
+                    return Operand::whole(value, pattern);
+                }
+                // The guards of other arms may look at the slot: it is borrowed after them.
+                let (enabled, operand) = (
+                    self.numbered("enabled", index),
+                    self.numbered("channel", index),
+                );
+                Operand {
+                    value: quote_spanned!(span=> (#guard, &(#channel))),
+                    pattern: quote_spanned!(span=> (#enabled, #operand)),
+                    late: quote_spanned! {span=>
+                        let mut #name = #new::new(#enabled, #operand, #take(&mut #slot));
+                    },
+                }
+            }
+            Operation::After { duration } => {
+                let new = self.names.private("AfterArm", span);
+                let value = quote_spanned!(span=> #new::new(#guard, #duration));
+                Operand::whole(value, pattern)
+            }
+            Operation::Default => unreachable!("`default` is not waited for"),
+        }
+    }
+
+    fn numbered(&self, word: &str, index: usize) -> Ident {
+        format_ident!("{word}{index}", span = self.span)
+    }
+}
+
+/// An arm's part in the scrutinee.
+struct Operand {
+    /// The expression.
+    value: TokenStream,
+    /// The pattern that takes it.
+    pattern: TokenStream,
+    /// What builds the arm from it, if the expression is not the arm already.
+    late: TokenStream,
+}
+
+impl Operand {
+    fn whole(value: TokenStream, pattern: TokenStream) -> Self {
+        Self {
+            value,
+            pattern,
+            late: TokenStream::new(),
+        }
+    }
+}
+
+/// `let pattern = result;`, or nothing.
+fn binding(arm: &Arm, span: Span) -> TokenStream {
+    arm.binding.as_ref().map_or_else(TokenStream::new, |pattern| {
+        quote_spanned!(span=> let #pattern = result;)
+    })
+}
+
+/// Whether `place` is `a`, `*a` or `a.b.c`: taking its address has no effects.
+fn is_plain_place(place: &TokenStream) -> bool {
+    place.clone().into_iter().all(|token| match token {
+        TokenTree::Ident(_) | TokenTree::Literal(_) => true,
+        TokenTree::Punct(punct) => matches!(punct.as_char(), '.' | '*'),
+        TokenTree::Group(_) => false,
+    })
+}
