@@ -1,0 +1,653 @@
+//! The state of a channel, and every operation on it, written once.
+//!
+//! Invariants, whenever the lock is free:
+//! - if a sender waits, the buffer has no room; if a receiver waits, the buffer is empty;
+//! - at least one of the two wait queues is empty, except for a select that waits both to send
+//!   and to receive;
+//! - a closed or abandoned channel has nobody waiting;
+//! - `readiness` says what a look under the lock would say.
+//!
+//! An operation is an *attempt* under the lock: it either happens, moving the value between the
+//! caller, the buffer and the frame of a waiting partner, or it is refused, or it would have to
+//! wait. Trying, waiting, waiting with a deadline and selecting differ only in what they do when
+//! an attempt would have to wait.
+//!
+//! No user code runs under the lock: values are moved, never dropped or cloned there. Whoever
+//! is to be woken is woken after the lock has been left.
+
+use super::buffer::{Buffer, Capacity};
+use crate::runtime;
+use crate::wait::{
+    Entry, Parker, Patience, SpinGuard, SpinLock, SpinMutex, WaitQueue, WaitReason, Waiter,
+    WakeList, Wake,
+};
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+/// A channel, shared by its handles.
+pub(crate) struct Channel<T> {
+    state: SpinMutex<State<T>>,
+    /// What an operation would find, readable without the lock.
+    readiness: AtomicU8,
+    /// Handles that can send.
+    senders: AtomicUsize,
+    /// Handles that can receive.
+    receivers: AtomicUsize,
+}
+
+/// A receive would not wait.
+const CAN_RECV: u8 = 1;
+/// A send would not wait.
+const CAN_SEND: u8 = 2;
+
+/// What is guarded by a channel's lock.
+pub(crate) struct State<T> {
+    buffer: Buffer<T>,
+    waiting_senders: WaitQueue,
+    waiting_receivers: WaitQueue,
+    closed: bool,
+    abandoned: bool,
+}
+
+// SAFETY: values are moved between threads, which `T: Send` allows; nobody gets a reference to
+// a value in the channel.
+unsafe impl<T: Send> Send for Channel<T> {}
+// SAFETY: as above; everything else is behind the lock or atomic.
+unsafe impl<T: Send> Sync for Channel<T> {}
+
+/// Why an operation did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It would have to wait.
+    WouldBlock,
+    /// The time was up.
+    TimedOut,
+    /// The channel was closed (and, for a receive, is drained).
+    Closed,
+    /// All receivers have gone.
+    Abandoned,
+}
+
+/// What an attempt came to.
+pub(crate) enum Attempt {
+    /// It has happened; a partner may have to be woken.
+    Done(Option<Parker>),
+    Refused(Refusal),
+    /// A sender has promised a value and is about to bring it: the receiver is to wait for it
+    /// with [`Channel::await_promised`].
+    Promised(NonNull<Entry>),
+}
+
+impl Attempt {
+    /// Wakes the partner of an attempt that has happened.
+    ///
+    /// # Safety
+    /// Called once, after the channel's lock has been left.
+    #[inline]
+    pub(crate) unsafe fn wake_partner(partner: Option<Parker>) {
+        if let Some(partner) = partner {
+            // SAFETY: the attempt claimed the partner, and this is its one wake-up.
+            unsafe { partner.unpark() };
+        }
+    }
+}
+
+impl<T> Channel<T> {
+    /// A channel with one sending and one receiving handle.
+    #[track_caller]
+    pub(super) fn new(capacity: Capacity) -> Self {
+        let mut channel = Channel {
+            state: SpinMutex::new(State {
+                buffer: Buffer::new(capacity),
+                waiting_senders: WaitQueue::new(),
+                waiting_receivers: WaitQueue::new(),
+                closed: false,
+                abandoned: false,
+            }),
+            readiness: AtomicU8::new(0),
+            senders: AtomicUsize::new(1),
+            receivers: AtomicUsize::new(1),
+        };
+        channel.readiness = AtomicU8::new(channel.state.get_mut().readiness());
+        channel
+    }
+
+    // ----- handles ------------------------------------------------------------------------
+
+    pub(super) fn add_sender(&self) {
+        self.senders.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_receiver(&self) {
+        self.receivers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lets the channel stay open when its last sender goes.
+    pub(crate) fn keep_open(&self) {
+        self.add_sender();
+    }
+
+    /// The last sending handle closes the channel.
+    #[inline]
+    pub(super) fn remove_sender(&self) {
+        if self.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.close();
+        }
+    }
+
+    /// The last receiving handle abandons the channel.
+    #[inline]
+    pub(super) fn remove_receiver(&self) {
+        if self.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.abandon();
+        }
+    }
+
+    // ----- sending ------------------------------------------------------------------------
+
+    /// Sends `value`, waiting as long as `patience` lasts. A value that was not sent comes back.
+    #[inline]
+    pub(crate) fn send(
+        &self,
+        value: T,
+        patience: Patience,
+        location: &'static Location<'static>,
+    ) -> Result<(), (T, Refusal)> {
+        let mut value = ManuallyDrop::new(value);
+        let place = ptr::from_mut(&mut *value);
+        let mut state = self.lock();
+        // SAFETY: the value is ours to move out; it is forgotten if it was.
+        match unsafe { state.attempt_send(place) } {
+            Attempt::Done(partner) => {
+                self.unlock(state);
+                // SAFETY: after the lock, once.
+                unsafe { Attempt::wake_partner(partner) };
+                runtime::count_operation();
+                Ok(())
+            }
+            Attempt::Refused(Refusal::WouldBlock) if !matches!(patience, Patience::Never) => {
+                self.send_waiting(state, value, patience, location)
+            }
+            Attempt::Refused(refusal) => {
+                drop(state);
+                Err((ManuallyDrop::into_inner(value), refusal))
+            }
+            Attempt::Promised(_) => unreachable!("promises are made to receivers"),
+        }
+    }
+
+    #[inline(never)]
+    fn send_waiting<'a>(
+        &'a self,
+        mut state: SpinGuard<'a, State<T>>,
+        mut value: ManuallyDrop<T>,
+        patience: Patience,
+        location: &'static Location<'static>,
+    ) -> Result<(), (T, Refusal)> {
+        let wake = Waiter::with(WaitReason::ChanSend, location, |waiter| {
+            let entry = Entry::new();
+            entry.assign(waiter, 0, ptr::from_mut(&mut *value).cast());
+            // SAFETY: the wait ends only when the entry has left the queue.
+            unsafe { state.waiting_senders.push(&entry) };
+            self.unlock(state);
+            waiter.wait(patience.deadline(), || {
+                // SAFETY: the entry was enqueued above and nowhere else.
+                unsafe { self.remove_waiting_sender(&entry) }
+            })
+        });
+        let refusal = match wake {
+            Wake::Done => return Ok(()),
+            Wake::TimedOut => Refusal::TimedOut,
+            Wake::Abandoned => Refusal::Abandoned,
+            Wake::Closed => Refusal::Closed,
+            Wake::Retry => unreachable!("a sender's partner does not give up"),
+            Wake::Cancelled => {
+                // The value is dropped by the unwinding, unless the goroutine unwinds already.
+                let value = ManuallyDrop::into_inner(value);
+                crate::unwind_cancelled();
+                return Err((value, Refusal::Abandoned));
+            }
+        };
+        Err((ManuallyDrop::into_inner(value), refusal))
+    }
+
+    // ----- receiving ----------------------------------------------------------------------
+
+    /// Receives a value, waiting as long as `patience` lasts.
+    #[inline]
+    pub(crate) fn recv(
+        &self,
+        patience: Patience,
+        location: &'static Location<'static>,
+    ) -> Result<T, Refusal> {
+        loop {
+            let mut value = MaybeUninit::uninit();
+            let mut state = self.lock();
+            // SAFETY: `value` is ours to be filled.
+            match unsafe { state.attempt_recv(value.as_mut_ptr()) } {
+                Attempt::Done(partner) => {
+                    self.unlock(state);
+                    // SAFETY: after the lock, once; a done receive has filled `value`.
+                    unsafe {
+                        Attempt::wake_partner(partner);
+                        runtime::count_operation();
+                        return Ok(value.assume_init());
+                    }
+                }
+                Attempt::Refused(Refusal::WouldBlock) if !matches!(patience, Patience::Never) => {
+                    if let Some(result) = self.recv_waiting(state, patience, location) {
+                        return result;
+                    }
+                }
+                Attempt::Refused(refusal) => return Err(refusal),
+                Attempt::Promised(promise) => {
+                    self.unlock(state);
+                    // SAFETY: the attempt claimed the promise for us.
+                    if let Some(value) = unsafe { self.await_promised(promise, location) } {
+                        return Ok(value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `None`: to be tried again.
+    #[inline(never)]
+    fn recv_waiting<'a>(
+        &'a self,
+        mut state: SpinGuard<'a, State<T>>,
+        patience: Patience,
+        location: &'static Location<'static>,
+    ) -> Option<Result<T, Refusal>> {
+        let mut value = MaybeUninit::<T>::uninit();
+        let wake = Waiter::with(WaitReason::ChanReceive, location, |waiter| {
+            let entry = Entry::new();
+            entry.assign(waiter, 0, value.as_mut_ptr().cast());
+            // SAFETY: the wait ends only when the entry has left the queue.
+            unsafe { state.waiting_receivers.push(&entry) };
+            self.unlock(state);
+            waiter.wait(patience.deadline(), || {
+                // SAFETY: the entry was enqueued above and nowhere else.
+                unsafe { self.remove_waiting_receiver(&entry) }
+            })
+        });
+        match wake {
+            // SAFETY: a partner that says so has filled `value`.
+            Wake::Done => Some(Ok(unsafe { value.assume_init() })),
+            Wake::TimedOut => Some(Err(Refusal::TimedOut)),
+            Wake::Closed | Wake::Abandoned => Some(Err(Refusal::Closed)),
+            Wake::Retry => None,
+            Wake::Cancelled => {
+                crate::unwind_cancelled();
+                Some(Err(Refusal::Closed))
+            }
+        }
+    }
+
+    /// Waits for the value of a claimed promise; `None` if the sender gave up.
+    ///
+    /// # Safety
+    /// The promise was claimed by an attempt of the caller, who calls this once for it.
+    pub(crate) unsafe fn await_promised(
+        &self,
+        promise: NonNull<Entry>,
+        location: &'static Location<'static>,
+    ) -> Option<T> {
+        let mut value = MaybeUninit::<T>::uninit();
+        let wake = Waiter::with(WaitReason::ChanReceive, location, |waiter| {
+            let entry = Entry::new();
+            entry.assign(waiter, 0, value.as_mut_ptr().cast());
+            // SAFETY: the claimed select stays parked until it is unparked here; it finishes our
+            // entry, for which we wait to the end.
+            unsafe {
+                promise.as_ref().set_slot(ptr::from_ref(&entry).cast_mut().cast());
+                let select = promise.as_ref().finish(Wake::Done);
+                select.unpark();
+            }
+            waiter.wait_to_the_end()
+        });
+        match wake {
+            // SAFETY: as in `recv_waiting`.
+            Wake::Done => Some(unsafe { value.assume_init() }),
+            _ => None,
+        }
+    }
+
+    // ----- ending -------------------------------------------------------------------------
+
+    /// Closes the channel; `false` if it was closed before.
+    pub(super) fn close(&self) -> bool {
+        let mut woken = WakeList::new();
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.closed, true) {
+            return false;
+        }
+        state.waiting_receivers.take_all(Wake::Closed, &mut woken);
+        state.waiting_senders.take_all(Wake::Closed, &mut woken);
+        self.unlock(state);
+        drop(woken);
+        true
+    }
+
+    fn abandon(&self) {
+        let mut woken = WakeList::new();
+        let mut state = self.lock();
+        state.abandoned = true;
+        let values = state.buffer.take();
+        state.waiting_senders.take_all(Wake::Abandoned, &mut woken);
+        self.unlock(state);
+        drop(woken);
+        drop(values);
+    }
+
+    // ----- questions ----------------------------------------------------------------------
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().buffer.len()
+    }
+
+    pub(super) fn capacity(&self) -> Option<usize> {
+        match self.lock().buffer.capacity() {
+            Capacity::Bounded(capacity) => Some(capacity),
+            Capacity::Unbounded => None,
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        !self.lock().buffer.has_room()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.lock().abandoned
+    }
+
+    /// Whether a receive would find something to do. Without the lock: what happened before the
+    /// call, by any chain of synchronisation, is seen.
+    #[inline]
+    pub(crate) fn can_recv(&self) -> bool {
+        self.readiness.load(Ordering::Relaxed) & CAN_RECV != 0
+    }
+
+    /// Whether a send would find something to do; as [`Channel::can_recv`].
+    #[inline]
+    pub(crate) fn can_send(&self) -> bool {
+        self.readiness.load(Ordering::Relaxed) & CAN_SEND != 0
+    }
+
+    // ----- for select ---------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn raw_lock(&self) -> &SpinLock {
+        self.state.raw()
+    }
+
+    /// The state, for a select that holds the lock through [`Channel::raw_lock`] and calls
+    /// [`Channel::publish`] before it leaves it.
+    ///
+    /// # Safety
+    /// The caller holds the lock, and does not use the state otherwise meanwhile.
+    #[expect(clippy::mut_from_ref, reason = "the held lock makes it unique")]
+    #[inline]
+    pub(crate) unsafe fn state_unguarded(&self) -> &mut State<T> {
+        // SAFETY: the caller's promise.
+        unsafe { self.state.data_unguarded() }
+    }
+
+    /// Takes the lock. It is left by [`Channel::unlock`] after a change.
+    #[inline]
+    pub(crate) fn lock(&self) -> SpinGuard<'_, State<T>> {
+        self.state.lock()
+    }
+
+    /// Publishes what has changed and leaves the lock.
+    #[inline]
+    pub(crate) fn unlock(&self, state: SpinGuard<'_, State<T>>) {
+        self.publish(&state);
+        drop(state);
+    }
+
+    #[inline]
+    pub(crate) fn publish(&self, state: &State<T>) {
+        self.readiness.store(state.readiness(), Ordering::Relaxed);
+    }
+
+    /// Takes a waiting sender's entry back; `false` if it was claimed.
+    ///
+    /// # Safety
+    /// The entry is in this channel's queue of senders or in none.
+    pub(crate) unsafe fn remove_waiting_sender(&self, entry: &Entry) -> bool {
+        let mut state = self.lock();
+        // SAFETY: the caller's promise.
+        let removed = unsafe { state.waiting_senders.remove(entry) };
+        self.unlock(state);
+        removed
+    }
+
+    /// Takes a waiting receiver's entry back; `false` if it was claimed.
+    ///
+    /// # Safety
+    /// The entry is in this channel's queue of receivers or in none.
+    pub(crate) unsafe fn remove_waiting_receiver(&self, entry: &Entry) -> bool {
+        let mut state = self.lock();
+        // SAFETY: the caller's promise.
+        let removed = unsafe { state.waiting_receivers.remove(entry) };
+        self.unlock(state);
+        removed
+    }
+}
+
+impl<T> State<T> {
+    #[inline]
+    fn readiness(&self) -> u8 {
+        let can_recv = !self.buffer.is_empty() || !self.waiting_senders.is_empty() || self.closed;
+        let can_send = self.buffer.has_room()
+            || !self.waiting_receivers.is_empty()
+            || self.closed
+            || self.abandoned;
+        u8::from(can_recv) * CAN_RECV | u8::from(can_send) * CAN_SEND
+    }
+
+    /// Tries to send the value at `value`, which is moved out exactly if the answer is `Done`.
+    ///
+    /// # Safety
+    /// `value` points to a value that the caller owns.
+    #[inline]
+    pub(crate) unsafe fn attempt_send(&mut self, value: *mut T) -> Attempt {
+        if let Some(refusal) = self.refuses_values() {
+            return Attempt::Refused(refusal);
+        }
+        if let Some(receiver) = self.waiting_receivers.take() {
+            // SAFETY: the receiver is claimed: its slot is ours to fill, once; the value is ours
+            // to move.
+            return Attempt::Done(Some(unsafe { deliver(receiver, value) }));
+        }
+        if self.buffer.has_room() {
+            // SAFETY: the caller's value is ours to move.
+            self.buffer.push(unsafe { value.read() });
+            return Attempt::Done(None);
+        }
+        Attempt::Refused(Refusal::WouldBlock)
+    }
+
+    /// Tries to receive into `place`, which is filled exactly if the answer is `Done`.
+    ///
+    /// # Safety
+    /// `place` may be written to.
+    #[inline]
+    pub(crate) unsafe fn attempt_recv(&mut self, place: *mut T) -> Attempt {
+        if let Some(value) = self.buffer.pop() {
+            // SAFETY: the caller's place.
+            unsafe { place.write(value) };
+            // There is room for one more: the longest waiting sender gets it.
+            let sender = self.waiting_senders.take();
+            return Attempt::Done(sender.map(|sender| self.admit(sender)));
+        }
+        if let Some(sender) = self.waiting_senders.take() {
+            // SAFETY: the sender is claimed: its value is ours to move, once.
+            unsafe {
+                let slot = sender.as_ref().slot().cast::<T>();
+                if slot.is_null() {
+                    return Attempt::Promised(sender);
+                }
+                place.copy_from_nonoverlapping(slot, 1);
+                return Attempt::Done(Some(sender.as_ref().finish(Wake::Done)));
+            }
+        }
+        Attempt::Refused(if self.closed {
+            Refusal::Closed
+        } else {
+            Refusal::WouldBlock
+        })
+    }
+
+    /// Moves a claimed sender's value into the buffer, or sets a place aside for its promise.
+    fn admit(&mut self, sender: NonNull<Entry>) -> Parker {
+        // SAFETY: the sender is claimed: its value is ours to move, once.
+        unsafe {
+            let slot = sender.as_ref().slot().cast::<T>();
+            if slot.is_null() {
+                self.buffer.reserve();
+            } else {
+                self.buffer.push(slot.read());
+            }
+            sender.as_ref().finish(Wake::Done)
+        }
+    }
+
+    /// Why the channel takes no values, if it does not.
+    #[inline]
+    fn refuses_values(&self) -> Option<Refusal> {
+        if self.closed {
+            Some(Refusal::Closed)
+        } else if self.abandoned {
+            Some(Refusal::Abandoned)
+        } else {
+            None
+        }
+    }
+
+    /// Tries to get the right to send one value later.
+    pub(crate) fn attempt_promise(&mut self) -> Result<Promise, Refusal> {
+        if let Some(refusal) = self.refuses_values() {
+            return Err(refusal);
+        }
+        if let Some(receiver) = self.waiting_receivers.take() {
+            return Ok(Promise::ToReceiver(receiver));
+        }
+        if self.buffer.has_room() {
+            self.buffer.reserve();
+            return Ok(Promise::OfPlace);
+        }
+        Err(Refusal::WouldBlock)
+    }
+
+    /// Enqueues a sender.
+    ///
+    /// # Safety
+    /// As for [`WaitQueue::push`]; the entry's slot is the value, or null for a promise.
+    pub(crate) unsafe fn enqueue_sender(&mut self, entry: &Entry) {
+        // SAFETY: the caller's promise.
+        unsafe { self.waiting_senders.push(entry) };
+    }
+
+    /// Enqueues a receiver.
+    ///
+    /// # Safety
+    /// As for [`WaitQueue::push`]; the entry's slot is where the value goes.
+    pub(crate) unsafe fn enqueue_receiver(&mut self, entry: &Entry) {
+        // SAFETY: the caller's promise.
+        unsafe { self.waiting_receivers.push(entry) };
+    }
+}
+
+/// Moves a value into the frame of a claimed receiver, and says whom to wake.
+///
+/// # Safety
+/// The receiver is claimed by the caller; the value is the caller's, and moved out.
+#[inline]
+unsafe fn deliver<T>(receiver: NonNull<Entry>, value: *const T) -> Parker {
+    // SAFETY: the caller's promise: the frame is the receiver's, and it is parked.
+    unsafe {
+        let receiver = receiver.as_ref();
+        receiver.slot().cast::<T>().copy_from_nonoverlapping(value, 1);
+        receiver.finish(Wake::Done)
+    }
+}
+
+/// The right to send one value, given by a channel to a select that has not got the value yet.
+#[derive(Clone, Copy)]
+pub(crate) enum Promise {
+    /// A receiver waits for it.
+    ToReceiver(NonNull<Entry>),
+    /// A place in the buffer is set aside.
+    OfPlace,
+}
+
+impl<T> Channel<T> {
+    /// Keeps a promise.
+    ///
+    /// # Safety
+    /// The promise was given by this channel, and is kept or broken once.
+    pub(crate) unsafe fn keep(&self, promise: Promise, value: T) -> Result<(), (T, Refusal)> {
+        match promise {
+            Promise::ToReceiver(receiver) => {
+                let value = ManuallyDrop::new(value);
+                // SAFETY: the receiver is claimed by the promise; the value is moved and
+                // forgotten; this is the receiver's one wake-up.
+                unsafe { deliver(receiver, &raw const *value).unpark() };
+                Ok(())
+            }
+            Promise::OfPlace => {
+                let mut state = self.lock();
+                state.buffer.unreserve();
+                let value = ManuallyDrop::new(value);
+                let place = (&raw const *value).cast_mut();
+                // A receiver may wait by now: the place was empty until this moment.
+                // SAFETY: the value is ours to move; it is forgotten if it was.
+                let attempt = unsafe { state.attempt_send(place) };
+                self.unlock(state);
+                match attempt {
+                    Attempt::Done(partner) => {
+                        // SAFETY: after the lock, once.
+                        unsafe { Attempt::wake_partner(partner) };
+                        Ok(())
+                    }
+                    Attempt::Refused(refusal) => Err((ManuallyDrop::into_inner(value), refusal)),
+                    Attempt::Promised(_) => unreachable!("promises are made to receivers"),
+                }
+            }
+        }
+    }
+
+    /// Breaks a promise: what it held goes to others.
+    ///
+    /// # Safety
+    /// As for [`Channel::keep`].
+    pub(crate) unsafe fn break_promise(&self, promise: Promise) {
+        match promise {
+            // SAFETY: the receiver is claimed by the promise; this is its one wake-up.
+            Promise::ToReceiver(receiver) => unsafe {
+                receiver.as_ref().finish(Wake::Retry).unpark();
+            },
+            Promise::OfPlace => {
+                let mut state = self.lock();
+                state.buffer.unreserve();
+                let sender = if state.buffer.has_room() {
+                    state.waiting_senders.take()
+                } else {
+                    None
+                };
+                let partner = sender.map(|sender| state.admit(sender));
+                self.unlock(state);
+                // SAFETY: after the lock, once.
+                unsafe { Attempt::wake_partner(partner) };
+            }
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! The handles of a channel: thin over its core.
+
+use super::buffer::Capacity;
+use super::core::{Channel, Refusal};
+use super::iter::{IntoIter, Iter, TryIter};
+use crate::error::{
+    RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
+use crate::wait::Patience;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A channel, as Go's `chan T`: a handle that can both send and receive.
+///
+/// Clones are handles of the same channel; handles are equal if they are of the same channel.
+/// The channel is closed by [`close`](Chan::close), or when the last handle that can send is
+/// dropped.
+///
+/// ```
+/// use gochan::Chan;
+///
+/// let ch = Chan::new(2);
+/// ch.send("to be").unwrap();
+/// ch.send("or not").unwrap();
+/// ch.close();
+/// assert_eq!(ch.recv(), Some("to be"));
+/// assert_eq!(ch.iter().collect::<Vec<_>>(), ["or not"]);
+/// ```
+pub struct Chan<T> {
+    channel: Arc<Channel<T>>,
+}
+
+/// The sending side of a channel, as Go's `chan<- T`.
+///
+/// ```
+/// let (tx, rx) = gochan::channel(1);
+/// tx.send(5).unwrap();
+/// drop(tx);
+/// assert_eq!((rx.recv(), rx.recv()), (Some(5), None));
+/// ```
+pub struct Sender<T> {
+    channel: Arc<Channel<T>>,
+}
+
+/// The receiving side of a channel, as Go's `<-chan T`.
+///
+/// ```
+/// let (tx, rx) = gochan::channel(8);
+/// std::thread::spawn(move || (0..4).for_each(|i| tx.send(i).unwrap()));
+/// assert_eq!(rx.into_iter().sum::<i32>(), 6);
+/// ```
+pub struct Receiver<T> {
+    channel: Arc<Channel<T>>,
+}
+
+/// Makes a channel with room for `capacity` values; with 0 a send completes only when a receiver
+/// has taken the value.
+///
+/// # Panics
+/// If the memory cannot be had.
+///
+/// ```
+/// let (tx, rx) = gochan::channel(1);
+/// tx.send('x').unwrap();
+/// assert_eq!(rx.recv(), Some('x'));
+/// ```
+#[track_caller]
+pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    split(Channel::new(Capacity::Bounded(capacity)))
+}
+
+/// Makes a channel on which no send ever waits.
+///
+/// ```
+/// let (tx, rx) = gochan::unbounded();
+/// for i in 0..1000 {
+///     tx.send(i).unwrap();
+/// }
+/// assert_eq!(rx.len(), 1000);
+/// ```
+pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    split(Channel::new(Capacity::Unbounded))
+}
+
+fn split<T>(channel: Channel<T>) -> (Sender<T>, Receiver<T>) {
+    let channel = Arc::new(channel);
+    (
+        Sender {
+            channel: Arc::clone(&channel),
+        },
+        Receiver { channel },
+    )
+}
+
+impl<T> Chan<T> {
+    /// Makes a channel with room for `capacity` values; with 0 a send completes only when a
+    /// receiver has taken the value.
+    ///
+    /// # Panics
+    /// If the memory cannot be had.
+    #[track_caller]
+    pub fn new(capacity: usize) -> Self {
+        Chan {
+            channel: Arc::new(Channel::new(Capacity::Bounded(capacity))),
+        }
+    }
+
+    /// Makes a channel on which no send ever waits.
+    pub fn unbounded() -> Self {
+        Chan {
+            channel: Arc::new(Channel::new(Capacity::Unbounded)),
+        }
+    }
+
+    /// A handle that can only send.
+    pub fn sender(&self) -> Sender<T> {
+        self.channel.add_sender();
+        Sender {
+            channel: Arc::clone(&self.channel),
+        }
+    }
+
+    /// A handle that can only receive.
+    pub fn receiver(&self) -> Receiver<T> {
+        self.channel.add_receiver();
+        Receiver {
+            channel: Arc::clone(&self.channel),
+        }
+    }
+
+    /// Splits this handle in two.
+    pub fn split(self) -> (Sender<T>, Receiver<T>) {
+        (self.sender(), self.receiver())
+    }
+}
+
+impl<T> From<Chan<T>> for Sender<T> {
+    fn from(chan: Chan<T>) -> Self {
+        chan.sender()
+    }
+}
+
+impl<T> From<Chan<T>> for Receiver<T> {
+    fn from(chan: Chan<T>) -> Self {
+        chan.receiver()
+    }
+}
+
+/// What every handle can do.
+macro_rules! any_handle {
+    ($handle:ident, clone: $($add:ident)+, drop: $($remove:ident)+) => {
+        impl<T> $handle<T> {
+            /// How many values the buffer holds.
+            pub fn len(&self) -> usize {
+                self.channel.len()
+            }
+
+            /// Whether the buffer holds no value.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// How many values the buffer can hold; `None` if there is no bound.
+            pub fn capacity(&self) -> Option<usize> {
+                self.channel.capacity()
+            }
+
+            /// Whether the buffer has no room, as that of a channel without a buffer never has.
+            pub fn is_full(&self) -> bool {
+                self.channel.is_full()
+            }
+
+            /// Whether the channel was closed; it may still hold values.
+            pub fn is_closed(&self) -> bool {
+                self.channel.is_closed()
+            }
+
+            /// Whether the last handle that can receive has gone.
+            pub fn is_abandoned(&self) -> bool {
+                self.channel.is_abandoned()
+            }
+
+            #[inline]
+            pub(crate) fn core(&self) -> &Channel<T> {
+                &self.channel
+            }
+        }
+
+        impl<T> Clone for $handle<T> {
+            fn clone(&self) -> Self {
+                $(self.channel.$add();)+
+                $handle {
+                    channel: Arc::clone(&self.channel),
+                }
+            }
+        }
+
+        impl<T> Drop for $handle<T> {
+            fn drop(&mut self) {
+                $(self.channel.$remove();)+
+            }
+        }
+
+        impl<T> PartialEq for $handle<T> {
+            fn eq(&self, other: &Self) -> bool {
+                Arc::ptr_eq(&self.channel, &other.channel)
+            }
+        }
+
+        impl<T> Eq for $handle<T> {}
+
+        impl<T> Hash for $handle<T> {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                Arc::as_ptr(&self.channel).hash(state);
+            }
+        }
+
+        impl<T> fmt::Debug for $handle<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($handle))
+                    .field("channel", &Arc::as_ptr(&self.channel))
+                    .field("len", &self.len())
+                    .field("capacity", &self.capacity())
+                    .field("closed", &self.is_closed())
+                    .field("abandoned", &self.is_abandoned())
+                    .finish()
+            }
+        }
+    };
+}
+
+any_handle!(Chan, clone: add_sender add_receiver, drop: remove_sender remove_receiver);
+any_handle!(Sender, clone: add_sender, drop: remove_sender);
+any_handle!(Receiver, clone: add_receiver, drop: remove_receiver);
+
+/// What handles that can send can do.
+macro_rules! sending_handle {
+    ($handle:ident) => {
+        impl<T> $handle<T> {
+            /// Sends a value; waits until a receiver has taken it or the buffer has room for
+            /// it.
+            ///
+            /// # Errors
+            /// Hands the value back if the channel is closed or all its receivers have gone,
+            /// also while the send waits.
+            #[inline]
+            #[track_caller]
+            pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+                self.channel
+                    .send(value, Patience::Forever, Location::caller())
+                    .map_err(|(value, _)| SendError(value))
+            }
+
+            /// Sends a value if that is possible without waiting.
+            ///
+            /// # Errors
+            /// Hands the value back if it is not, or if the channel takes no more values.
+            #[inline]
+            #[track_caller]
+            pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+                self.channel
+                    .send(value, Patience::Never, Location::caller())
+                    .map_err(|(value, refusal)| match refusal {
+                        Refusal::WouldBlock | Refusal::TimedOut => TrySendError::Full(value),
+                        Refusal::Closed | Refusal::Abandoned => TrySendError::Closed(value),
+                    })
+            }
+
+            /// As [`send`](Self::send), but waits no longer than `timeout`.
+            ///
+            /// # Errors
+            /// Hands the value back if the time is up, or the channel takes no more values.
+            #[track_caller]
+            pub fn send_timeout(
+                &self,
+                value: T,
+                timeout: Duration,
+            ) -> Result<(), SendTimeoutError<T>> {
+                self.send_patiently(value, Patience::lasting(timeout), Location::caller())
+            }
+
+            /// As [`send`](Self::send), but waits no longer than until `deadline`.
+            ///
+            /// # Errors
+            /// Hands the value back if the time is up, or the channel takes no more values.
+            #[track_caller]
+            pub fn send_deadline(
+                &self,
+                value: T,
+                deadline: Instant,
+            ) -> Result<(), SendTimeoutError<T>> {
+                self.send_patiently(value, Patience::Until(deadline), Location::caller())
+            }
+
+            fn send_patiently(
+                &self,
+                value: T,
+                patience: Patience,
+                location: &'static Location<'static>,
+            ) -> Result<(), SendTimeoutError<T>> {
+                self.channel
+                    .send(value, patience, location)
+                    .map_err(|(value, refusal)| match refusal {
+                        Refusal::WouldBlock | Refusal::TimedOut => {
+                            SendTimeoutError::Timeout(value)
+                        }
+                        Refusal::Closed | Refusal::Abandoned => SendTimeoutError::Closed(value),
+                    })
+            }
+
+            /// Closes the channel: no more values are sent; receivers get what the buffer holds,
+            /// then `None`. Senders that wait get their values back.
+            ///
+            /// # Panics
+            /// `close of closed channel`, if it is closed.
+            #[track_caller]
+            pub fn close(&self) {
+                if !self.channel.close() {
+                    panic!("close of closed channel");
+                }
+            }
+        }
+    };
+}
+
+sending_handle!(Chan);
+sending_handle!(Sender);
+
+/// What handles that can receive can do.
+macro_rules! receiving_handle {
+    ($handle:ident) => {
+        impl<T> $handle<T> {
+            /// Receives a value; waits until there is one. `None`: the channel is closed and
+            /// drained.
+            #[inline]
+            #[track_caller]
+            pub fn recv(&self) -> Option<T> {
+                self.channel
+                    .recv(Patience::Forever, Location::caller())
+                    .ok()
+            }
+
+            /// Receives a value if there is one.
+            ///
+            /// # Errors
+            /// There is none at the moment, or there will be none any more.
+            #[inline]
+            #[track_caller]
+            pub fn try_recv(&self) -> Result<T, TryRecvError> {
+                if !self.channel.can_recv() {
+                    return Err(TryRecvError::Empty);
+                }
+                self.channel
+                    .recv(Patience::Never, Location::caller())
+                    .map_err(|refusal| match refusal {
+                        Refusal::WouldBlock | Refusal::TimedOut => TryRecvError::Empty,
+                        Refusal::Closed | Refusal::Abandoned => TryRecvError::Closed,
+                    })
+            }
+
+            /// As [`recv`](Self::recv), but waits no longer than `timeout`.
+            ///
+            /// # Errors
+            /// The time is up, or there will be no value any more.
+            #[track_caller]
+            pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+                self.recv_patiently(Patience::lasting(timeout), Location::caller())
+            }
+
+            /// As [`recv`](Self::recv), but waits no longer than until `deadline`.
+            ///
+            /// # Errors
+            /// The time is up, or there will be no value any more.
+            #[track_caller]
+            pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+                self.recv_patiently(Patience::Until(deadline), Location::caller())
+            }
+
+            fn recv_patiently(
+                &self,
+                patience: Patience,
+                location: &'static Location<'static>,
+            ) -> Result<T, RecvTimeoutError> {
+                self.channel
+                    .recv(patience, location)
+                    .map_err(|refusal| match refusal {
+                        Refusal::WouldBlock | Refusal::TimedOut => RecvTimeoutError::Timeout,
+                        Refusal::Closed | Refusal::Abandoned => RecvTimeoutError::Closed,
+                    })
+            }
+
+            /// Receives until the channel is closed and drained.
+            pub fn iter(&self) -> Iter<'_, T> {
+                Iter::new(&self.channel)
+            }
+
+            /// Receives for as long as there are values, without waiting.
+            pub fn try_iter(&self) -> TryIter<'_, T> {
+                TryIter::new(&self.channel)
+            }
+        }
+
+        impl<'a, T> IntoIterator for &'a $handle<T> {
+            type Item = T;
+            type IntoIter = Iter<'a, T>;
+
+            fn into_iter(self) -> Iter<'a, T> {
+                self.iter()
+            }
+        }
+    };
+}
+
+receiving_handle!(Chan);
+receiving_handle!(Receiver);
+
+impl<T> IntoIterator for Receiver<T> {
+    type Item = T;
+    type IntoIter = IntoIter<T>;
+
+    fn into_iter(self) -> IntoIter<T> {
+        IntoIter::new(self)
+    }
+}
+
+/// The iterator receives only: the sending half of this handle is dropped at once, so that
+/// the loop ends when the other senders have gone.
+impl<T> IntoIterator for Chan<T> {
+    type Item = T;
+    type IntoIter = IntoIter<T>;
+
+    fn into_iter(self) -> IntoIter<T> {
+        IntoIter::new(self.into())
+    }
+}

@@ -1,0 +1,94 @@
+//! Iterators that receive.
+
+use super::core::Channel;
+use super::handle::Receiver;
+use crate::wait::Patience;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::panic::Location;
+
+/// Receives until the channel is closed and drained; from [`Receiver::iter`].
+pub struct Iter<'a, T> {
+    channel: &'a Channel<T>,
+}
+
+/// Receives for as long as there are values, without waiting; from [`Receiver::try_iter`].
+pub struct TryIter<'a, T> {
+    channel: &'a Channel<T>,
+}
+
+/// Receives until the channel is closed and drained; from a handle by value.
+pub struct IntoIter<T> {
+    receiver: Receiver<T>,
+}
+
+impl<'a, T> Iter<'a, T> {
+    pub(super) fn new(channel: &'a Channel<T>) -> Self {
+        Iter { channel }
+    }
+}
+
+impl<'a, T> TryIter<'a, T> {
+    pub(super) fn new(channel: &'a Channel<T>) -> Self {
+        TryIter { channel }
+    }
+}
+
+impl<T> IntoIter<T> {
+    pub(super) fn new(receiver: Receiver<T>) -> Self {
+        IntoIter { receiver }
+    }
+}
+
+impl<T> Iterator for Iter<'_, T> {
+    type Item = T;
+
+    #[inline]
+    #[track_caller]
+    fn next(&mut self) -> Option<T> {
+        self.channel
+            .recv(Patience::Forever, Location::caller())
+            .ok()
+    }
+}
+
+impl<T> Iterator for TryIter<'_, T> {
+    type Item = T;
+
+    #[inline]
+    #[track_caller]
+    fn next(&mut self) -> Option<T> {
+        self.channel.recv(Patience::Never, Location::caller()).ok()
+    }
+}
+
+impl<T> Iterator for IntoIter<T> {
+    type Item = T;
+
+    #[inline]
+    #[track_caller]
+    fn next(&mut self) -> Option<T> {
+        self.receiver.recv()
+    }
+}
+
+impl<T> FusedIterator for Iter<'_, T> {}
+impl<T> FusedIterator for IntoIter<T> {}
+
+impl<T> fmt::Debug for Iter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for TryIter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryIter").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for IntoIter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntoIter").finish_non_exhaustive()
+    }
+}

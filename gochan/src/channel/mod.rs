@@ -1,0 +1,14 @@
+//! Channels: typed queues between goroutines and threads, with Go's semantics.
+//!
+//! - `core.rs`: the state of a channel and every operation on it, each written once;
+//! - `buffer.rs`: the values that were sent and not yet received;
+//! - `handle.rs`: [`Chan`], [`Sender`] and [`Receiver`], thin over the core;
+//! - `iter.rs`: the iterators.
+
+mod buffer;
+pub(crate) mod core;
+mod handle;
+mod iter;
+
+pub use handle::{Chan, Receiver, Sender, channel, unbounded};
+pub use iter::{IntoIter, Iter, TryIter};

@@ -1,0 +1,161 @@
+//! Goroutines from the inside and in detail: who am I, and a builder for those who want to
+//! handle the failure to start one.
+
+pub use crate::runtime::goroutine::GoroutineId;
+
+use crate::join::JoinHandle;
+use crate::runtime::placement::{Site, Wish};
+use crate::runtime::{self, Kind, SpawnOptions};
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// What a goroutine can know of itself; from [`current`].
+#[derive(Clone, Debug)]
+pub struct Goroutine {
+    id: GoroutineId,
+    name: Option<Arc<str>>,
+    started_at: &'static Location<'static>,
+}
+
+impl Goroutine {
+    /// Its number.
+    pub fn id(&self) -> GoroutineId {
+        self.id
+    }
+
+    /// Its name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Where in the source it was started.
+    pub fn started_at(&self) -> &'static Location<'static> {
+        self.started_at
+    }
+}
+
+/// The goroutine that calls.
+///
+/// # Panics
+/// On an ordinary thread; [`try_current`] asks without panicking.
+///
+/// ```
+/// use gochan::goroutine;
+///
+/// #[gochan::main]
+/// fn main() {
+///     let name = gochan::go!(name = "worker", {
+///         goroutine::current().name().map(str::to_owned)
+///     });
+///     assert_eq!(name.join().unwrap().as_deref(), Some("worker"));
+/// }
+/// ```
+#[track_caller]
+pub fn current() -> Goroutine {
+    try_current().expect("goroutine::current() was called by an ordinary thread")
+}
+
+/// The goroutine that calls; `None` on an ordinary thread.
+///
+/// ```
+/// assert!(gochan::goroutine::try_current().is_none());
+/// ```
+pub fn try_current() -> Option<Goroutine> {
+    let goroutine = runtime::current_goroutine()?;
+    // SAFETY: it runs.
+    let identity = unsafe { goroutine.as_ref() }.identity();
+    Some(Goroutine {
+        id: identity.id,
+        name: identity.name.clone(),
+        started_at: identity.started_at,
+    })
+}
+
+/// Starts goroutines with options, and says if one cannot be started, where `go!` would panic.
+///
+/// ```
+/// use gochan::goroutine::Builder;
+///
+/// let handle = Builder::new().name("adder").stack_size(64 * 1024).spawn(|| 1 + 1)?;
+/// assert_eq!(handle.name(), Some("adder"));
+/// assert_eq!(handle.join().unwrap(), 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a Builder does nothing until it spawns"]
+pub struct Builder {
+    options: SpawnOptions,
+}
+
+impl Builder {
+    /// No options.
+    pub fn new() -> Self {
+        Builder::default()
+    }
+
+    /// Names the goroutine, for messages about it.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.options.name = Some(name.into().into());
+        self
+    }
+
+    /// Sets the size of its stack, in bytes of address space.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.options.stack_size = Some(bytes);
+        self
+    }
+
+    /// Starts it on the worker of the goroutine that spawns.
+    pub fn near(mut self) -> Self {
+        self.options.wish = Wish::Near;
+        self
+    }
+
+    /// Starts it on the worker with the fewest goroutines.
+    pub fn spread(mut self) -> Self {
+        self.options.wish = Wish::Spread;
+        self
+    }
+
+    /// Starts a goroutine.
+    ///
+    /// # Errors
+    /// There is no room for another stack, or the default runtime cannot start.
+    #[track_caller]
+    pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        static SITE: Site = Site::new();
+        // SAFETY: body and result are `Send` and `'static`.
+        unsafe { runtime::start(&SITE, self.located(), Kind::Plain, None, f) }.map(JoinHandle::new)
+    }
+
+    /// Starts a goroutine that stays on this worker, so that nothing needs to be `Send`.
+    ///
+    /// # Errors
+    /// There is no room for another stack.
+    ///
+    /// # Panics
+    /// On an ordinary thread.
+    #[track_caller]
+    pub fn spawn_local<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        static SITE: Site = Site::new();
+        // SAFETY: body and result are `'static`, and a local goroutine stays on this thread.
+        unsafe { runtime::start(&SITE, self.located(), Kind::Local, None, f) }.map(JoinHandle::new)
+    }
+
+    #[track_caller]
+    fn located(self) -> SpawnOptions {
+        SpawnOptions {
+            started_at: Some(Location::caller()),
+            ..self.options
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What the macros expand to. Not part of the public API: it changes without notice.
+
+pub use crate::channel::Chan;
+pub use crate::runtime::placement::Site;
+pub use crate::select::arm::{
+    AfterArm, Arm, RecvArm, RecvOperand, SelectRecv, SelectSend, SendArm, SendOperand, Slot,
+    TakeArm, take_slot,
+};
+pub use gochan_macros as macros;
+
+use crate::join::{Failure, JoinHandle};
+use crate::runtime::placement::Wish;
+use crate::runtime::{self, Config, Kind, Runtime, SpawnOptions};
+use crate::scope::{Scope, ScopedJoinHandle};
+use crate::select::wait::{self, Limit, Order, Scratch};
+use crate::wait::Patience;
+use std::fmt;
+use std::panic::Location;
+use std::process::{ExitCode, Termination};
+use std::ptr;
+
+// ----- sugar ------------------------------------------------------------------------------
+
+/// `<-ch`
+#[inline]
+#[track_caller]
+pub fn recv<R: RecvOperand + ?Sized>(ch: &R) -> Option<R::Item> {
+    let channel = ch.receiving().channel();
+    channel.recv(Patience::Forever, Location::caller()).ok()
+}
+
+/// `ch <- value;`
+#[inline]
+#[track_caller]
+pub fn send<S: SendOperand + ?Sized>(ch: &S, value: S::Item) {
+    let channel = ch.sending().channel();
+    if let Err((value, refusal)) = channel.send(value, Patience::Forever, Location::caller()) {
+        crate::refuse_send(Some(value), refusal);
+    }
+}
+
+/// `make!(chan T, capacity)`
+#[track_caller]
+pub fn make<T>(capacity: usize) -> Chan<T> {
+    Chan::new(capacity)
+}
+
+/// `defer! { … }`
+pub fn defer<F: FnOnce()>(f: F) -> Defer<F> {
+    Defer(Some(f))
+}
+
+/// Runs its closure when it is dropped.
+#[must_use = "a deferred block runs at once if its guard is not kept"]
+pub struct Defer<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Defer<F> {
+    fn drop(&mut self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
+}
+
+impl<F: FnOnce()> fmt::Debug for Defer<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Defer").finish_non_exhaustive()
+    }
+}
+
+// ----- go! --------------------------------------------------------------------------------
+
+/// The options of a `go!`.
+#[derive(Clone, Debug, Default)]
+pub struct GoOptions(SpawnOptions);
+
+impl GoOptions {
+    /// None.
+    #[inline]
+    pub const fn new() -> Self {
+        GoOptions(SpawnOptions {
+            name: None,
+            stack_size: None,
+            wish: Wish::Adaptive,
+            started_at: None,
+        })
+    }
+
+    /// `name = …`
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.0.name = Some(name.into().into());
+        self
+    }
+
+    /// `stack = …`
+    pub fn stack(mut self, bytes: usize) -> Self {
+        self.0.stack_size = Some(bytes);
+        self
+    }
+
+    /// `near`
+    pub fn near(mut self) -> Self {
+        self.0.wish = Wish::Near;
+        self
+    }
+
+    /// `spread`
+    pub fn spread(mut self) -> Self {
+        self.0.wish = Wish::Spread;
+        self
+    }
+}
+
+/// `go! { … }`
+#[inline]
+pub fn go<F, T>(site: &'static Site, options: GoOptions, body: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static, // share by `clone(..)`, borrow in a `gochan::scope`, or stay on this worker: `go!(local, ..)`
+    T: Send + 'static, // what the goroutine returns goes to whoever joins
+{
+    // SAFETY: body and result are `Send` and `'static`.
+    let started = unsafe { runtime::start(site, options.0, Kind::Plain, None, body) };
+    match started {
+        Ok(result) => JoinHandle::new(result),
+        Err(error) => panic_cannot_start(&error, site),
+    }
+}
+
+/// `go!(local, { … })`
+#[inline]
+pub fn go_local<F, T>(site: &'static Site, options: GoOptions, body: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + 'static, // a goroutine may outlive the frame that starts it: move, clone, or use a `gochan::scope`
+    T: 'static,
+{
+    // SAFETY: body and result are `'static`, and a local goroutine stays on this thread.
+    let started = unsafe { runtime::start(site, options.0, Kind::Local, None, body) };
+    match started {
+        Ok(result) => JoinHandle::new(result),
+        Err(error) => panic_cannot_start(&error, site),
+    }
+}
+
+/// `go!(in s, { … })`
+#[inline]
+pub fn go_scoped<'scope, F, T>(
+    scope: &'scope Scope<'scope, '_>,
+    site: &'static Site,
+    options: GoOptions,
+    body: F,
+) -> ScopedJoinHandle<'scope, T>
+where
+    F: FnOnce() -> T + Send + 'scope, // it may borrow what outlives the scope, and share by `clone(..)`
+    T: Send + 'scope,
+{
+    scope.start(site, options.0, body)
+}
+
+#[cold]
+fn panic_cannot_start(error: &std::io::Error, site: &Site) -> ! {
+    panic!("cannot start the goroutine of {}: {error}", site.location())
+}
+
+// ----- select! ----------------------------------------------------------------------------
+
+#[inline]
+fn run_select<const N: usize>(
+    mut arms: [&mut dyn Arm; N],
+    order: Order,
+    limit: Limit,
+    location: &'static Location<'static>,
+) -> Option<usize> {
+    let scratch = Scratch {
+        order: &mut [0; N],
+        locks: &mut [ptr::null(); N],
+    };
+    wait::select(&mut arms, scratch, order, limit, location)
+}
+
+/// `select!` without `default`
+#[inline]
+#[track_caller]
+pub fn select<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
+    run_select(arms, Order::Random, Limit::Forever, Location::caller())
+        .expect("a select without a limit ends with a choice")
+}
+
+/// `select! { biased; … }` without `default`
+#[inline]
+#[track_caller]
+pub fn select_biased<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
+    run_select(arms, Order::Source, Limit::Forever, Location::caller())
+        .expect("a select without a limit ends with a choice")
+}
+
+/// `select!` with `default`
+#[inline]
+#[track_caller]
+pub fn try_select<const N: usize>(arms: [&mut dyn Arm; N]) -> Option<usize> {
+    run_select(arms, Order::Random, Limit::None, Location::caller())
+}
+
+/// `select! { biased; … }` with `default`
+#[inline]
+#[track_caller]
+pub fn try_select_biased<const N: usize>(arms: [&mut dyn Arm; N]) -> Option<usize> {
+    run_select(arms, Order::Source, Limit::None, Location::caller())
+}
+
+/// `select! {}`
+#[track_caller]
+pub fn select_forever() -> ! {
+    wait::wait_forever(Location::caller())
+}
+
+// ----- main and test ----------------------------------------------------------------------
+
+/// The exit status of a main function that panicked, as the standard library's.
+const PANICKED: u8 = 101;
+/// The exit status of a runtime that could not start, or went wrong as a whole; as Go's.
+const FATAL: u8 = 2;
+
+/// `#[gochan::main]`
+#[track_caller]
+pub fn run_main<T: Termination>(body: fn() -> T) -> ExitCode {
+    static SITE: Site = Site::new();
+    // What `main` returns need not be `Send`: it becomes an exit code where it was made.
+    match runtime::run_on_default(&SITE, Location::caller(), || body().report()) {
+        Ok(Ok(code)) => code,
+        Ok(Err(Failure::Panic(_))) => ExitCode::from(PANICKED),
+        Ok(Err(Failure::Goexit)) => fatal("the main goroutine called goexit"),
+        Err(error) => fatal(&error.to_string()),
+    }
+}
+
+fn fatal(message: &str) -> ExitCode {
+    eprintln!("fatal error: {message}");
+    ExitCode::from(FATAL)
+}
+
+/// `#[gochan::test]`
+#[track_caller]
+pub fn run_test<T: Termination>(config: Config, body: fn() -> T) -> ExitCode {
+    match Runtime::new(config) {
+        Ok(runtime) => runtime.run(|| body().report()),
+        Err(error) => panic!("cannot start a runtime for the test: {error}"),
+    }
+}

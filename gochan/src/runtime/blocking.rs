@@ -1,0 +1,173 @@
+//! Helper threads for closures that block.
+
+use crate::wait::{Entry, Parker, WaitReason, Waiter, Wake};
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// How long a helper thread waits for its next closure before it ends.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// A closure to run, on the stack of a goroutine that is parked until it has run.
+struct Job {
+    run: unsafe fn(*mut ()),
+    data: *mut (),
+}
+
+// SAFETY: the closure behind it is `Send`, and one thread at a time has the job.
+unsafe impl Send for Job {}
+
+/// The helper threads of a runtime.
+pub(crate) struct BlockingPool {
+    state: Mutex<State>,
+    available: Condvar,
+    limit: usize,
+    name: String,
+    /// Calls that have been made and have not returned.
+    pending: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+impl BlockingPool {
+    pub(super) fn new(limit: usize, name: &str) -> Self {
+        BlockingPool {
+            state: Mutex::default(),
+            available: Condvar::new(),
+            limit,
+            name: format!("{name}-blocking"),
+            pending: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether a closure runs or waits to run.
+    pub(super) fn has_pending(&self) -> bool {
+        self.pending.load(Ordering::SeqCst) > 0
+    }
+
+    /// Lets the helper threads end.
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.available.notify_all();
+    }
+
+    /// Runs `f` on a helper thread while the calling goroutine is parked.
+    ///
+    /// # Errors
+    /// Gives `f` back if there is no helper thread and none can be made.
+    pub(crate) fn run<F, T>(
+        self: &Arc<Self>,
+        f: F,
+        location: &'static Location<'static>,
+    ) -> Result<thread::Result<T>, F>
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        let mut call = Call {
+            closure: Some(f),
+            result: None,
+            entry: Entry::new(),
+        };
+        let submitted = Waiter::with(WaitReason::Blocking, location, |waiter| {
+            call.entry.assign(waiter, 0, ptr::null_mut());
+            self.pending.fetch_add(1, Ordering::SeqCst);
+            let job = Job {
+                run: Call::<F, T>::run,
+                data: ptr::from_mut(&mut call).cast(),
+            };
+            let submitted = self.submit(job);
+            if submitted.is_ok() {
+                waiter.wait_to_the_end();
+            }
+            self.pending.fetch_sub(1, Ordering::SeqCst);
+            submitted
+        });
+        match (submitted, call.result, call.closure) {
+            (Ok(()), Some(result), _) => Ok(result),
+            (Err(_), _, Some(f)) => Err(f),
+            _ => unreachable!("a submitted call has run"),
+        }
+    }
+
+    fn submit(self: &Arc<Self>, job: Job) -> io::Result<()> {
+        let mut state = self.state.lock();
+        if state.idle <= state.jobs.len() && state.threads < self.limit {
+            let pool = Arc::clone(self);
+            let spawned = thread::Builder::new()
+                .name(self.name.clone())
+                .spawn(move || pool.serve());
+            match spawned {
+                Ok(_) => state.threads += 1,
+                Err(error) if state.threads == 0 => return Err(error),
+                // The threads that there are will come to it.
+                Err(_) => {}
+            }
+        }
+        state.jobs.push_back(job);
+        drop(state);
+        self.available.notify_one();
+        Ok(())
+    }
+
+    fn serve(&self) {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                // SAFETY: the job's call stands until it has run, and it is run once.
+                unsafe { (job.run)(job.data) };
+                state = self.state.lock();
+                continue;
+            }
+            if state.closed {
+                break;
+            }
+            state.idle += 1;
+            let timed_out = self.available.wait_for(&mut state, KEEP_ALIVE).timed_out();
+            state.idle -= 1;
+            if timed_out && state.jobs.is_empty() {
+                break;
+            }
+        }
+        state.threads -= 1;
+    }
+}
+
+/// A call on the stack of the goroutine that waits for it.
+struct Call<F, T> {
+    closure: Option<F>,
+    result: Option<thread::Result<T>>,
+    entry: Entry,
+}
+
+impl<F: FnOnce() -> T, T> Call<F, T> {
+    /// Runs the closure, stores its result and wakes the goroutine.
+    ///
+    /// # Safety
+    /// `call` points to a call whose goroutine waits for this, and this is called once.
+    unsafe fn run(call: *mut ()) {
+        let parker: Parker = {
+            // SAFETY: the goroutine is parked and does not touch the call meanwhile.
+            let call = unsafe { &mut *call.cast::<Self>() };
+            let closure = call.closure.take().expect("a call runs once");
+            call.result = Some(panic::catch_unwind(AssertUnwindSafe(closure)));
+            // SAFETY: the job is what claims the wait.
+            unsafe { call.entry.finish(Wake::Done) }
+        };
+        // SAFETY: as above; nothing of the call is touched afterwards.
+        unsafe { parker.unpark() };
+    }
+}

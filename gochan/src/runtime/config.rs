@@ -1,0 +1,200 @@
+//! The settings of a runtime.
+
+use super::random;
+use std::io;
+use std::num::NonZeroUsize;
+
+/// What a panic in a goroutine does to the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PanicPolicy {
+    /// It ends the goroutine; whoever joins it learns of it.
+    #[default]
+    Unwind,
+    /// It ends the process (by `abort`, after the message), as in Go.
+    Abort,
+}
+
+/// The settings of a [`Runtime`](super::Runtime).
+///
+/// What is not set is taken from the environment, else from the machine:
+///
+/// | setting | variable | default |
+/// |---|---|---|
+/// | [`workers`](Config::workers) | `GOCHAN_MAXPROCS` | the available parallelism |
+/// | [`stack_size`](Config::stack_size) | `GOCHAN_STACK_SIZE` | 262,144 bytes |
+/// | [`blocking_threads`](Config::blocking_threads) | | 512 |
+///
+/// ```
+/// use gochan::runtime::{Config, Runtime};
+///
+/// let runtime = Runtime::new(Config::new().workers(2).name("demo"))?;
+/// let answer = runtime.run(|| gochan::go!({ 6 * 7 }).join().unwrap());
+/// assert_eq!(answer, 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a Config does nothing until a Runtime is made of it"]
+pub struct Config {
+    workers: Option<usize>,
+    stack_size: Option<usize>,
+    blocking_threads: Option<usize>,
+    seed: Option<u64>,
+    virtual_time: bool,
+    panic_policy: PanicPolicy,
+    name: Option<String>,
+}
+
+impl Config {
+    /// Nothing set.
+    pub fn new() -> Self {
+        Config::default()
+    }
+
+    /// How many worker threads run goroutines.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// The stack of a goroutine that does not ask for another size, in bytes of address space;
+    /// memory is taken page by page as the stack is used.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// How many threads at the most run [`blocking`](crate::blocking) closures at a time.
+    pub fn blocking_threads(mut self, threads: usize) -> Self {
+        self.blocking_threads = Some(threads);
+        self
+    }
+
+    /// Makes the choices of the scheduler and of `select!` follow from `seed`. With one worker,
+    /// and as long as no other thread takes part, a program then runs the same way every time.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Lets time stand still while anything can run, and jump to the next timer when nothing
+    /// can: a test of hours of sleeps takes no time.
+    pub fn virtual_time(mut self, on: bool) -> Self {
+        self.virtual_time = on;
+        self
+    }
+
+    /// What a panic in a goroutine does to the process.
+    pub fn panic_policy(mut self, policy: PanicPolicy) -> Self {
+        self.panic_policy = policy;
+        self
+    }
+
+    /// What the worker threads are called: `NAME-0`, `NAME-1`, …; `gochan` if not set.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Fills in what is not set.
+    ///
+    /// # Errors
+    /// A setting or variable that makes no sense, by its name and value.
+    pub(super) fn resolve(self) -> io::Result<Settings> {
+        let workers = match self.workers {
+            Some(workers) => positive("workers", workers)?,
+            None => match from_environment("GOCHAN_MAXPROCS")? {
+                Some(workers) => workers,
+                None => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            },
+        };
+        let stack_size = match self.stack_size {
+            Some(bytes) => positive("stack_size", bytes)?,
+            None => from_environment("GOCHAN_STACK_SIZE")?.unwrap_or(DEFAULT_STACK_SIZE),
+        };
+        Ok(Settings {
+            workers,
+            stack_size,
+            blocking_threads: positive(
+                "blocking_threads",
+                self.blocking_threads.unwrap_or(DEFAULT_BLOCKING_THREADS),
+            )?,
+            seed: self.seed.unwrap_or_else(random::entropy),
+            virtual_time: self.virtual_time,
+            panic_policy: self.panic_policy,
+            name: self.name.unwrap_or_else(|| "gochan".to_owned()),
+        })
+    }
+}
+
+const DEFAULT_STACK_SIZE: usize = 256 * 1024;
+const DEFAULT_BLOCKING_THREADS: usize = 512;
+
+/// A [`Config`] with everything settled.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) workers: usize,
+    pub(crate) stack_size: usize,
+    pub(crate) blocking_threads: usize,
+    pub(crate) seed: u64,
+    pub(crate) virtual_time: bool,
+    pub(crate) panic_policy: PanicPolicy,
+    pub(crate) name: String,
+}
+
+fn positive(setting: &str, value: usize) -> io::Result<usize> {
+    if value == 0 {
+        return Err(invalid(format!(
+            "runtime::Config: {setting} is 0; it must be at least 1"
+        )));
+    }
+    Ok(value)
+}
+
+/// The positive number in an environment variable, if the variable is set and not empty.
+fn from_environment(variable: &str) -> io::Result<Option<usize>> {
+    match std::env::var_os(variable) {
+        None => Ok(None),
+        Some(value) if value.is_empty() => Ok(None),
+        Some(value) => parse_positive(variable, &value.to_string_lossy()).map(Some),
+    }
+}
+
+fn parse_positive(variable: &str, value: &str) -> io::Result<usize> {
+    match value.trim().parse::<usize>() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(invalid(format!(
+            "{variable}={value:?}: expected a whole number, 1 or more"
+        ))),
+    }
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_variables_are_named_with_their_value() {
+        for bad in ["abc", "0", "-1", "1.5"] {
+            let error = parse_positive("GOCHAN_MAXPROCS", bad).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            let text = error.to_string();
+            assert!(
+                text.contains("GOCHAN_MAXPROCS") && text.contains(bad),
+                "{text}"
+            );
+        }
+        assert_eq!(parse_positive("GOCHAN_MAXPROCS", " 3 ").unwrap(), 3);
+    }
+
+    #[test]
+    fn zero_settings_are_refused_by_name() {
+        let error = Config::new().workers(0).resolve().unwrap_err();
+        assert!(error.to_string().contains("workers"), "{error}");
+        let error = Config::new().stack_size(0).resolve().unwrap_err();
+        assert!(error.to_string().contains("stack_size"), "{error}");
+    }
+}

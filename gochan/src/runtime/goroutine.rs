@@ -1,0 +1,419 @@
+//! The record of a goroutine, and the typed task around it.
+//!
+//! One allocation holds both: the [`Goroutine`] header, which scheduler and wait queues know,
+//! and behind it the body, later the result. It is counted: the runtime holds one reference
+//! until the goroutine has ended, the `JoinHandle` another.
+//!
+//! Who may touch what:
+//! - `link` belongs to the one queue that the goroutine is in;
+//! - the cells marked "home" are touched by the goroutine's own worker alone, once it has
+//!   started;
+//! - `stage` belongs to the goroutine until `completion` says that it has ended, then to the
+//!   one handle, and to whoever drops the last reference.
+
+use super::mailbox::Mailbox;
+use super::placement::Site;
+use super::stack::Stack;
+use crate::join::Failure;
+use crate::scope::ScopeData;
+use crate::wait::{Entry, Patience, SpinMutex, WaitQueue, WaitReason, Waiter, Wake};
+use corosensei::{Coroutine, Yielder};
+use std::cell::{Cell, UnsafeCell};
+use std::fmt;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+
+/// The number of a goroutine: unique in its process, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GoroutineId(pub(crate) u64);
+
+impl GoroutineId {
+    /// The number itself.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for GoroutineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Why a parked goroutine runs again although nobody readied it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    TimedOut,
+    Cancelled,
+}
+
+/// What to know of a goroutine from outside.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) id: GoroutineId,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) started_at: &'static Location<'static>,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "goroutine {}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " {name:?}")?;
+        }
+        write!(f, " (started at {})", self.started_at)
+    }
+}
+
+/// The coroutine of a goroutine. Everything but the switch itself travels in the record.
+pub(super) type Body = Coroutine<(), (), (), Stack>;
+pub(super) type Suspender = Yielder<(), ()>;
+
+/// What a goroutine is made with.
+pub(crate) struct Birth {
+    pub(crate) identity: Identity,
+    pub(crate) site: &'static Site,
+    pub(crate) stack: Stack,
+    pub(crate) scope: Option<Arc<ScopeData>>,
+    /// Whether it is the function that `Runtime::run` was given.
+    pub(crate) is_main: bool,
+}
+
+/// The part of a goroutine's record that does not depend on its types.
+pub struct Goroutine {
+    references: AtomicUsize,
+    vtable: &'static VTable,
+    /// The next one in the queue that this one is in.
+    pub(super) link: Cell<*const Goroutine>,
+    /// Where to ready it: the mailbox of its worker, set when it starts.
+    pub(super) home: Cell<Option<&'static Mailbox>>,
+    /// Home: the stack until it starts, then the coroutine on it.
+    pub(super) stack: Cell<Option<Stack>>,
+    pub(super) body: UnsafeCell<Option<Body>>,
+    pub(super) suspender: Cell<*const Suspender>,
+    /// Home: what it waits for.
+    pub(super) waiting: Cell<*const Waiter>,
+    /// Home: set by the worker when it resumes the goroutine without its having been readied.
+    pub(super) interrupt: Cell<Option<Interrupt>>,
+    /// Home: the runtime has told it to unwind.
+    pub(super) cancelled: Cell<bool>,
+    /// Home: it has begun to unwind at some time, by a panic, `goexit` or cancellation.
+    pub(super) has_thrown: Cell<bool>,
+    /// Home: neighbours in the worker's list of goroutines that have started.
+    pub(super) previous: Cell<*const Goroutine>,
+    pub(super) next: Cell<*const Goroutine>,
+    /// Home: how many of its next runs are to be timed for the placement policy.
+    pub(super) timed_runs: Cell<u8>,
+    pub(super) site: &'static Site,
+    /// The scope that waits for it; told of its end once its result can no longer be dropped by
+    /// the worker.
+    pub(super) scope: Option<Arc<ScopeData>>,
+    pub(super) is_main: bool,
+    identity: Identity,
+    completion: Completion,
+}
+
+impl Goroutine {
+    /// Who it is.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether it is a runtime's main goroutine.
+    pub(crate) fn is_main(&self) -> bool {
+        self.is_main
+    }
+
+    pub(crate) fn completion(&self) -> &Completion {
+        &self.completion
+    }
+
+    /// Runs the body to its end, on the goroutine's own stack. The result stays in the record.
+    ///
+    /// # Safety
+    /// Called once, by the goroutine's worker, instead of [`Goroutine::discard`].
+    pub(super) unsafe fn run(this: NonNull<Goroutine>) {
+        // SAFETY: the caller's promise is the function's.
+        unsafe { (this.as_ref().vtable.run)(this) }
+    }
+
+    /// Drops the body of a goroutine that is not going to start.
+    ///
+    /// # Safety
+    /// Called once, by whoever took the goroutine out of a queue, instead of
+    /// [`Goroutine::run`].
+    pub(super) unsafe fn discard(this: NonNull<Goroutine>) {
+        // SAFETY: the caller's promise is the function's.
+        unsafe { (this.as_ref().vtable.discard)(this) }
+    }
+
+    /// Whether a handle may still ask for the result.
+    fn has_handle(&self) -> bool {
+        self.references.load(Ordering::Acquire) > 1
+    }
+
+    /// Gives one reference back.
+    ///
+    /// # Safety
+    /// The caller owns that reference and does not use the goroutine afterwards.
+    pub(crate) unsafe fn release(this: NonNull<Goroutine>) {
+        // SAFETY: the caller's reference keeps the record alive until here.
+        let (references, vtable) = unsafe { (&this.as_ref().references, this.as_ref().vtable) };
+        // One reference left means that nobody else can make or drop one: no need to write.
+        if references.load(Ordering::Acquire) == 1 {
+            // SAFETY: this was the last reference.
+            unsafe { (vtable.delete)(this) };
+        } else if references.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: as above.
+            unsafe { (vtable.delete)(this) };
+        }
+    }
+}
+
+impl fmt::Debug for Goroutine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.identity, f)
+    }
+}
+
+/// Lets others wait for the end of a goroutine.
+pub(crate) struct Completion {
+    state: SpinMutex<CompletionState>,
+}
+
+struct CompletionState {
+    ended: bool,
+    joiners: WaitQueue,
+}
+
+impl Completion {
+    pub(crate) fn new() -> Self {
+        Completion {
+            state: SpinMutex::new(CompletionState {
+                ended: false,
+                joiners: WaitQueue::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state.lock().ended
+    }
+
+    /// Ends it and wakes everybody who waits.
+    pub(crate) fn end(&self) {
+        let mut woken = crate::wait::WakeList::new();
+        let mut state = self.state.lock();
+        state.ended = true;
+        state.joiners.take_all(Wake::Done, &mut woken);
+        drop(state);
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(&self, reason: WaitReason, location: &'static Location<'static>) -> Wake {
+        self.wait_as(reason, location, |_| {})
+    }
+
+    /// Waits for the end, whatever happens to the waiting goroutine's runtime meanwhile.
+    pub(crate) fn wait_to_the_end(
+        &self,
+        reason: WaitReason,
+        location: &'static Location<'static>,
+    ) {
+        self.wait_as(reason, location, Waiter::refuse_cancel);
+    }
+
+    fn wait_as(
+        &self,
+        reason: WaitReason,
+        location: &'static Location<'static>,
+        prepare: impl FnOnce(&mut Waiter),
+    ) -> Wake {
+        if self.has_ended() {
+            return Wake::Done;
+        }
+        Waiter::with(reason, location, |waiter| {
+            prepare(waiter);
+            let entry = Entry::new();
+            entry.assign(waiter, 0, ptr::null_mut());
+            let mut state = self.state.lock();
+            if state.ended {
+                return Wake::Done;
+            }
+            // SAFETY: `wait` returns only when the entry has left the queue.
+            unsafe { state.joiners.push(&entry) };
+            drop(state);
+            let withdraw = || {
+                // SAFETY: the entry was enqueued here and nowhere else.
+                unsafe { self.state.lock().joiners.remove(&entry) }
+            };
+            waiter.wait(Patience::Forever.deadline(), withdraw)
+        })
+    }
+}
+
+struct VTable {
+    run: unsafe fn(NonNull<Goroutine>),
+    discard: unsafe fn(NonNull<Goroutine>),
+    delete: unsafe fn(NonNull<Goroutine>),
+}
+
+/// Where a task's body or result stands.
+enum Stage<F, T> {
+    Body(F),
+    Ended(Result<T, Failure>),
+    Taken,
+}
+
+/// A goroutine with its types.
+#[repr(C)]
+pub(crate) struct Task<F, T> {
+    header: Goroutine,
+    stage: UnsafeCell<Stage<F, T>>,
+}
+
+impl<F: FnOnce() -> T, T> Task<F, T> {
+    const VTABLE: VTable = VTable {
+        run: Self::run,
+        discard: Self::discard,
+        delete: Self::delete,
+    };
+
+    /// Allocates a task with two references: the runtime's and the handle's.
+    pub(crate) fn allocate(birth: Birth, body: F) -> NonNull<Self> {
+        let task = Box::new(Task {
+            header: Goroutine {
+                references: AtomicUsize::new(2),
+                vtable: &Self::VTABLE,
+                link: Cell::new(ptr::null()),
+                home: Cell::new(None),
+                stack: Cell::new(Some(birth.stack)),
+                body: UnsafeCell::new(None),
+                suspender: Cell::new(ptr::null()),
+                waiting: Cell::new(ptr::null()),
+                interrupt: Cell::new(None),
+                cancelled: Cell::new(false),
+                has_thrown: Cell::new(false),
+                previous: Cell::new(ptr::null()),
+                next: Cell::new(ptr::null()),
+                timed_runs: Cell::new(0),
+                site: birth.site,
+                scope: birth.scope,
+                is_main: birth.is_main,
+                identity: birth.identity,
+                completion: Completion::new(),
+            },
+            stage: UnsafeCell::new(Stage::Body(body)),
+        });
+        NonNull::from(Box::leak(task))
+    }
+
+    unsafe fn run(header: NonNull<Goroutine>) {
+        let task = header.cast::<Self>();
+        // SAFETY: until the goroutine has ended, its stage is its own; `header` is the first
+        // field of the task that the vtable belongs to.
+        let stage = unsafe { task.as_ref().stage.get() };
+        // SAFETY: as above.
+        let Stage::Body(body) = mem::replace(unsafe { &mut *stage }, Stage::Taken) else {
+            unreachable!("a goroutine runs once");
+        };
+        let result = panic::catch_unwind(AssertUnwindSafe(body)).map_err(Failure::from_payload);
+        if let Err(Failure::Panic(_)) = &result {
+            super::panics::after_panic();
+        }
+        // SAFETY: as above.
+        unsafe {
+            *stage = Stage::Ended(result);
+            Self::drop_unwanted(task);
+        }
+    }
+
+    unsafe fn discard(header: NonNull<Goroutine>) {
+        let task = header.cast::<Self>();
+        // SAFETY: a goroutine that has not started owns its stage.
+        let stage = unsafe { task.as_ref().stage.get() };
+        // SAFETY: as above.
+        let body = mem::replace(unsafe { &mut *stage }, Stage::Ended(Err(Failure::Goexit)));
+        // A panic of what the body captured has nobody to go to; its message was printed.
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(body)));
+    }
+
+    /// Drops a result that nobody can ask for, while the goroutine still has its stack: a
+    /// destructor may block and may panic.
+    unsafe fn drop_unwanted(task: NonNull<Self>) {
+        // SAFETY: the stage is still the goroutine's own.
+        let (header, stage) = unsafe { (&task.as_ref().header, &mut *task.as_ref().stage.get()) };
+        if !header.has_handle() && matches!(stage, Stage::Ended(Ok(_))) {
+            let result = mem::replace(stage, Stage::Taken);
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(result)));
+        }
+    }
+
+    unsafe fn delete(header: NonNull<Goroutine>) {
+        // SAFETY: the last reference has gone; the task came from a box.
+        let mut task = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
+        if let Stage::Ended(Err(Failure::Panic(_))) = task.stage.get_mut()
+            && let Some(scope) = &task.header.scope
+        {
+            scope.note_panic();
+        }
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(task)));
+    }
+}
+
+/// The result of a goroutine, seen from its handle.
+pub(crate) struct ResultCell<T> {
+    header: NonNull<Goroutine>,
+    take: unsafe fn(NonNull<Goroutine>) -> Option<Result<T, Failure>>,
+}
+
+impl<T> ResultCell<T> {
+    /// Takes over the handle's reference to a task.
+    pub(crate) fn new<F: FnOnce() -> T>(task: NonNull<Task<F, T>>) -> Self {
+        unsafe fn take<F, T>(header: NonNull<Goroutine>) -> Option<Result<T, Failure>> {
+            // SAFETY: the goroutine has ended, so the stage belongs to its handle.
+            let stage = unsafe { &mut *header.cast::<Task<F, T>>().as_ref().stage.get() };
+            match mem::replace(stage, Stage::Taken) {
+                Stage::Ended(result) => Some(result),
+                Stage::Body(_) | Stage::Taken => None,
+            }
+        }
+        ResultCell {
+            header: task.cast(),
+            take: take::<F, T>,
+        }
+    }
+
+    pub(crate) fn goroutine(&self) -> &Goroutine {
+        // SAFETY: we hold a reference.
+        unsafe { self.header.as_ref() }
+    }
+
+    /// Takes the result out, if the goroutine has ended.
+    pub(crate) fn take(&mut self) -> Option<Result<T, Failure>> {
+        if !self.goroutine().completion().has_ended() {
+            return None;
+        }
+        // SAFETY: it has ended, and `self` is the one handle, borrowed uniquely.
+        unsafe { (self.take)(self.header) }
+    }
+}
+
+impl<T> Drop for ResultCell<T> {
+    fn drop(&mut self) {
+        // SAFETY: gives back the reference that `new` took over.
+        unsafe { Goroutine::release(self.header) };
+    }
+}
+
+// SAFETY: the handle reaches the goroutine through atomics and locks, and the result only after
+// its end; whether the result may change threads, `T` says. The body is never reached from
+// here, and it is gone before the record can be deleted by the handle: the runtime gives its
+// reference back only after the body has run or been discarded.
+unsafe impl<T: Send> Send for ResultCell<T> {}
+// SAFETY: shared use reads the identity and the completion only.
+unsafe impl<T: Send> Sync for ResultCell<T> {}

@@ -1,0 +1,138 @@
+//! The part of a worker that other threads may touch.
+//!
+//! Mailboxes are never freed: a thread that readies a goroutine may still be about to wake the
+//! worker when that goroutine, the worker and its runtime have already ended. A later runtime
+//! uses the mailbox again; a late wake-up is then a spurious one, which every sleep tolerates.
+
+use super::goroutine::Goroutine;
+use super::start_queue::StartQueue;
+use super::timers::Timers;
+use crate::wait::ThreadParker;
+use parking_lot::Mutex;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// A value with cache lines of its own (two: processors fetch lines in pairs).
+#[repr(align(128))]
+pub(super) struct OwnLine<T>(pub(super) T);
+
+/// Where other threads leave what a worker is to do.
+pub(crate) struct Mailbox {
+    /// Started goroutines of this worker that others have made ready, newest first.
+    inbox: OwnLine<AtomicPtr<Goroutine>>,
+    /// Goroutines that have not started; other workers may take them.
+    pub(super) start_queue: StartQueue,
+    pub(super) timers: Timers,
+    /// How many goroutines have started here and not ended.
+    pub(super) live: OwnLine<AtomicUsize>,
+    sleeping: OwnLine<AtomicBool>,
+    parker: ThreadParker,
+}
+
+static FREE: Mutex<Vec<&'static Mailbox>> = Mutex::new(Vec::new());
+
+impl Mailbox {
+    /// A mailbox that no other worker uses.
+    pub(super) fn obtain() -> &'static Mailbox {
+        let mailbox = FREE.lock().pop().unwrap_or_else(|| {
+            Box::leak(Box::new(Mailbox {
+                inbox: OwnLine(AtomicPtr::new(ptr::null_mut())),
+                start_queue: StartQueue::new(),
+                timers: Timers::new(),
+                live: OwnLine(AtomicUsize::new(0)),
+                sleeping: OwnLine(AtomicBool::new(false)),
+                parker: ThreadParker::new(),
+            }))
+        });
+        mailbox.start_queue.open();
+        mailbox
+    }
+
+    /// Gives an empty mailbox back.
+    pub(super) fn give_back(&'static self) {
+        debug_assert!(self.inbox_is_empty());
+        FREE.lock().push(self);
+    }
+
+    /// Readies a goroutine of this worker, from another thread.
+    ///
+    /// # Safety
+    /// The caller claimed the parked goroutine and readies it once; it does not touch it
+    /// afterwards.
+    pub(super) unsafe fn deliver(&self, goroutine: NonNull<Goroutine>) {
+        let inbox = &self.inbox.0;
+        let mut head = inbox.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: it is parked, so it is alive, and it is in no other queue.
+            unsafe { goroutine.as_ref() }.link.set(head);
+            match inbox.compare_exchange_weak(
+                head,
+                goroutine.as_ptr(),
+                Ordering::SeqCst,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(current) => head = current,
+            }
+        }
+        // Whoever found the inbox empty wakes the worker for all that come after.
+        if head.is_null() {
+            self.wake();
+        }
+    }
+
+    #[inline]
+    pub(super) fn inbox_is_empty(&self) -> bool {
+        self.inbox.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Takes out all that was delivered, in the order of delivery, as a linked list.
+    pub(super) fn collect(&self) -> *const Goroutine {
+        let mut newest: *const Goroutine = self.inbox.0.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut oldest: *const Goroutine = ptr::null();
+        while let Some(goroutine) = NonNull::new(newest.cast_mut()) {
+            // SAFETY: delivered goroutines are parked and belong to this worker now.
+            let goroutine = unsafe { goroutine.as_ref() };
+            newest = goroutine.link.replace(oldest);
+            oldest = goroutine;
+        }
+        oldest
+    }
+
+    /// Wakes the worker if it sleeps. Says whether this call did it.
+    pub(super) fn wake(&self) -> bool {
+        // The load comes first: to swap would take the line from a worker that is awake.
+        let woken =
+            self.sleeping.0.load(Ordering::SeqCst) && self.sleeping.0.swap(false, Ordering::SeqCst);
+        if woken {
+            self.parker.unpark();
+        }
+        woken
+    }
+
+    /// Sleeps until someone wakes the worker or the time is up, unless `is_needed` says, after
+    /// the sleep has been announced, that there is something to do: whoever brings work either
+    /// finds the announcement, or brought it early enough for `is_needed` to see it.
+    pub(super) fn sleep(&self, deadline: Option<Instant>, is_needed: impl FnOnce() -> bool) {
+        self.sleeping.0.store(true, Ordering::SeqCst);
+        if !self.has_delivery() && !is_needed() {
+            self.parker.sleep(deadline);
+        }
+        self.sleeping.0.store(false, Ordering::SeqCst);
+    }
+
+    fn has_delivery(&self) -> bool {
+        !self.inbox.0.load(Ordering::SeqCst).is_null()
+    }
+
+    /// How many goroutines live here or wait to start here.
+    pub(super) fn load(&self) -> usize {
+        self.live.0.load(Ordering::Relaxed) + self.start_queue.len()
+    }
+}
+
+// SAFETY: the inbox hands goroutines over by its swap; everything else is synchronised itself.
+unsafe impl Sync for Mailbox {}
+// SAFETY: as above.
+unsafe impl Send for Mailbox {}

@@ -1,0 +1,605 @@
+//! The runtime: workers that run goroutines, their settings, and what can be asked of them.
+//!
+//! Most programs never name it: the first `go!` of an ordinary thread starts the default
+//! runtime, and [`#[gochan::main]`](macro@crate::main) runs `main` on it. A [`Runtime`] of one's
+//! own serves tests and programs that want an end to their goroutines.
+
+pub(crate) mod blocking;
+pub(crate) mod clock;
+mod config;
+pub(crate) mod goroutine;
+mod mailbox;
+pub(crate) mod panics;
+pub(crate) mod placement;
+pub(crate) mod random;
+mod run_queue;
+mod stack;
+mod start_queue;
+mod timers;
+mod worker;
+
+pub use config::{Config, PanicPolicy};
+pub(crate) use goroutine::Interrupt;
+
+use crate::join::Failure;
+use crate::scope::ScopeData;
+use crate::wait::{WaitReason, Waiter};
+use blocking::BlockingPool;
+use clock::Clock;
+use config::Settings;
+use goroutine::{Birth, Goroutine, GoroutineId, Identity, ResultCell, Task};
+use mailbox::Mailbox;
+use placement::{Site, Wish};
+use random::Random;
+use std::cell::OnceCell;
+use std::fmt;
+use std::io;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+use timers::Alarm;
+use worker::Worker;
+
+/// Workers that run goroutines.
+///
+/// A runtime of one's own runs one closure as its main goroutine; when that has returned, the
+/// goroutines that are still parked are unwound and the workers end. Any number of runtimes can
+/// live side by side; channels belong to none of them.
+///
+/// ```
+/// use gochan::prelude::*;
+/// use gochan::runtime::{Config, Runtime};
+///
+/// let sum = Runtime::new(Config::new().workers(1))?.run(|| {
+///     let ch = make!(chan i32);
+///     go!(clone(ch), {
+///         for i in 1..=3 {
+///             ch <- i;
+///         }
+///         ch.close();
+///     });
+///     ch.iter().sum::<i32>()
+/// });
+/// assert_eq!(sum, 6);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Runtime {
+    shared: Arc<Shared>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+/// What the workers of a runtime share.
+pub(crate) struct Shared {
+    workers: Vec<&'static Mailbox>,
+    settings: Settings,
+    clock: Clock,
+    ending: AtomicBool,
+    searchers: Searchers,
+    /// Workers that have nothing to do; counted in virtual time only.
+    idle_workers: AtomicUsize,
+    blocking: Arc<BlockingPool>,
+}
+
+/// Counts the idle workers that look for work, so that nobody wakes another one.
+#[derive(Default)]
+struct Searchers(AtomicUsize);
+
+impl Searchers {
+    fn enter(&self) -> Searching<'_> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Searching(self)
+    }
+}
+
+struct Searching<'a>(&'a Searchers);
+
+impl Drop for Searching<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
+    }
+
+    /// Whether no helper thread is at work on whose result a goroutine waits.
+    fn nothing_is_pending(&self) -> bool {
+        !self.blocking.has_pending()
+    }
+
+    /// Sees to it that a goroutine that waits to start on a busy worker is noticed.
+    #[inline]
+    fn offer(&self, at: usize, from: Option<usize>) {
+        if from != Some(at) {
+            self.workers[at].wake();
+        }
+        if self.workers.len() > 1 {
+            // Pairs with the announcement of a sleep: either the sleeper sees the goroutine, or
+            // we see the sleeper.
+            fence(Ordering::SeqCst);
+            if self.searchers.0.load(Ordering::SeqCst) == 0 {
+                self.wake_one();
+            }
+        }
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        for worker in &self.workers {
+            if worker.wake() {
+                return;
+            }
+        }
+    }
+}
+
+impl Runtime {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// A setting or environment variable that makes no sense, named with its value, or that the
+    /// operating system gives no more threads.
+    pub fn new(config: Config) -> io::Result<Runtime> {
+        let settings = config.resolve()?;
+        let settings = Settings {
+            stack_size: stack::round_size(settings.stack_size)?,
+            ..settings
+        };
+        panics::install_hook();
+        let clock = if settings.virtual_time {
+            Clock::virtual_time()
+        } else {
+            Clock::monotonic()
+        };
+        let shared = Arc::new(Shared {
+            workers: (0..settings.workers).map(|_| Mailbox::obtain()).collect(),
+            clock,
+            ending: AtomicBool::new(false),
+            searchers: Searchers::default(),
+            idle_workers: AtomicUsize::new(0),
+            blocking: Arc::new(BlockingPool::new(settings.blocking_threads, &settings.name)),
+            settings,
+        });
+        let mut runtime = Runtime {
+            shared,
+            threads: Vec::new(),
+        };
+        for index in 0..runtime.shared.workers.len() {
+            let shared = Arc::clone(&runtime.shared);
+            let thread = thread::Builder::new()
+                .name(format!("{}-{index}", shared.settings.name))
+                .spawn(move || Worker::new(shared, index).run())?;
+            runtime.threads.push(thread);
+        }
+        Ok(runtime)
+    }
+
+    /// Runs `main` as the runtime's main goroutine and returns what it returns. Before that,
+    /// the goroutines that are still parked are unwound (their destructors run), those that
+    /// compute are waited for until they park or end, and the workers end.
+    ///
+    /// While a goroutine unwinds because its runtime ends, operations in its destructors do not
+    /// wait: to them every channel is closed.
+    ///
+    /// # Panics
+    /// With the panic of `main`, or if `main` calls [`goexit`](crate::goexit).
+    #[track_caller]
+    pub fn run<F, T>(self, main: F) -> T
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        static SITE: Site = Site::new();
+        let options = SpawnOptions {
+            started_at: Some(Location::caller()),
+            ..SpawnOptions::default()
+        };
+        // SAFETY: `main` and its result are `Send`. What they borrow outlives this call, and
+        // this call waits for the goroutine's end.
+        let started = unsafe { self.shared.start(None, &SITE, options, Kind::Main, None, main) };
+        let mut main = started.unwrap_or_else(|error| panic!("{error}"));
+        main.goroutine()
+            .completion()
+            .wait_to_the_end(WaitReason::Join, Location::caller());
+        let result = main.take().expect("the main goroutine has ended");
+        drop(self);
+        result.unwrap_or_else(|failure| match failure {
+            Failure::Panic(payload) => std::panic::resume_unwind(payload),
+            Failure::Goexit => panic!("the main goroutine called goexit"),
+        })
+    }
+}
+
+impl Drop for Runtime {
+    /// Unwinds what is parked and joins the workers.
+    fn drop(&mut self) {
+        self.shared.ending.store(true, Ordering::SeqCst);
+        for worker in &self.shared.workers {
+            worker.wake();
+        }
+        let mut panicked = false;
+        for thread in self.threads.drain(..) {
+            panicked |= thread.join().is_err();
+        }
+        self.shared.blocking.close();
+        if !panicked {
+            for worker in &self.shared.workers {
+                worker.give_back();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+// ----- the default runtime ----------------------------------------------------------------
+
+/// The default runtime, started at its first use.
+pub(crate) fn default_runtime() -> io::Result<&'static Runtime> {
+    static DEFAULT: OnceLock<io::Result<Runtime>> = OnceLock::new();
+    match DEFAULT.get_or_init(|| Runtime::new(Config::new())) {
+        Ok(runtime) => Ok(runtime),
+        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+    }
+}
+
+/// Runs `body` as a goroutine of the default runtime and waits for it.
+pub(crate) fn run_on_default<T: Send>(
+    site: &'static Site,
+    started_at: &'static Location<'static>,
+    body: impl FnOnce() -> T + Send,
+) -> io::Result<Result<T, Failure>> {
+    let runtime = default_runtime()?;
+    let options = SpawnOptions {
+        started_at: Some(started_at),
+        ..SpawnOptions::default()
+    };
+    // SAFETY: body and result are `Send`, and the goroutine's end is awaited here.
+    let mut main = unsafe {
+        runtime
+            .shared
+            .start(None, site, options, Kind::Main, None, body)
+    }?;
+    main.goroutine()
+        .completion()
+        .wait_to_the_end(WaitReason::Join, started_at);
+    Ok(main.take().expect("the main goroutine has ended"))
+}
+
+// ----- starting goroutines ----------------------------------------------------------------
+
+/// How a goroutine is to be started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SpawnOptions {
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) wish: Wish,
+    /// Where in the source, if that is not the site's own location.
+    pub(crate) started_at: Option<&'static Location<'static>>,
+}
+
+/// What sort of goroutine is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One among many.
+    Plain,
+    /// One that never leaves the worker that it is started on.
+    Local,
+    /// The main goroutine of a runtime.
+    Main,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Sets aside `count` numbers for goroutines, and returns the first.
+fn reserve_ids(count: u64) -> u64 {
+    NEXT_ID.fetch_add(count, Ordering::Relaxed)
+}
+
+/// Starts a goroutine on the runtime of the calling goroutine, else on the default one.
+///
+/// # Errors
+/// The default runtime cannot start, or there is no room for another stack.
+///
+/// # Safety
+/// Unless `kind` is [`Kind::Local`] (which needs a goroutine that calls), body and result may be
+/// sent to another thread. What they borrow outlives the goroutine.
+#[inline]
+pub(crate) unsafe fn start<F: FnOnce() -> T, T>(
+    site: &'static Site,
+    options: SpawnOptions,
+    kind: Kind,
+    scope: Option<Arc<ScopeData>>,
+    body: F,
+) -> io::Result<ResultCell<T>> {
+    match worker::current() {
+        // SAFETY: the caller's promise.
+        Some(worker) => unsafe {
+            worker
+                .shared()
+                .start(Some(worker), site, options, kind, scope, body)
+        },
+        None => {
+            if kind == Kind::Local {
+                panic!(
+                    "go!(local, …) outside of a goroutine: an ordinary thread has no worker that \
+                     the goroutine could stay on; use it inside a goroutine, for example under \
+                     #[gochan::main]"
+                );
+            }
+            let runtime = default_runtime()?;
+            // SAFETY: the caller's promise.
+            unsafe { runtime.shared.start(None, site, options, kind, scope, body) }
+        }
+    }
+}
+
+impl Shared {
+    /// As [`start`]; `parent` is the calling worker, of this runtime.
+    ///
+    /// # Safety
+    /// As for [`start`].
+    #[inline]
+    unsafe fn start<F: FnOnce() -> T, T>(
+        &self,
+        parent: Option<&Worker>,
+        site: &'static Site,
+        options: SpawnOptions,
+        kind: Kind,
+        scope: Option<Arc<ScopeData>>,
+        body: F,
+    ) -> io::Result<ResultCell<T>> {
+        let size = match options.stack_size {
+            None => self.settings.stack_size,
+            Some(bytes) => stack::round_size(bytes)?,
+        };
+        let (id, stack) = match parent {
+            Some(worker) => (worker.next_id(), worker.stacks().take(size)?),
+            None => (reserve_ids(1), stack::take_one(size)?),
+        };
+        let birth = Birth {
+            identity: Identity {
+                id: GoroutineId(id),
+                name: options.name,
+                started_at: options.started_at.unwrap_or_else(|| site.location()),
+            },
+            site,
+            stack,
+            scope,
+            is_main: kind == Kind::Main,
+        };
+        let task = Task::allocate(birth, body);
+        let result = ResultCell::new(task);
+        let goroutine: NonNull<Goroutine> = task.cast();
+        if kind == Kind::Local
+            && let Some(worker) = parent
+        {
+            // SAFETY: it is alive and in no queue; we are on the worker's thread.
+            unsafe { worker.enqueue(goroutine) };
+            return Ok(result);
+        }
+        let from = parent.map(Worker::index);
+        let at = placement::choose(&self.workers, site, options.wish, from);
+        // SAFETY: it is alive and in no queue; the caller lets it run on any thread.
+        if unsafe { self.workers[at].start_queue.push(goroutine) } {
+            self.offer(at, from);
+        } else {
+            // SAFETY: it is in no queue, and nobody else has seen it.
+            unsafe { discard_unqueued(goroutine) };
+        }
+        Ok(result)
+    }
+}
+
+/// Ends a goroutine that a closed queue refused: its runtime ends.
+///
+/// # Safety
+/// It has not started and is in no queue; the caller owns the runtime's reference.
+#[cold]
+unsafe fn discard_unqueued(goroutine: NonNull<Goroutine>) {
+    // SAFETY: the caller's promise; `dismiss` gives the reference up.
+    unsafe {
+        Goroutine::discard(goroutine);
+        if let Some(stack) = goroutine.as_ref().stack.take() {
+            stack::give_back_one(stack);
+        }
+        worker::dismiss(goroutine, goroutine.as_ref());
+    }
+}
+
+// ----- parking and readying ---------------------------------------------------------------
+
+/// The goroutine that runs on this thread, if one does.
+#[inline]
+pub(crate) fn current_goroutine() -> Option<NonNull<Goroutine>> {
+    worker::current().and_then(Worker::current_goroutine)
+}
+
+/// The worker and the record of the goroutine that calls.
+#[inline]
+fn running<'a>() -> (&'a Worker, &'a Goroutine) {
+    let worker = worker::current();
+    let goroutine = worker.and_then(Worker::current_goroutine);
+    match (worker, goroutine) {
+        // SAFETY: a goroutine that runs is alive until it has returned.
+        (Some(worker), Some(goroutine)) => (worker, unsafe { goroutine.as_ref() }),
+        _ => unreachable!("called by a goroutine"),
+    }
+}
+
+/// Parks the calling goroutine until it is readied, or interrupted by the end of its time or of
+/// its runtime.
+#[inline]
+pub(crate) fn park(waiter: &Waiter, deadline: Option<Instant>) -> Option<Interrupt> {
+    let (worker, record) = running();
+    worker.park(record, waiter, deadline)
+}
+
+/// Parks the calling goroutine, whose waiter has been claimed, until it is readied.
+pub(crate) fn park_until_ready(_: &Waiter) {
+    let (worker, record) = running();
+    worker.park_until_ready(record);
+}
+
+/// Makes a parked goroutine run.
+///
+/// # Safety
+/// The caller claimed its wait, readies it once, and does not touch it afterwards.
+#[inline]
+pub(crate) unsafe fn ready(goroutine: NonNull<Goroutine>) {
+    // SAFETY: it is parked until the next lines, so it is alive.
+    let home = unsafe { goroutine.as_ref() }
+        .home
+        .get()
+        .expect("a goroutine that waits has started");
+    match worker::current() {
+        Some(worker) if worker.is_at(home) => worker.ready_next(goroutine),
+        // SAFETY: the caller's promise.
+        _ => unsafe { home.deliver(goroutine) },
+    }
+}
+
+/// Counts an operation that completed without parking, if a goroutine calls.
+#[inline]
+pub(crate) fn count_operation() {
+    if let Some(worker) = worker::current() {
+        worker.count_operation();
+    }
+}
+
+/// Whether the calling goroutine or thread is unwinding.
+pub(crate) fn is_unwinding() -> bool {
+    match current_goroutine() {
+        Some(_) => {
+            let (worker, record) = running();
+            worker.is_unwinding(record)
+        }
+        None => thread::panicking(),
+    }
+}
+
+/// Ends the calling goroutine by unwinding it, without a message. Returns if an ordinary thread
+/// calls.
+pub(crate) fn end_goroutine() {
+    if let Some(goroutine) = current_goroutine() {
+        // SAFETY: it runs.
+        panics::throw_goexit(unsafe { goroutine.as_ref() });
+    }
+}
+
+/// Whether the main goroutine of a runtime calls.
+pub(crate) fn is_main_goroutine() -> bool {
+    // SAFETY: it runs.
+    current_goroutine().is_some_and(|goroutine| unsafe { goroutine.as_ref() }.is_main())
+}
+
+/// Lets the other goroutines of the calling one's worker run.
+pub(crate) fn yield_goroutine() -> bool {
+    let Some(goroutine) = current_goroutine() else {
+        return false;
+    };
+    running().0.yield_now(goroutine);
+    true
+}
+
+/// A number below `bound` from the random source of the calling goroutine's runtime; an ordinary
+/// thread has a source of its own.
+#[inline]
+pub(crate) fn random_below(bound: u32) -> u32 {
+    thread_local! {
+        static RANDOM: OnceCell<Random> = const { OnceCell::new() };
+    }
+    match worker::current() {
+        Some(worker) => worker.random().below(bound),
+        None => RANDOM
+            .try_with(|random| random.get_or_init(Random::from_entropy).below(bound))
+            .unwrap_or(0),
+    }
+}
+
+/// The time on the clock of the calling goroutine's runtime.
+pub(crate) fn now() -> Instant {
+    match worker::current() {
+        Some(worker) => worker.shared().clock.now(),
+        None => Instant::now(),
+    }
+}
+
+/// Calls `call`, which must not block, when `after` has passed; never, if the clock cannot say
+/// when that is.
+pub(crate) fn call_after(after: Duration, call: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    let set = |shared: &Shared, at: &Mailbox| {
+        let after = u64::try_from(after.as_nanos()).ok();
+        let when = after.and_then(|after| shared.clock.nanos().checked_add(after));
+        if let Some(when) = when
+            && at.timers.set_detached(when, Alarm::Call(call))
+        {
+            at.wake();
+        }
+    };
+    match worker::current() {
+        Some(worker) => set(worker.shared(), worker.mailbox()),
+        None => {
+            let shared = &default_runtime()?.shared;
+            set(shared, shared.workers[0]);
+        }
+    }
+    Ok(())
+}
+
+/// The helper threads of the calling goroutine's runtime; `None` for an ordinary thread.
+pub(crate) fn blocking_pool() -> Option<Arc<BlockingPool>> {
+    current_goroutine()?;
+    Some(Arc::clone(&running().0.shared().blocking))
+}
+
+// ----- questions --------------------------------------------------------------------------
+
+/// Asks the runtime of the calling goroutine, else the default one.
+fn ask<T>(question: impl FnOnce(&Shared) -> T) -> T {
+    match worker::current() {
+        Some(worker) => question(worker.shared()),
+        None => match default_runtime() {
+            Ok(runtime) => question(&runtime.shared),
+            Err(error) => panic!("{error}"),
+        },
+    }
+}
+
+/// How many goroutines there are in this runtime: running, ready, parked and not started.
+///
+/// The number is that of one moment; goroutines on other workers come and go meanwhile.
+///
+/// ```
+/// #[gochan::main]
+/// fn main() {
+///     assert_eq!(gochan::runtime::num_goroutine(), 1);
+/// }
+/// ```
+pub fn num_goroutine() -> usize {
+    ask(|shared| shared.workers.iter().map(|worker| worker.load()).sum())
+}
+
+/// How many workers this runtime has.
+///
+/// ```
+/// use gochan::runtime::{Config, Runtime, num_worker};
+///
+/// let runtime = Runtime::new(Config::new().workers(3))?;
+/// assert_eq!(runtime.run(num_worker), 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn num_worker() -> usize {
+    ask(|shared| shared.workers.len())
+}

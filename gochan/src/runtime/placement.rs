@@ -1,0 +1,203 @@
+//! Where a goroutine starts, which is where it lives: the whole policy is in this file.
+//!
+//! Two families of programs pull in opposite directions. Goroutines that talk to each other all
+//! the time want one worker: a rendezvous within a worker costs a tenth to a twentieth of one
+//! across workers. Goroutines that compute want to be spread, whatever that costs.
+//!
+//! The default policy learns which family a `go!` belongs to. The first goroutine of a `go!`
+//! site starts near its parent. While nothing is known of the site, further ones go to the
+//! worker with the fewest goroutines, since a pool that starts on one worker can never leave
+//! it. A few runs of the site's goroutines (from being resumed to parking again) are timed: if
+//! they are short, the site *talks*, and its later goroutines start near their parent; if
+//! they are long, it *computes*, and they are spread. The run in which a goroutine first parks
+//! is not counted: it shows how the goroutine sets itself up, not how it works. A site is
+//! measured on as its goroutines come and go, so it may change its family.
+//!
+//! A goroutine that waits to start behind a busy worker may be taken by an idle one; see
+//! `worker.rs` for how that is noticed.
+
+use super::mailbox::Mailbox;
+use std::panic::Location;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Where a goroutine asks to start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Wherever the policy thinks best.
+    #[default]
+    Adaptive,
+    /// On the worker of the goroutine that starts it.
+    Near,
+    /// On the worker with the fewest goroutines.
+    Spread,
+}
+
+/// Runs that are shorter than this are those of goroutines that talk. It is some ten times what
+/// a rendezvous across workers costs.
+const SHORT_RUN_NANOS: u32 = 8_000;
+/// After this many measured goroutines of a site, only some of the later ones are measured.
+const EAGER_SAMPLES: u32 = 32;
+/// One in this many goroutines of a well-known site is measured.
+const SAMPLE_EVERY: u32 = 64;
+/// How many runs of a measured goroutine are timed, after its first.
+pub(super) const TIMED_RUNS: u8 = 4;
+
+/// One `go!` in the source, with what is known of its goroutines.
+#[derive(Debug)]
+pub struct Site {
+    location: &'static Location<'static>,
+    started: AtomicU32,
+    /// The moving average of the timed runs, in nanoseconds; 0 while there are none.
+    average_run: AtomicU32,
+}
+
+impl Site {
+    /// The site at the place of the call.
+    #[expect(clippy::new_without_default, reason = "its location is its value")]
+    #[track_caller]
+    pub const fn new() -> Self {
+        Site::at(Location::caller())
+    }
+
+    /// The site at `location`.
+    pub(crate) const fn at(location: &'static Location<'static>) -> Self {
+        Site {
+            location,
+            started: AtomicU32::new(0),
+            average_run: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    /// Counts a start and says whether it was the first.
+    fn count_start(&self) -> bool {
+        // Plain loads and stores: a lost count costs nothing but a sample.
+        let started = self.started.load(Ordering::Relaxed);
+        self.started
+            .store(started.wrapping_add(1), Ordering::Relaxed);
+        started == 0
+    }
+
+    /// How many runs of the goroutine that starts now should be timed.
+    #[inline]
+    pub(super) fn runs_to_time(&self) -> u8 {
+        let started = self.started.load(Ordering::Relaxed);
+        if started <= EAGER_SAMPLES || started.is_multiple_of(SAMPLE_EVERY) {
+            TIMED_RUNS + 1
+        } else {
+            0
+        }
+    }
+
+    /// Takes a timed run into account. `u32::MAX` stands for any that is longer.
+    pub(super) fn note_run(&self, nanos: u64) {
+        // Very long runs count as moderately long ones, so that the site can change its mind.
+        let nanos = u32::try_from(nanos)
+            .unwrap_or(u32::MAX)
+            .clamp(1, 16 * SHORT_RUN_NANOS);
+        let old = self.average_run.load(Ordering::Relaxed);
+        let new = if old == 0 {
+            nanos
+        } else {
+            old - old / 4 + nanos / 4
+        };
+        self.average_run.store(new.max(1), Ordering::Relaxed);
+    }
+
+    /// Takes into account that a goroutine used up its turn without parking.
+    pub(super) fn note_full_turn(&self) {
+        self.note_run(u64::MAX);
+    }
+
+    fn talks(&self) -> bool {
+        let average = self.average_run.load(Ordering::Relaxed);
+        average != 0 && average < SHORT_RUN_NANOS
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.average_run.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// Chooses the worker for a new goroutine of `site`; `current` is the worker of its parent.
+#[inline]
+pub(super) fn choose(
+    workers: &[&'static Mailbox],
+    site: &Site,
+    wish: Wish,
+    current: Option<usize>,
+) -> usize {
+    let first = site.count_start();
+    if workers.len() == 1 {
+        return 0;
+    }
+    let Some(current) = current else {
+        return least_loaded(workers, 0);
+    };
+    let near = match wish {
+        Wish::Near => true,
+        Wish::Spread => false,
+        Wish::Adaptive => site.talks() || (first && site.is_unknown()),
+    };
+    if near {
+        current
+    } else {
+        least_loaded(workers, current)
+    }
+}
+
+/// The worker with the fewest goroutines; among equals the first from `preferred` on.
+fn least_loaded(workers: &[&'static Mailbox], preferred: usize) -> usize {
+    let (mut best, mut best_load) = (preferred, workers[preferred].load());
+    for offset in 1..workers.len() {
+        let index = (preferred + offset) % workers.len();
+        let load = workers[index].load();
+        if load < best_load {
+            (best, best_load) = (index, load);
+        }
+    }
+    best
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_learns_its_family_and_can_change_it() {
+        let site = Site::new();
+        assert!(site.is_unknown() && !site.talks());
+        site.note_run(300);
+        assert!(site.talks());
+        for _ in 0..4 {
+            site.note_run(1_000_000);
+        }
+        assert!(!site.talks());
+        for _ in 0..20 {
+            site.note_run(200);
+        }
+        assert!(site.talks());
+        for _ in 0..4 {
+            site.note_full_turn();
+        }
+        assert!(!site.talks());
+    }
+
+    #[test]
+    fn the_first_stays_near_and_unknown_siblings_spread() {
+        let workers = [Mailbox::obtain(), Mailbox::obtain()];
+        let site = Site::new();
+        workers[0].live.0.store(3, Ordering::Relaxed);
+        assert_eq!(choose(&workers, &site, Wish::Adaptive, Some(0)), 0);
+        assert_eq!(choose(&workers, &site, Wish::Adaptive, Some(0)), 1);
+        assert_eq!(choose(&workers, &site, Wish::Near, Some(0)), 0);
+        assert_eq!(choose(&workers, &site, Wish::Spread, Some(0)), 1);
+        site.note_run(100);
+        assert_eq!(choose(&workers, &site, Wish::Adaptive, Some(0)), 0);
+        workers[0].live.0.store(0, Ordering::Relaxed);
+        workers.map(Mailbox::give_back);
+    }
+}

@@ -1,0 +1,54 @@
+//! Queues of goroutines, linked through their records.
+
+use super::goroutine::Goroutine;
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+/// A first-in, first-out queue of goroutines that one thread at a time uses.
+pub(super) struct RunQueue {
+    head: Cell<*const Goroutine>,
+    tail: Cell<*const Goroutine>,
+}
+
+impl RunQueue {
+    pub(super) const fn new() -> Self {
+        RunQueue {
+            head: Cell::new(ptr::null()),
+            tail: Cell::new(ptr::null()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.get().is_null()
+    }
+
+    /// Appends a goroutine.
+    ///
+    /// # Safety
+    /// It is alive until it has been popped, and in no other queue.
+    #[inline]
+    pub(super) unsafe fn push(&self, goroutine: NonNull<Goroutine>) {
+        // SAFETY: alive by the caller's promise.
+        unsafe { goroutine.as_ref() }.link.set(ptr::null());
+        match NonNull::new(self.tail.get().cast_mut()) {
+            // SAFETY: queued goroutines are alive.
+            Some(tail) => unsafe { tail.as_ref() }.link.set(goroutine.as_ptr()),
+            None => self.head.set(goroutine.as_ptr()),
+        }
+        self.tail.set(goroutine.as_ptr());
+    }
+
+    /// Takes the first one out.
+    #[inline]
+    pub(super) fn pop(&self) -> Option<NonNull<Goroutine>> {
+        let head = NonNull::new(self.head.get().cast_mut())?;
+        // SAFETY: queued goroutines are alive.
+        let next = unsafe { head.as_ref() }.link.get();
+        self.head.set(next);
+        if next.is_null() {
+            self.tail.set(ptr::null());
+        }
+        Some(head)
+    }
+}

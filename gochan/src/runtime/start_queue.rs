@@ -1,0 +1,96 @@
+//! The queue of goroutines that have not started: the only ones that may change workers.
+
+use super::goroutine::Goroutine;
+use super::mailbox::OwnLine;
+use super::run_queue::RunQueue;
+use crate::wait::SpinMutex;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A queue that its worker and thieves share.
+pub(super) struct StartQueue {
+    queue: OwnLine<SpinMutex<Inner>>,
+    /// How many wait; written under the lock, read without.
+    len: AtomicUsize,
+    /// How many have been taken since the queue was made. A thief that reads the same number
+    /// twice knows that the first one has waited all the time between.
+    taken: AtomicUsize,
+}
+
+struct Inner {
+    goroutines: RunQueue,
+    /// A closed queue takes no more: its runtime ends.
+    closed: bool,
+}
+
+// SAFETY: goroutines that have not started may go to any thread; `go!(local, …)` ones are never
+// put here.
+unsafe impl Send for Inner {}
+
+impl StartQueue {
+    pub(super) fn new() -> Self {
+        StartQueue {
+            queue: OwnLine(SpinMutex::new(Inner {
+                goroutines: RunQueue::new(),
+                closed: true,
+            })),
+            len: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
+        }
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// How many wait, for a worker that has announced that it is about to sleep.
+    pub(super) fn len_before_sleep(&self) -> usize {
+        self.len.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn open(&self) {
+        self.queue.0.lock().closed = false;
+    }
+
+    /// Closes the queue and takes out what it held.
+    pub(super) fn close(&self) -> RunQueue {
+        let mut inner = self.queue.0.lock();
+        inner.closed = true;
+        self.len.store(0, Ordering::Relaxed);
+        std::mem::replace(&mut inner.goroutines, RunQueue::new())
+    }
+
+    /// Appends a goroutine; `false` if the queue is closed.
+    ///
+    /// # Safety
+    /// As for [`RunQueue::push`]; it may run on any thread.
+    #[inline]
+    pub(super) unsafe fn push(&self, goroutine: NonNull<Goroutine>) -> bool {
+        let inner = self.queue.0.lock();
+        if inner.closed {
+            return false;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { inner.goroutines.push(goroutine) };
+        self.len.store(self.len() + 1, Ordering::Relaxed);
+        true
+    }
+
+    /// Takes the first one.
+    #[inline]
+    pub(super) fn pop(&self) -> Option<NonNull<Goroutine>> {
+        if self.len() == 0 {
+            return None;
+        }
+        let inner = self.queue.0.lock();
+        let goroutine = inner.goroutines.pop()?;
+        self.len.store(self.len() - 1, Ordering::Relaxed);
+        self.taken.store(self.taken() + 1, Ordering::Relaxed);
+        Some(goroutine)
+    }
+}

@@ -1,0 +1,724 @@
+//! A worker: one thread that runs goroutines.
+//!
+//! A goroutine that has started here stays here, so the run queue is this thread's own and needs
+//! no atomics. Other threads reach the worker through its [`Mailbox`]: they deliver goroutines
+//! that they have made ready, add goroutines that have not started, take such ones away, set
+//! timers, and wake it.
+//!
+//! What is run next: the goroutine that was made ready last (its partner has just handed it
+//! something, and waits), up to a bound; then, in turns, the oldest of the run queue and the
+//! oldest of those that have not started.
+
+use super::Shared;
+use super::goroutine::{Body, Goroutine, Interrupt};
+use super::mailbox::Mailbox;
+use super::placement::TIMED_RUNS;
+use super::random::Random;
+use super::run_queue::RunQueue;
+use super::stack::StackCache;
+use super::timers::{Alarm, TimerNode};
+use crate::wait::Waiter;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::time::{Duration, Instant};
+
+/// How many goroutines in a row may run from the slot for the one just made ready.
+const NEXT_STREAK: u32 = 64;
+/// How many operations a goroutine may complete without parking before others get a turn.
+const TURN_OPERATIONS: u32 = 256;
+/// Goroutines run between two looks at the clock while timers are set.
+const TICKS_PER_CLOCK: u32 = 32;
+/// How long an idle worker looks for work before it sleeps.
+const SPIN: Duration = Duration::from_micros(30);
+/// A goroutine that has not started is taken by an idle worker when it has waited this long.
+const PATIENCE: Duration = Duration::from_micros(15);
+/// So many that wait to start are shared out even though their worker is starting them.
+const BACKLOG: usize = 32;
+/// The first and the longest nap of a worker that watches the start queues of busy ones.
+const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(2));
+/// Numbers that a worker sets aside at a time for the goroutines that it starts.
+const ID_BLOCK: u64 = 64;
+
+thread_local! {
+    /// The worker that runs on this thread.
+    static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+/// The worker of the calling thread, if it is one.
+#[inline]
+pub(super) fn current<'a>() -> Option<&'a Worker> {
+    // SAFETY: the pointer is set for as long as `Worker::run` lasts, below which every frame
+    // that could ask lies; goroutines end or are leaked suspended before `run` returns.
+    unsafe { WORKER.get().as_ref() }
+}
+
+/// See the module's text.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    mailbox: &'static Mailbox,
+    index: usize,
+    /// The goroutine that runs now.
+    current: Cell<*const Goroutine>,
+    /// The goroutine made ready last.
+    next: Cell<*const Goroutine>,
+    next_streak: Cell<u32>,
+    queue: RunQueue,
+    /// The first of the goroutines that have started here and not ended.
+    live: Cell<*const Goroutine>,
+    tick: Cell<u32>,
+    /// Operations that the running goroutine may still complete in this turn.
+    turn: Cell<u32>,
+    /// Goroutines that are suspended in the middle of unwinding.
+    suspended_unwinding: Cell<u32>,
+    stacks: StackCache,
+    random: Random,
+    ids: Cell<(u64, u64)>,
+    cancelled: Cell<bool>,
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>, index: usize) -> Self {
+        Worker {
+            mailbox: shared.workers[index],
+            index,
+            current: Cell::new(ptr::null()),
+            next: Cell::new(ptr::null()),
+            next_streak: Cell::new(0),
+            queue: RunQueue::new(),
+            live: Cell::new(ptr::null()),
+            tick: Cell::new(0),
+            turn: Cell::new(TURN_OPERATIONS),
+            suspended_unwinding: Cell::new(0),
+            stacks: StackCache::new(shared.settings.stack_size),
+            random: Random::seeded(shared.settings.seed, index as u64),
+            ids: Cell::new((0, 0)),
+            cancelled: Cell::new(false),
+            shared,
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(super) fn mailbox(&self) -> &'static Mailbox {
+        self.mailbox
+    }
+
+    #[inline]
+    pub(super) fn is_at(&self, mailbox: &Mailbox) -> bool {
+        ptr::eq(self.mailbox, mailbox)
+    }
+
+    pub(super) fn stacks(&self) -> &StackCache {
+        &self.stacks
+    }
+
+    pub(super) fn random(&self) -> &Random {
+        &self.random
+    }
+
+    #[inline]
+    pub(super) fn current_goroutine(&self) -> Option<NonNull<Goroutine>> {
+        NonNull::new(self.current.get().cast_mut())
+    }
+
+    /// A number for a new goroutine.
+    #[inline]
+    pub(super) fn next_id(&self) -> u64 {
+        let (mut next, mut end) = self.ids.get();
+        if next == end {
+            next = super::reserve_ids(ID_BLOCK);
+            end = next + ID_BLOCK;
+        }
+        self.ids.set((next + 1, end));
+        next
+    }
+
+    /// Runs goroutines until the runtime ends.
+    pub(super) fn run(&self) {
+        WORKER.set(self);
+        loop {
+            if let Some(goroutine) = self.pick() {
+                self.execute(goroutine);
+            } else if self.shared.is_ending() {
+                if self.wind_up() {
+                    break;
+                }
+            } else {
+                self.idle();
+            }
+        }
+        self.mailbox.timers.clear();
+        WORKER.set(ptr::null());
+    }
+
+    // ----- the goroutines of this worker --------------------------------------------------
+
+    /// Makes a goroutine of this worker run next.
+    #[inline]
+    pub(super) fn ready_next(&self, goroutine: NonNull<Goroutine>) {
+        if let Some(previous) = NonNull::new(self.next.replace(goroutine.as_ptr()).cast_mut()) {
+            // SAFETY: it is ours, ready, and has just left the slot.
+            unsafe { self.queue.push(previous) };
+        }
+    }
+
+    /// Puts a goroutine that may not leave this worker at the end of the run queue.
+    ///
+    /// # Safety
+    /// As for [`RunQueue::push`]; called on the worker's thread.
+    pub(super) unsafe fn enqueue(&self, goroutine: NonNull<Goroutine>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.queue.push(goroutine) };
+    }
+
+    #[inline]
+    fn pick(&self) -> Option<NonNull<Goroutine>> {
+        let tick = self.tick.get().wrapping_add(1);
+        self.tick.set(tick);
+        if !self.mailbox.inbox_is_empty() {
+            self.collect();
+        }
+        if tick.is_multiple_of(TICKS_PER_CLOCK) {
+            self.fire_timers();
+        }
+        if let Some(next) = NonNull::new(self.next.get().cast_mut()) {
+            let streak = self.next_streak.get() + 1;
+            self.next.set(ptr::null());
+            if streak < NEXT_STREAK {
+                self.next_streak.set(streak);
+                return Some(next);
+            }
+            // SAFETY: it is ours, ready, and has just left the slot.
+            unsafe { self.queue.push(next) };
+        }
+        self.next_streak.set(0);
+        if tick.is_multiple_of(2) {
+            self.queue.pop().or_else(|| self.take_unstarted())
+        } else {
+            self.take_unstarted().or_else(|| self.queue.pop())
+        }
+    }
+
+    #[inline]
+    fn take_unstarted(&self) -> Option<NonNull<Goroutine>> {
+        self.mailbox.start_queue.pop()
+    }
+
+    #[cold]
+    fn collect(&self) {
+        let mut list = self.mailbox.collect();
+        while let Some(goroutine) = NonNull::new(list.cast_mut()) {
+            // SAFETY: the list holds goroutines of ours that are ready and in no other queue.
+            unsafe {
+                list = goroutine.as_ref().link.get();
+                self.queue.push(goroutine);
+            }
+        }
+    }
+
+    #[inline]
+    fn execute(&self, goroutine: NonNull<Goroutine>) {
+        // SAFETY: it came out of one of our queues, so the runtime's reference is still there.
+        let record = unsafe { goroutine.as_ref() };
+        if record.home.get().is_none() && !self.start(goroutine, record) {
+            return;
+        }
+        if record.timed_runs.get() == 0 {
+            self.resume(goroutine, record);
+        } else {
+            self.resume_timed(goroutine, record);
+        }
+    }
+
+    /// Gives a goroutine its coroutine and its place among the living.
+    #[inline]
+    fn start(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) -> bool {
+        if self.shared.is_ending() {
+            self.discard(goroutine, record);
+            return false;
+        }
+        let stack = record
+            .stack
+            .take()
+            .expect("a goroutine that has not started has a stack");
+        let body = Body::with_stack(stack, move |suspender, ()| {
+            // SAFETY: the record outlives its coroutine; the suspender is used by the goroutine
+            // itself only, so only while this frame stands. `run` is called once.
+            unsafe {
+                goroutine.as_ref().suspender.set(suspender);
+                Goroutine::run(goroutine);
+            }
+        });
+        // SAFETY: nobody else touches the coroutine of a goroutine of ours.
+        unsafe { *record.body.get() = Some(body) };
+        record.home.set(Some(self.mailbox));
+        record.timed_runs.set(record.site.runs_to_time());
+        self.link_live(goroutine, record);
+        true
+    }
+
+    fn link_live(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) {
+        let first = self.live.replace(goroutine.as_ptr());
+        record.next.set(first);
+        record.previous.set(ptr::null());
+        // SAFETY: the living are alive.
+        if let Some(first) = unsafe { first.as_ref() } {
+            first.previous.set(goroutine.as_ptr());
+        }
+        let live = &self.mailbox.live.0;
+        live.store(live.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    fn unlink_live(&self, record: &Goroutine) {
+        let (previous, next) = (record.previous.get(), record.next.get());
+        // SAFETY: the neighbours are alive.
+        unsafe {
+            match previous.as_ref() {
+                Some(previous) => previous.next.set(next),
+                None => self.live.set(next),
+            }
+            if let Some(next) = next.as_ref() {
+                next.previous.set(previous);
+            }
+        }
+        let live = &self.mailbox.live.0;
+        live.store(live.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    }
+
+    /// Switches to a goroutine until it parks or ends, and says whether it has ended. If so its
+    /// record may be gone.
+    #[inline]
+    fn resume(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) -> bool {
+        self.current.set(goroutine.as_ptr());
+        self.turn.set(TURN_OPERATIONS);
+        // SAFETY: nobody else touches the coroutine of a goroutine of ours, and it does not
+        // touch it itself.
+        let body = unsafe { &mut *record.body.get() };
+        let body = body.as_mut().expect("a started goroutine has a coroutine");
+        let ended = body.resume(()).as_return().is_some();
+        self.current.set(ptr::null());
+        if ended {
+            self.finish(goroutine, record);
+        }
+        ended
+    }
+
+    /// As `resume`, and tells the goroutine's site how long the run was.
+    #[cold]
+    fn resume_timed(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) {
+        let site = record.site;
+        let left = record.timed_runs.get() - 1;
+        record.timed_runs.set(left);
+        let started = Instant::now();
+        let ended = self.resume(goroutine, record);
+        if ended || left < TIMED_RUNS {
+            site.note_run(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Ends a goroutine whose coroutine has returned.
+    #[inline]
+    fn finish(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) {
+        self.unlink_live(record);
+        // SAFETY: nobody else touches the coroutine of a goroutine of ours.
+        if let Some(body) = unsafe { (*record.body.get()).take() } {
+            self.stacks.give_back(body.into_stack());
+        }
+        dismiss(goroutine, record);
+    }
+
+    /// Drops a goroutine that is not going to start.
+    fn discard(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) {
+        // SAFETY: it has not started, and it is in no queue any more.
+        unsafe { Goroutine::discard(goroutine) };
+        if let Some(stack) = record.stack.take() {
+            self.stacks.give_back(stack);
+        }
+        dismiss(goroutine, record);
+    }
+
+    // ----- what goroutines ask of their worker --------------------------------------------
+
+    /// Switches from the running goroutine back to the worker.
+    #[inline]
+    fn suspend(&self, record: &Goroutine) {
+        let unwinding = u32::from(self.is_unwinding(record));
+        let suspended = &self.suspended_unwinding;
+        suspended.set(suspended.get() + unwinding);
+        // SAFETY: the suspender stands on the goroutine's stack, which is the one we are on.
+        unsafe { &*record.suspender.get() }.suspend(());
+        suspended.set(suspended.get() - unwinding);
+    }
+
+    /// Whether the running goroutine is unwinding.
+    ///
+    /// The standard library counts panics by thread. While another goroutine of this worker is
+    /// suspended in the middle of unwinding, that count alone does not tell; then a goroutine is
+    /// unwinding if it has ever begun to, which errs only for one that caught its own panic.
+    #[inline]
+    pub(super) fn is_unwinding(&self, record: &Goroutine) -> bool {
+        std::thread::panicking()
+            && (self.suspended_unwinding.get() == 0 || record.has_thrown.get())
+    }
+
+    /// Parks the running goroutine until it is readied, or interrupted.
+    #[inline]
+    pub(super) fn park(
+        &self,
+        record: &Goroutine,
+        waiter: &Waiter,
+        deadline: Option<Instant>,
+    ) -> Option<Interrupt> {
+        if record.cancelled.get() && waiter.is_cancellable() {
+            return Some(Interrupt::Cancelled);
+        }
+        record.waiting.set(waiter);
+        match deadline {
+            None => self.suspend(record),
+            Some(deadline) => self.suspend_until(record, deadline),
+        }
+        record.waiting.set(ptr::null());
+        record.interrupt.take()
+    }
+
+    fn suspend_until(&self, record: &Goroutine, deadline: Instant) {
+        let node = TimerNode::new();
+        let timers = &self.mailbox.timers;
+        let when = self.shared.clock.nanos_at(deadline);
+        // SAFETY: the node stays on this frame until it is cancelled or has fired.
+        unsafe { timers.set(when, &node, Alarm::Wake(NonNull::from(record))) };
+        self.suspend(record);
+        timers.cancel(&node);
+    }
+
+    /// Parks the running goroutine until it is readied, whatever happens.
+    pub(super) fn park_until_ready(&self, record: &Goroutine) {
+        self.suspend(record);
+        debug_assert!(record.interrupt.get().is_none());
+    }
+
+    /// Lets the other goroutines of this worker run.
+    pub(super) fn yield_now(&self, goroutine: NonNull<Goroutine>) {
+        // SAFETY: it runs, so it is in no queue; it is switched away from at once.
+        unsafe {
+            self.queue.push(goroutine);
+            self.suspend(goroutine.as_ref());
+        }
+    }
+
+    /// Counts an operation that the running goroutine completed without parking; after many,
+    /// others get a turn.
+    #[inline]
+    pub(super) fn count_operation(&self) {
+        let left = self.turn.get();
+        if left > 1 {
+            self.turn.set(left - 1);
+        } else {
+            self.end_turn();
+        }
+    }
+
+    #[cold]
+    fn end_turn(&self) {
+        self.turn.set(TURN_OPERATIONS);
+        let Some(goroutine) = self.current_goroutine() else {
+            return;
+        };
+        // SAFETY: it runs.
+        let record = unsafe { goroutine.as_ref() };
+        if record.timed_runs.get() > 0 {
+            record.site.note_full_turn();
+        }
+        let others = !self.queue.is_empty()
+            || !self.next.get().is_null()
+            || self.mailbox.start_queue.len() > 0
+            || !self.mailbox.inbox_is_empty()
+            || self.timer_is_due();
+        if others {
+            self.yield_now(goroutine);
+        }
+    }
+
+    // ----- timers -------------------------------------------------------------------------
+
+    fn timer_is_due(&self) -> bool {
+        self.mailbox
+            .timers
+            .earliest()
+            .is_some_and(|when| when <= self.shared.clock.nanos())
+    }
+
+    fn fire_timers(&self) {
+        if self.mailbox.timers.earliest().is_none() {
+            return;
+        }
+        let now = self.shared.clock.nanos();
+        while let Some(alarm) = self.mailbox.timers.take_due(now) {
+            match alarm {
+                Alarm::Wake(goroutine) => self.interrupt(goroutine, Interrupt::TimedOut),
+                Alarm::Call(call) => {
+                    // A panic has printed its message and has nobody else to go to.
+                    let _ = panic::catch_unwind(AssertUnwindSafe(call));
+                }
+            }
+        }
+    }
+
+    /// Runs a parked goroutine of ours although nobody has readied it. If somebody readies it
+    /// at the same moment it finds its wait claimed, and parks again for that wake-up.
+    fn interrupt(&self, goroutine: NonNull<Goroutine>, interrupt: Interrupt) {
+        // SAFETY: a goroutine with a timer or a waiter of ours has not ended.
+        let record = unsafe { goroutine.as_ref() };
+        record.interrupt.set(Some(interrupt));
+        self.resume(goroutine, record);
+    }
+
+    // ----- idling -------------------------------------------------------------------------
+
+    /// Looks for work, then sleeps until there may be some.
+    fn idle(&self) {
+        self.fire_timers();
+        if self.has_local_work() {
+            return;
+        }
+        let can_get_work = self.shared.workers.len() > 1 || !self.shared.clock.is_virtual();
+        if can_get_work && self.search() {
+            return;
+        }
+        if self.shared.clock.is_virtual() {
+            self.sleep_in_virtual_time();
+        } else {
+            let deadline = self.mailbox.timers.earliest();
+            let deadline = deadline.and_then(|nanos| self.shared.clock.instant_at(nanos));
+            self.mailbox.sleep(deadline, || self.is_needed());
+        }
+    }
+
+    fn has_local_work(&self) -> bool {
+        !self.queue.is_empty()
+            || !self.next.get().is_null()
+            || !self.mailbox.inbox_is_empty()
+            || self.mailbox.start_queue.len() > 0
+    }
+
+    /// Whether there is a reason not to sleep, for a worker that has announced its sleep.
+    fn is_needed(&self) -> bool {
+        self.shared.is_ending()
+            || self.timer_is_due()
+            || self
+                .shared
+                .workers
+                .iter()
+                .any(|worker| worker.start_queue.len_before_sleep() > 0)
+    }
+
+    /// Spins for a moment, then watches the start queues of the others for as long as they are
+    /// not empty, and takes what has waited there too long. True: there is something to run.
+    fn search(&self) -> bool {
+        let _searching = self.shared.searchers.enter();
+        let began = Instant::now();
+        let mut watch = Watch::new(&self.shared.workers, self.index, began);
+        let mut rounds = 0_u32;
+        loop {
+            if self.has_local_work() || self.shared.is_ending() {
+                return true;
+            }
+            std::hint::spin_loop();
+            rounds += 1;
+            if !rounds.is_multiple_of(16) {
+                continue;
+            }
+            let now = Instant::now();
+            if self.steal(&mut watch, now) || self.timer_is_due() {
+                return true;
+            }
+            if now - began > SPIN {
+                break;
+            }
+        }
+        self.watch(watch)
+    }
+
+    /// Naps between looks at the others' start queues; ends when they are all empty.
+    fn watch(&self, mut watch: Watch) -> bool {
+        let mut nap = NAPS.0;
+        loop {
+            if watch.all_empty(&self.shared.workers) {
+                return false;
+            }
+            let deadline = Instant::now() + nap;
+            let timer = self.mailbox.timers.earliest();
+            let deadline = timer
+                .and_then(|nanos| self.shared.clock.instant_at(nanos))
+                .map_or(deadline, |timer| timer.min(deadline));
+            self.mailbox
+                .sleep(Some(deadline), || self.shared.is_ending());
+            if self.has_local_work()
+                || self.shared.is_ending()
+                || self.timer_is_due()
+                || self.steal(&mut watch, Instant::now())
+            {
+                return true;
+            }
+            nap = (nap * 2).min(NAPS.1);
+        }
+    }
+
+    /// Takes half of what waits on a worker whose oldest one has waited long.
+    fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
+        let Some(victim) = watch.overdue(&self.shared.workers, now) else {
+            return false;
+        };
+        let victim = self.shared.workers[victim];
+        let count = victim.start_queue.len().div_ceil(2);
+        let mut stolen = 0;
+        while stolen < count
+            && let Some(goroutine) = victim.start_queue.pop()
+        {
+            stolen += 1;
+            // SAFETY: it has left the other queue, and has not started.
+            if !unsafe { self.mailbox.start_queue.push(goroutine) } {
+                // SAFETY: as above: it is ours now, and in no queue.
+                self.discard(goroutine, unsafe { goroutine.as_ref() });
+            }
+        }
+        stolen > 0
+    }
+
+    /// Sleeps; the last worker to do so moves the clock to the next timer.
+    fn sleep_in_virtual_time(&self) {
+        let idle = self.shared.idle_workers.fetch_add(1, Ordering::SeqCst) + 1;
+        if idle == self.shared.workers.len() && self.shared.nothing_is_pending() {
+            let next = self.shared.workers.iter();
+            let next = next.filter_map(|worker| worker.timers.earliest()).min();
+            if let Some(next) = next {
+                self.shared.clock.advance_to(next);
+                for worker in &self.shared.workers {
+                    worker.wake();
+                }
+            }
+        }
+        if !self.timer_is_due() {
+            // The nap bounds how long a change that wakes nobody, such as the end of a
+            // `blocking` call, can go unnoticed by the one who is to move the clock.
+            let nap = Some(Instant::now() + NAPS.1);
+            self.mailbox.sleep(nap, || self.is_needed());
+        }
+        self.shared.idle_workers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    // ----- the end ------------------------------------------------------------------------
+
+    /// Drops what has not started and cancels what is parked. True: nothing is left here.
+    fn wind_up(&self) -> bool {
+        let unstarted = self.mailbox.start_queue.close();
+        while let Some(goroutine) = unstarted.pop() {
+            // SAFETY: it has left its queue, and has not started.
+            self.discard(goroutine, unsafe { goroutine.as_ref() });
+        }
+        if !self.cancelled.replace(true) {
+            self.cancel_all();
+        }
+        if self.has_local_work() {
+            return false;
+        }
+        if self.live.get().is_null() {
+            return true;
+        }
+        // Those left wait for others, who are unwinding on other workers or in helper threads.
+        self.fire_timers();
+        self.mailbox
+            .sleep(Some(Instant::now() + NAPS.1), || false);
+        false
+    }
+
+    /// Tells every living goroutine to unwind. They do so one after the other, each until it
+    /// has ended or parks again in a destructor.
+    fn cancel_all(&self) {
+        // First mark all, so that whoever is woken by an unwinding one knows.
+        let mut one = self.live.get();
+        // SAFETY: the living are alive.
+        while let Some(record) = unsafe { one.as_ref() } {
+            record.cancelled.set(true);
+            one = record.next.get();
+        }
+        // A resumed goroutine may end any other one's wait but cannot end another goroutine, so
+        // the neighbour that was read before stays alive unless it is the one that is resumed.
+        let mut one = self.live.get();
+        while let Some(goroutine) = NonNull::new(one.cast_mut()) {
+            // SAFETY: the living are alive.
+            let record = unsafe { goroutine.as_ref() };
+            one = record.next.get();
+            // SAFETY: a goroutine that is not running points to the waiter on its stack.
+            let cancellable = unsafe { record.waiting.get().as_ref() }
+                .is_some_and(Waiter::is_cancellable);
+            if cancellable {
+                self.interrupt(goroutine, Interrupt::Cancelled);
+            }
+        }
+    }
+}
+
+/// Tells those who wait for a goroutine that it has ended, and gives up the runtime's reference.
+#[inline]
+pub(super) fn dismiss(goroutine: NonNull<Goroutine>, record: &Goroutine) {
+    record.completion().end();
+    let scope = record.scope.clone();
+    // SAFETY: this is the runtime's reference, and the goroutine is in no queue or list.
+    unsafe { Goroutine::release(goroutine) };
+    // Only now nothing of the goroutine is left that could borrow from the scope's frame.
+    if let Some(scope) = scope {
+        scope.goroutine_ended();
+    }
+}
+
+/// What an idle worker has seen of the others' start queues.
+struct Watch {
+    /// For each worker: how many had been taken, and since when that number stands.
+    seen: Vec<(usize, Instant)>,
+    own: usize,
+}
+
+impl Watch {
+    fn new(workers: &[&'static Mailbox], own: usize, now: Instant) -> Self {
+        Watch {
+            seen: workers
+                .iter()
+                .map(|worker| (worker.start_queue.taken(), now))
+                .collect(),
+            own,
+        }
+    }
+
+    /// A worker whose oldest unstarted goroutine has been seen to wait too long, or on which many
+    /// wait.
+    fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<usize> {
+        for (index, worker) in workers.iter().enumerate() {
+            let (taken, since) = &mut self.seen[index];
+            let current = worker.start_queue.taken();
+            let len = worker.start_queue.len();
+            let moves = current != *taken && len < BACKLOG;
+            if index == self.own || len == 0 || moves {
+                (*taken, *since) = (current, now);
+            } else if now - *since >= PATIENCE {
+                (*taken, *since) = (current, now);
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    fn all_empty(&self, workers: &[&'static Mailbox]) -> bool {
+        fence(Ordering::SeqCst);
+        workers.iter().all(|worker| worker.start_queue.len() == 0)
+    }
+}

@@ -1,0 +1,891 @@
+//! The arms of a select.
+//!
+//! An arm stands on the stack of whoever selects. While that one waits, others reach the arm's
+//! value and its queue entry through the channel; [`wait`](super::wait) sees to it that the arm
+//! is in no queue any more when the select is over.
+
+use crate::channel::core::{Attempt, Channel, Promise, Refusal};
+use crate::channel::{Chan, Receiver, Sender};
+use crate::error::SendError;
+use crate::runtime;
+use crate::wait::{Entry, Patience, SpinLock, Waiter, Wake};
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+/// What an attempt at an arm came to.
+pub enum Tried {
+    /// The arm is chosen; a partner may have to be woken after all locks have been left.
+    Chosen(Option<crate::wait::Parker>),
+    /// The arm is chosen, and its value is about to be brought by this promise.
+    Promised(NonNull<Entry>),
+    NotReady,
+}
+
+mod sealed {
+    use super::{Entry, Instant, Location, NonNull, SpinLock, Tried, Waiter, Wake};
+
+    /// What the algorithm asks of an arm. An arm that is disabled has no lock and is never
+    /// ready.
+    pub trait Operation {
+        /// The lock of the arm's channel.
+        fn lock(&self) -> Option<&SpinLock>;
+
+        /// Whether it looks ready, without the lock.
+        fn looks_ready(&self) -> bool;
+
+        /// When a timer arm becomes ready.
+        fn deadline(&self) -> Option<Instant> {
+            None
+        }
+
+        /// Tries it.
+        ///
+        /// # Safety
+        /// The caller holds the arm's lock.
+        unsafe fn attempt(&mut self) -> Tried;
+
+        /// Enqueues it as arm `index` of `waiter`.
+        ///
+        /// # Safety
+        /// The caller holds the arm's lock; the arm and the waiter stay where they are until
+        /// `dequeue`.
+        unsafe fn enqueue(&mut self, waiter: &Waiter, index: usize);
+
+        /// Takes it out of its queue, if it is still there.
+        ///
+        /// # Safety
+        /// It was enqueued.
+        unsafe fn dequeue(&mut self);
+
+        /// Records how the wait ended: this arm was claimed. `false`: it has to be tried again.
+        fn settle(&mut self, wake: Wake) -> bool;
+
+        /// Waits for the value that was promised to an attempt; `false` if it did not come.
+        ///
+        /// # Safety
+        /// The promise was made to an attempt of this arm, and this is called once for it.
+        unsafe fn await_promised(
+            &mut self,
+            promise: NonNull<Entry>,
+            location: &'static Location<'static>,
+        ) -> bool;
+    }
+}
+
+pub(crate) use sealed::Operation;
+
+/// One arm of a `select!`.
+pub trait Arm: Operation {}
+
+impl<A: Operation + ?Sized> Arm for A {}
+
+// ----- operands ---------------------------------------------------------------------------
+
+/// What `<-` receives from.
+#[diagnostic::on_unimplemented(
+    message = "cannot receive from `{Self}`",
+    label = "not a channel's receiving side",
+    note = "`<-ch` receives from a `Receiver` or a `Chan`, or from a reference, `Box`, `Rc` or \
+            `Arc` of one"
+)]
+pub trait RecvOperand {
+    /// What is received.
+    type Item;
+
+    #[doc(hidden)]
+    fn receiving(&self) -> ReceivingSide<'_, Self::Item>;
+}
+
+/// What `<-` sends to.
+#[diagnostic::on_unimplemented(
+    message = "cannot send to `{Self}`",
+    label = "not a channel's sending side",
+    note = "`ch <- value` sends to a `Sender` or a `Chan`, or to a reference, `Box`, `Rc` or \
+            `Arc` of one",
+    note = "if `<-` was meant as a comparison with a negative number, put a space in it: `a < -b`"
+)]
+pub trait SendOperand {
+    /// What is sent.
+    type Item;
+
+    #[doc(hidden)]
+    fn sending(&self) -> SendingSide<'_, Self::Item>;
+}
+
+/// What an arm of a `select!` receives from.
+#[diagnostic::on_unimplemented(
+    message = "cannot receive from `{Self}` in `select!`",
+    label = "not a channel's receiving side",
+    note = "an arm receives from a `Receiver` or a `Chan`, a reference, `Box`, `Rc` or `Arc` of \
+            one, or an `Option` of these (`None`: never ready)"
+)]
+pub trait SelectRecv {
+    /// What is received.
+    type Item;
+
+    #[doc(hidden)]
+    fn receiving(&self) -> Option<ReceivingSide<'_, Self::Item>>;
+}
+
+/// What an arm of a `select!` sends to.
+#[diagnostic::on_unimplemented(
+    message = "cannot send to `{Self}` in `select!`",
+    label = "not a channel's sending side",
+    note = "an arm sends to a `Sender` or a `Chan`, a reference, `Box`, `Rc` or `Arc` of one, or \
+            an `Option` of these (`None`: never ready)"
+)]
+pub trait SelectSend {
+    /// What is sent.
+    type Item;
+
+    #[doc(hidden)]
+    fn sending(&self) -> Option<SendingSide<'_, Self::Item>>;
+}
+
+/// A channel that may be received from.
+pub struct ReceivingSide<'a, T>(&'a Channel<T>);
+
+/// A channel that may be sent to.
+pub struct SendingSide<'a, T>(&'a Channel<T>);
+
+impl<'a, T> ReceivingSide<'a, T> {
+    pub(crate) fn channel(&self) -> &'a Channel<T> {
+        self.0
+    }
+}
+
+impl<'a, T> SendingSide<'a, T> {
+    pub(crate) fn channel(&self) -> &'a Channel<T> {
+        self.0
+    }
+}
+
+macro_rules! operands {
+    ($plain:ident, $select:ident, $method:ident, $side:ident: $($handle:ident)+) => {
+        $(
+            impl<T> $plain for $handle<T> {
+                type Item = T;
+
+                #[inline]
+                fn $method(&self) -> $side<'_, T> {
+                    $side(self.core())
+                }
+            }
+
+            impl<T> $select for $handle<T> {
+                type Item = T;
+
+                #[inline]
+                fn $method(&self) -> Option<$side<'_, T>> {
+                    Some($side(self.core()))
+                }
+            }
+        )+
+
+        /// An absent channel is never ready.
+        impl<C: $select> $select for Option<C> {
+            type Item = C::Item;
+
+            #[inline]
+            fn $method(&self) -> Option<$side<'_, C::Item>> {
+                self.as_ref().and_then($select::$method)
+            }
+        }
+
+        operands!(@through $plain, $select, $method, $side: &C, &mut C, Box<C>, Rc<C>, Arc<C>, LazyLock<C>);
+    };
+    (@through $plain:ident, $select:ident, $method:ident, $side:ident: $($pointer:ty),+) => {
+        $(
+            #[diagnostic::do_not_recommend]
+            impl<C: $plain> $plain for $pointer {
+                type Item = C::Item;
+
+                #[inline]
+                fn $method(&self) -> $side<'_, C::Item> {
+                    $plain::$method(&**self)
+                }
+            }
+
+            #[diagnostic::do_not_recommend]
+            impl<C: $select> $select for $pointer {
+                type Item = C::Item;
+
+                #[inline]
+                fn $method(&self) -> Option<$side<'_, C::Item>> {
+                    $select::$method(&**self)
+                }
+            }
+        )+
+    };
+}
+
+operands!(RecvOperand, SelectRecv, receiving, ReceivingSide: Chan Receiver);
+operands!(SendOperand, SelectSend, sending, SendingSide: Chan Sender);
+
+// ----- receiving --------------------------------------------------------------------------
+
+/// An arm that receives.
+pub struct RecvArm<'a, T> {
+    channel: Option<&'a Channel<T>>,
+    entry: Entry,
+    value: MaybeUninit<T>,
+    /// Whether the arm was chosen, and if so whether `value` holds something.
+    received: Option<bool>,
+}
+
+impl<'a, T> RecvArm<'a, T> {
+    /// An arm that receives from `ch`, if it is `enabled`.
+    #[inline]
+    pub fn new<R: SelectRecv<Item = T> + ?Sized>(enabled: bool, ch: &'a R) -> Self {
+        let side = if enabled { ch.receiving() } else { None };
+        Self::of(side.map(|side| side.channel()))
+    }
+
+    /// An arm that receives from a channel.
+    pub(super) fn on(channel: &'a Channel<T>) -> Self {
+        Self::of(Some(channel))
+    }
+
+    #[inline]
+    fn of(channel: Option<&'a Channel<T>>) -> Self {
+        RecvArm {
+            channel,
+            entry: Entry::new(),
+            value: MaybeUninit::uninit(),
+            received: None,
+        }
+    }
+
+    /// What was received, once the arm was chosen.
+    #[inline]
+    pub fn finish(mut self) -> Option<T> {
+        self.take_received()
+    }
+
+    pub(super) fn take_received(&mut self) -> Option<T> {
+        // SAFETY: `received` says that there is a value, and is taken back.
+        (self.received.take() == Some(true)).then(|| unsafe { self.value.assume_init_read() })
+    }
+
+    pub(super) fn has_received(&self) -> bool {
+        self.received.is_some()
+    }
+
+    pub(super) fn address(&self) -> *const () {
+        self.channel.map_or(ptr::null(), |channel| {
+            ptr::from_ref(channel).cast::<()>()
+        })
+    }
+}
+
+impl<T> Drop for RecvArm<'_, T> {
+    fn drop(&mut self) {
+        drop(self.take_received());
+    }
+}
+
+impl<T> Operation for RecvArm<'_, T> {
+    #[inline]
+    fn lock(&self) -> Option<&SpinLock> {
+        self.channel.map(Channel::raw_lock)
+    }
+
+    #[inline]
+    fn looks_ready(&self) -> bool {
+        self.channel.is_some_and(Channel::can_recv)
+    }
+
+    #[inline]
+    unsafe fn attempt(&mut self) -> Tried {
+        let Some(channel) = self.channel else {
+            return Tried::NotReady;
+        };
+        // SAFETY: the caller holds the lock; `value` is ours to be filled.
+        let (state, attempt) = unsafe {
+            let state = channel.state_unguarded();
+            let attempt = state.attempt_recv(self.value.as_mut_ptr());
+            (state, attempt)
+        };
+        channel.publish(state);
+        match attempt {
+            Attempt::Done(partner) => {
+                self.received = Some(true);
+                Tried::Chosen(partner)
+            }
+            Attempt::Promised(promise) => Tried::Promised(promise),
+            Attempt::Refused(Refusal::WouldBlock) => Tried::NotReady,
+            Attempt::Refused(_) => {
+                self.received = Some(false);
+                Tried::Chosen(None)
+            }
+        }
+    }
+
+    #[inline]
+    unsafe fn enqueue(&mut self, waiter: &Waiter, index: usize) {
+        if let Some(channel) = self.channel {
+            self.entry
+                .assign(waiter, index, self.value.as_mut_ptr().cast());
+            // SAFETY: the caller's promise.
+            unsafe {
+                let state = channel.state_unguarded();
+                state.enqueue_receiver(&self.entry);
+                channel.publish(state);
+            }
+        }
+    }
+
+    #[inline]
+    unsafe fn dequeue(&mut self) {
+        if let Some(channel) = self.channel {
+            // SAFETY: it was enqueued there and nowhere else.
+            unsafe { channel.remove_waiting_receiver(&self.entry) };
+        }
+    }
+
+    #[inline]
+    fn settle(&mut self, wake: Wake) -> bool {
+        self.received = Some(wake == Wake::Done);
+        wake != Wake::Retry
+    }
+
+    unsafe fn await_promised(
+        &mut self,
+        promise: NonNull<Entry>,
+        location: &'static Location<'static>,
+    ) -> bool {
+        let channel = self.channel.expect("only a channel makes promises");
+        // SAFETY: the caller's promise.
+        match unsafe { channel.await_promised(promise, location) } {
+            Some(value) => {
+                self.value.write(value);
+                self.received = Some(true);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+// ----- sending ----------------------------------------------------------------------------
+
+/// Where the value of a sending arm stands: in the arm, or in the user's `Option`.
+trait Source<T> {
+    /// Whether there is one.
+    fn has_value(&self) -> bool;
+
+    /// Where the value is, if there is one.
+    fn place(&mut self) -> Option<*mut T>;
+
+    /// Forgets the value: it has been moved out.
+    fn forget(&mut self);
+
+    /// Takes the value back.
+    fn take(&mut self) -> Option<T>;
+}
+
+impl<T> Source<T> for Option<T> {
+    #[inline]
+    fn has_value(&self) -> bool {
+        self.is_some()
+    }
+
+    #[inline]
+    fn place(&mut self) -> Option<*mut T> {
+        self.as_mut().map(ptr::from_mut)
+    }
+
+    #[inline]
+    fn forget(&mut self) {
+        std::mem::forget(Option::take(self));
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<T> {
+        Option::take(self)
+    }
+}
+
+impl<T> Source<T> for &mut Option<T> {
+    #[inline]
+    fn has_value(&self) -> bool {
+        self.is_some()
+    }
+
+    #[inline]
+    fn place(&mut self) -> Option<*mut T> {
+        (**self).place()
+    }
+
+    #[inline]
+    fn forget(&mut self) {
+        (**self).forget();
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<T> {
+        Option::take(self)
+    }
+}
+
+/// A sending arm, whatever its value stands in.
+struct Sending<'a, T, S: Source<T>> {
+    channel: Option<&'a Channel<T>>,
+    entry: Entry,
+    source: S,
+    /// Whether the value was sent, once the arm was chosen.
+    outcome: Option<Result<(), Refusal>>,
+}
+
+impl<'a, T, S: Source<T>> Sending<'a, T, S> {
+    #[inline]
+    fn new(channel: Option<&'a Channel<T>>, source: S) -> Self {
+        Sending {
+            channel,
+            entry: Entry::new(),
+            source,
+            outcome: None,
+        }
+    }
+
+    #[inline]
+    fn finish_result(mut self) -> Result<(), (Option<T>, Refusal)> {
+        match self.outcome.take() {
+            Some(Err(refusal)) => Err((self.source.take(), refusal)),
+            _ => Ok(()),
+        }
+    }
+
+    fn record(&mut self, outcome: Result<(), Refusal>) {
+        if outcome.is_ok() {
+            self.source.forget();
+        }
+        self.outcome = Some(outcome);
+    }
+}
+
+impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
+    #[inline]
+    fn lock(&self) -> Option<&SpinLock> {
+        self.channel.map(Channel::raw_lock)
+    }
+
+    #[inline]
+    fn looks_ready(&self) -> bool {
+        self.channel.is_some_and(Channel::can_send)
+    }
+
+    #[inline]
+    unsafe fn attempt(&mut self) -> Tried {
+        let (Some(channel), Some(value)) = (self.channel, self.source.place()) else {
+            return Tried::NotReady;
+        };
+        // SAFETY: the caller holds the lock; the value is ours to move, and is forgotten below
+        // if it was.
+        let (state, attempt) = unsafe {
+            let state = channel.state_unguarded();
+            let attempt = state.attempt_send(value);
+            (state, attempt)
+        };
+        channel.publish(state);
+        match attempt {
+            Attempt::Done(partner) => {
+                self.record(Ok(()));
+                Tried::Chosen(partner)
+            }
+            Attempt::Refused(Refusal::WouldBlock) => Tried::NotReady,
+            Attempt::Refused(refusal) => {
+                self.record(Err(refusal));
+                Tried::Chosen(None)
+            }
+            Attempt::Promised(_) => unreachable!("promises are made to receivers"),
+        }
+    }
+
+    #[inline]
+    unsafe fn enqueue(&mut self, waiter: &Waiter, index: usize) {
+        if let (Some(channel), Some(value)) = (self.channel, self.source.place()) {
+            self.entry.assign(waiter, index, value.cast());
+            // SAFETY: the caller's promise.
+            unsafe {
+                let state = channel.state_unguarded();
+                state.enqueue_sender(&self.entry);
+                channel.publish(state);
+            }
+        }
+    }
+
+    #[inline]
+    unsafe fn dequeue(&mut self) {
+        if let Some(channel) = self.channel {
+            // SAFETY: it was enqueued there and nowhere else.
+            unsafe { channel.remove_waiting_sender(&self.entry) };
+        }
+    }
+
+    #[inline]
+    fn settle(&mut self, wake: Wake) -> bool {
+        match wake {
+            Wake::Done => self.record(Ok(())),
+            Wake::Abandoned => self.record(Err(Refusal::Abandoned)),
+            _ => self.record(Err(Refusal::Closed)),
+        }
+        true
+    }
+
+    unsafe fn await_promised(
+        &mut self,
+        _: NonNull<Entry>,
+        _: &'static Location<'static>,
+    ) -> bool {
+        unreachable!("promises are made to receivers")
+    }
+}
+
+macro_rules! sending_arm {
+    ($(#[$doc:meta])+ $arm:ident, $source:ty) => {
+        $(#[$doc])+
+        pub struct $arm<'a, T> {
+            sending: Sending<'a, T, $source>,
+        }
+
+        impl<'a, T> $arm<'a, T> {
+            /// An arm that sends to `ch`, if it is `enabled` and there is a value.
+            #[inline]
+            fn from_source<S>(enabled: bool, ch: &'a S, source: $source) -> Self
+            where
+                S: SelectSend<Item = T> + ?Sized,
+            {
+                let enabled = enabled && source.has_value();
+                let side = if enabled { ch.sending() } else { None };
+                $arm {
+                    sending: Sending::new(side.map(|side| side.channel()), source),
+                }
+            }
+
+            /// Go's rule, once the arm was chosen: panics if the channel was closed, ends the
+            /// goroutine if it was abandoned.
+            #[inline]
+            #[track_caller]
+            pub fn finish(self) {
+                if let Err((value, refusal)) = self.sending.finish_result() {
+                    crate::refuse_send(value, refusal);
+                }
+            }
+
+            /// Whether the value was sent, once the arm was chosen.
+            ///
+            /// # Errors
+            /// Hands the value back if the channel was closed or abandoned.
+            #[inline]
+            pub fn finish_result(self) -> Result<(), SendError<T>> {
+                self.sending.finish_result().map_err(|(value, _)| {
+                    SendError(value.expect("a value that was not sent is still there"))
+                })
+            }
+        }
+
+        impl<T> Operation for $arm<'_, T> {
+            #[inline]
+            fn lock(&self) -> Option<&SpinLock> {
+                self.sending.lock()
+            }
+
+            #[inline]
+            fn looks_ready(&self) -> bool {
+                self.sending.looks_ready()
+            }
+
+            #[inline]
+            unsafe fn attempt(&mut self) -> Tried {
+                // SAFETY: the caller's promise.
+                unsafe { self.sending.attempt() }
+            }
+
+            #[inline]
+            unsafe fn enqueue(&mut self, waiter: &Waiter, index: usize) {
+                // SAFETY: the caller's promise.
+                unsafe { self.sending.enqueue(waiter, index) }
+            }
+
+            #[inline]
+            unsafe fn dequeue(&mut self) {
+                // SAFETY: the caller's promise.
+                unsafe { self.sending.dequeue() }
+            }
+
+            #[inline]
+            fn settle(&mut self, wake: Wake) -> bool {
+                self.sending.settle(wake)
+            }
+
+            unsafe fn await_promised(
+                &mut self,
+                promise: NonNull<Entry>,
+                location: &'static Location<'static>,
+            ) -> bool {
+                // SAFETY: the caller's promise.
+                unsafe { self.sending.await_promised(promise, location) }
+            }
+        }
+    };
+}
+
+sending_arm!(
+    /// An arm that sends a value of its own. The value is dropped if another arm is chosen.
+    SendArm,
+    Option<T>
+);
+sending_arm!(
+    /// An arm that sends what an `Option` of the user's holds. The value stays there if another
+    /// arm is chosen, or comes back if the channel refuses it.
+    TakeArm,
+    &'a mut Option<T>
+);
+
+impl<'a, T> SendArm<'a, T> {
+    /// An arm that sends `value` to `ch`, if it is `enabled`.
+    #[inline]
+    pub fn new<S: SelectSend<Item = T> + ?Sized>(enabled: bool, ch: &'a S, value: T) -> Self {
+        Self::from_source(enabled, ch, Some(value))
+    }
+}
+
+impl<'a, T> TakeArm<'a, T> {
+    /// An arm that sends what `slot` holds to `ch`, if it is `enabled`.
+    #[inline]
+    pub fn new<S>(enabled: bool, ch: &'a S, slot: &'a mut Option<T>) -> Self
+    where
+        S: SelectSend<Item = T> + ?Sized,
+    {
+        Self::from_source(enabled, ch, slot)
+    }
+}
+
+// ----- promising --------------------------------------------------------------------------
+
+/// An arm that sends a value which its user brings after the arm was chosen.
+pub(super) struct PromiseArm<'a, T> {
+    channel: &'a Channel<T>,
+    entry: Entry,
+    promise: Option<Result<Promise, Refusal>>,
+}
+
+impl<'a, T> PromiseArm<'a, T> {
+    pub(super) fn new(channel: &'a Channel<T>) -> Self {
+        PromiseArm {
+            channel,
+            entry: Entry::new(),
+            promise: None,
+        }
+    }
+
+    pub(super) fn address(&self) -> *const () {
+        ptr::from_ref(self.channel).cast()
+    }
+}
+
+/// Sends `value` if `promise` was given, on the channel that gave it.
+///
+/// # Safety
+/// The promise was given by `channel`, and is kept or broken once.
+pub(super) unsafe fn keep_promise<T>(
+    channel: &Channel<T>,
+    promise: Result<Promise, Refusal>,
+    value: T,
+) -> Result<(), SendError<T>> {
+    match promise {
+        // SAFETY: the caller's promise.
+        Ok(promise) => {
+            unsafe { channel.keep(promise, value) }.map_err(|(value, _)| SendError(value))
+        }
+        Err(_) => Err(SendError(value)),
+    }
+}
+
+impl<T> Operation for PromiseArm<'_, T> {
+    fn lock(&self) -> Option<&SpinLock> {
+        Some(self.channel.raw_lock())
+    }
+
+    fn looks_ready(&self) -> bool {
+        self.channel.can_send()
+    }
+
+    unsafe fn attempt(&mut self) -> Tried {
+        // SAFETY: the caller holds the lock.
+        let state = unsafe { self.channel.state_unguarded() };
+        let attempt = state.attempt_promise();
+        self.channel.publish(state);
+        if matches!(attempt, Err(Refusal::WouldBlock)) {
+            return Tried::NotReady;
+        }
+        self.promise = Some(attempt);
+        Tried::Chosen(None)
+    }
+
+    unsafe fn enqueue(&mut self, waiter: &Waiter, index: usize) {
+        self.entry.assign(waiter, index, ptr::null_mut());
+        // SAFETY: the caller's promise.
+        unsafe {
+            let state = self.channel.state_unguarded();
+            state.enqueue_sender(&self.entry);
+            self.channel.publish(state);
+        }
+    }
+
+    unsafe fn dequeue(&mut self) {
+        // SAFETY: it was enqueued there and nowhere else.
+        unsafe { self.channel.remove_waiting_sender(&self.entry) };
+    }
+
+    fn settle(&mut self, wake: Wake) -> bool {
+        self.promise = Some(match (wake, NonNull::new(self.entry.slot())) {
+            // The receiver that claimed the promise has left its entry where the value would be.
+            (Wake::Done, Some(receiver)) => Ok(Promise::ToReceiver(receiver.cast())),
+            (Wake::Done, None) => Ok(Promise::OfPlace),
+            (Wake::Abandoned, _) => Err(Refusal::Abandoned),
+            _ => Err(Refusal::Closed),
+        });
+        true
+    }
+
+    unsafe fn await_promised(
+        &mut self,
+        _: NonNull<Entry>,
+        _: &'static Location<'static>,
+    ) -> bool {
+        unreachable!("promises are made to receivers")
+    }
+}
+
+impl<T> PromiseArm<'_, T> {
+    pub(super) fn take_promise(&mut self) -> Option<Result<Promise, Refusal>> {
+        self.promise.take()
+    }
+
+    /// Breaks a promise that was given and not kept.
+    pub(super) fn break_promise(&mut self) {
+        if let Some(Ok(promise)) = self.promise.take() {
+            // SAFETY: this channel gave it, and it has just been taken.
+            unsafe { self.channel.break_promise(promise) };
+        }
+    }
+}
+
+// ----- time -------------------------------------------------------------------------------
+
+/// An arm that becomes ready when some time has passed.
+pub struct AfterArm {
+    deadline: Option<Instant>,
+}
+
+impl AfterArm {
+    /// An arm that becomes ready when `duration` has passed, if it is `enabled`.
+    pub fn new(enabled: bool, duration: Duration) -> Self {
+        AfterArm {
+            deadline: enabled
+                .then(|| Patience::lasting(duration).deadline())
+                .flatten(),
+        }
+    }
+
+    /// Nothing to hand out: the time has passed.
+    pub fn finish(self) {}
+}
+
+impl Operation for AfterArm {
+    fn lock(&self) -> Option<&SpinLock> {
+        None
+    }
+
+    fn looks_ready(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| deadline <= runtime::now())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    unsafe fn attempt(&mut self) -> Tried {
+        if self.looks_ready() {
+            Tried::Chosen(None)
+        } else {
+            Tried::NotReady
+        }
+    }
+
+    unsafe fn enqueue(&mut self, _: &Waiter, _: usize) {}
+
+    unsafe fn dequeue(&mut self) {}
+
+    fn settle(&mut self, _: Wake) -> bool {
+        true
+    }
+
+    unsafe fn await_promised(
+        &mut self,
+        _: NonNull<Entry>,
+        _: &'static Location<'static>,
+    ) -> bool {
+        unreachable!("promises are made to receivers")
+    }
+}
+
+// ----- take -------------------------------------------------------------------------------
+
+/// What `take` takes from.
+#[diagnostic::on_unimplemented(
+    message = "`take` needs an `Option`, found `{Self}`",
+    label = "not an `Option`",
+    note = "`send(ch, take slot)` moves the value out of `slot: Option<T>` if this send is \
+            chosen; to send a plain value, write `send(ch, value)`"
+)]
+pub trait Slot {
+    /// What the slot may hold.
+    type Item;
+
+    #[doc(hidden)]
+    fn slot(&mut self) -> &mut Option<Self::Item>;
+}
+
+impl<T> Slot for Option<T> {
+    type Item = T;
+
+    fn slot(&mut self) -> &mut Option<T> {
+        self
+    }
+}
+
+/// The slot of a `take` arm.
+pub fn take_slot<S: Slot + ?Sized>(slot: &mut S) -> &mut Option<S::Item> {
+    slot.slot()
+}
+
+macro_rules! opaque_debug {
+    ($($name:literal: $type:ty, <$($parameter:ident)?>;)+) => {
+        $(
+            impl$(<$parameter>)? fmt::Debug for $type {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.debug_struct($name).finish_non_exhaustive()
+                }
+            }
+        )+
+    };
+}
+
+opaque_debug! {
+    "RecvArm": RecvArm<'_, T>, <T>;
+    "SendArm": SendArm<'_, T>, <T>;
+    "TakeArm": TakeArm<'_, T>, <T>;
+    "AfterArm": AfterArm, <>;
+    "ReceivingSide": ReceivingSide<'_, T>, <T>;
+    "SendingSide": SendingSide<'_, T>, <T>;
+    "Tried": Tried, <>;
+}

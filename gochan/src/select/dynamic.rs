@@ -1,0 +1,335 @@
+//! Selects over sets of operations that are known at run time only.
+
+use super::arm::{Arm, PromiseArm, RecvArm, RecvOperand, SendOperand, keep_promise};
+use super::wait::{Limit, Order, Scratch, select};
+use crate::channel::core::{Promise, Refusal};
+use crate::error::{SelectTimeoutError, SendError, TrySelectError};
+use crate::wait::{Patience, SpinLock};
+use std::fmt;
+use std::panic::Location;
+use std::ptr;
+use std::time::Duration;
+
+/// A set of operations of which the first that can happen is chosen.
+///
+/// An operation has the index that [`recv`](Select::recv) or [`send`](Select::send) returned for
+/// it; indices are never given twice. A chosen operation is completed by
+/// [`SelectedOperation::recv`] or [`SelectedOperation::send`]; one that is dropped instead has
+/// not happened: a value that was received stays with the `Select`, whose next choice it is,
+/// and a receiver that was promised a value waits on. A `Select` with no operation waits for
+/// ever.
+///
+/// ```
+/// use gochan::{Select, channel};
+///
+/// let channels: Vec<_> = (0..3).map(|_| channel(1)).collect();
+/// channels[1].0.send("hello").unwrap();
+///
+/// let mut select = Select::new();
+/// for (_, receiver) in &channels {
+///     select.recv(receiver);
+/// }
+/// let op = select.select();
+/// let index = op.index();
+/// assert_eq!((index, op.recv(&channels[index].1)), (1, Some("hello")));
+/// ```
+pub struct Select<'a> {
+    /// The operations, in the order of their indices; removed ones are gone.
+    operations: Vec<(usize, Box<dyn DynamicArm + 'a>)>,
+    next_index: usize,
+    order: Order,
+    sequence: Vec<u32>,
+    locks: Vec<*const SpinLock>,
+}
+
+/// An arm of a dynamic select.
+trait DynamicArm: Arm {
+    /// The channel's address, by which a completing call is checked.
+    fn address(&self) -> *const ();
+
+    /// Whether it receives.
+    fn receives(&self) -> bool;
+
+    /// Whether it holds a value that no completing call has taken.
+    fn is_pending(&self) -> bool;
+
+    /// Moves a received value to `place`, an `Option<T>` of the channel's `T`.
+    ///
+    /// # Safety
+    /// `place` points to such an `Option`, and may be written to.
+    unsafe fn take_received(&mut self, place: *mut ());
+
+    /// The promise that the arm was given.
+    fn take_promise(&mut self) -> Option<Result<Promise, Refusal>>;
+
+    /// Gives up what the arm was given and nobody has used, if others could use it.
+    fn release(&mut self);
+
+    /// The arm as the algorithm takes it.
+    fn as_arm(&mut self) -> &mut dyn Arm;
+}
+
+impl<T> DynamicArm for RecvArm<'_, T> {
+    fn address(&self) -> *const () {
+        RecvArm::address(self)
+    }
+
+    fn receives(&self) -> bool {
+        true
+    }
+
+    fn is_pending(&self) -> bool {
+        self.has_received()
+    }
+
+    unsafe fn take_received(&mut self, place: *mut ()) {
+        let received = RecvArm::take_received(self);
+        // SAFETY: the caller's promise.
+        unsafe { place.cast::<Option<T>>().write(received) };
+    }
+
+    fn take_promise(&mut self) -> Option<Result<Promise, Refusal>> {
+        None
+    }
+
+    fn release(&mut self) {}
+
+    fn as_arm(&mut self) -> &mut dyn Arm {
+        self
+    }
+}
+
+impl<T> DynamicArm for PromiseArm<'_, T> {
+    fn address(&self) -> *const () {
+        PromiseArm::address(self)
+    }
+
+    fn receives(&self) -> bool {
+        false
+    }
+
+    fn is_pending(&self) -> bool {
+        false
+    }
+
+    unsafe fn take_received(&mut self, _: *mut ()) {
+        unreachable!("a sending operation receives nothing")
+    }
+
+    fn take_promise(&mut self) -> Option<Result<Promise, Refusal>> {
+        PromiseArm::take_promise(self)
+    }
+
+    fn release(&mut self) {
+        self.break_promise();
+    }
+
+    fn as_arm(&mut self) -> &mut dyn Arm {
+        self
+    }
+}
+
+impl Default for Select<'_> {
+    fn default() -> Self {
+        Select::new()
+    }
+}
+
+impl<'a> Select<'a> {
+    /// A set without operations, from which ready ones are chosen with equal probability.
+    pub fn new() -> Self {
+        Select {
+            operations: Vec::new(),
+            next_index: 0,
+            order: Order::Random,
+            sequence: Vec::new(),
+            locks: Vec::new(),
+        }
+    }
+
+    /// A set without operations, from which of several ready ones the one that was added first
+    /// is chosen.
+    pub fn biased() -> Self {
+        Select {
+            order: Order::Source,
+            ..Select::new()
+        }
+    }
+
+    /// Adds a receive, and returns its index.
+    pub fn recv<R>(&mut self, r: &'a R) -> usize
+    where
+        R: RecvOperand,
+        R::Item: 'a,
+    {
+        self.add(Box::new(RecvArm::on(r.receiving().channel())))
+    }
+
+    /// Adds a send, and returns its index. The value is brought when the operation was chosen.
+    pub fn send<S>(&mut self, s: &'a S) -> usize
+    where
+        S: SendOperand,
+        S::Item: 'a,
+    {
+        self.add(Box::new(PromiseArm::new(s.sending().channel())))
+    }
+
+    fn add(&mut self, arm: Box<dyn DynamicArm + 'a>) -> usize {
+        let index = self.next_index;
+        self.next_index += 1;
+        self.operations.push((index, arm));
+        index
+    }
+
+    /// Takes an operation out of the set. A value that it received and nobody took is dropped.
+    ///
+    /// # Panics
+    /// If there is no operation with this index.
+    #[track_caller]
+    pub fn remove(&mut self, index: usize) {
+        match self.operations.binary_search_by_key(&index, |&(i, _)| i) {
+            Ok(place) => drop(self.operations.remove(place)),
+            Err(_) => panic!("there is no operation with index {index}"),
+        }
+    }
+
+    /// Waits until one of the operations can happen, and chooses it.
+    #[track_caller]
+    pub fn select(&mut self) -> SelectedOperation<'_, 'a> {
+        let chosen = self.choose(Limit::Forever, Location::caller());
+        chosen.expect("a select without a limit ends with a choice")
+    }
+
+    /// Chooses an operation that can happen now.
+    ///
+    /// # Errors
+    /// There is none.
+    #[track_caller]
+    pub fn try_select(&mut self) -> Result<SelectedOperation<'_, 'a>, TrySelectError> {
+        self.choose(Limit::None, Location::caller())
+            .ok_or(TrySelectError)
+    }
+
+    /// As [`select`](Select::select), but waits no longer than `timeout`.
+    ///
+    /// # Errors
+    /// The time is up.
+    #[track_caller]
+    pub fn select_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<SelectedOperation<'_, 'a>, SelectTimeoutError> {
+        let limit = match Patience::lasting(timeout).deadline() {
+            Some(deadline) => Limit::Until(deadline),
+            None => Limit::Forever,
+        };
+        self.choose(limit, Location::caller())
+            .ok_or(SelectTimeoutError)
+    }
+
+    fn choose(
+        &mut self,
+        limit: Limit,
+        location: &'static Location<'static>,
+    ) -> Option<SelectedOperation<'_, 'a>> {
+        let pending = self
+            .operations
+            .iter()
+            .position(|(_, arm)| arm.is_pending());
+        let place = match pending {
+            Some(place) => place,
+            None => {
+                self.sequence.resize(self.operations.len(), 0);
+                self.locks.resize(self.operations.len(), ptr::null());
+                let mut arms: Vec<&mut dyn Arm> = self
+                    .operations
+                    .iter_mut()
+                    .map(|(_, arm)| arm.as_arm())
+                    .collect();
+                let scratch = Scratch {
+                    order: &mut self.sequence,
+                    locks: &mut self.locks,
+                };
+                select(&mut arms, scratch, self.order, limit, location)?
+            }
+        };
+        let (index, arm) = &mut self.operations[place];
+        Some(SelectedOperation { index: *index, arm })
+    }
+}
+
+impl fmt::Debug for Select<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let indices = self.operations.iter().map(|(index, _)| index);
+        f.debug_set().entries(indices).finish()
+    }
+}
+
+/// An operation that was chosen and is to be completed.
+#[must_use = "a chosen operation is completed by `recv` or `send`"]
+pub struct SelectedOperation<'s, 'a> {
+    index: usize,
+    arm: &'s mut Box<dyn DynamicArm + 'a>,
+}
+
+impl SelectedOperation<'_, '_> {
+    /// The operation's index.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Completes a receive. `None`: the channel is closed and drained.
+    ///
+    /// # Panics
+    /// If the operation is not a receive from this channel.
+    #[track_caller]
+    pub fn recv<R: RecvOperand>(self, r: &R) -> Option<R::Item> {
+        let channel = ptr::from_ref(r.receiving().channel()).cast::<()>();
+        assert!(
+            self.arm.receives() && self.arm.address() == channel,
+            "operation {} is not a receive from this channel",
+            self.index
+        );
+        let mut received: Option<R::Item> = None;
+        // SAFETY: the addresses are equal and both borrowed, so it is the same channel with the
+        // same type of element.
+        unsafe { self.arm.take_received(ptr::from_mut(&mut received).cast()) };
+        received
+    }
+
+    /// Completes a send.
+    ///
+    /// # Errors
+    /// Hands the value back if the channel is closed or all its receivers have gone.
+    ///
+    /// # Panics
+    /// If the operation is not a send to this channel.
+    #[track_caller]
+    pub fn send<S: SendOperand>(self, s: &S, value: S::Item) -> Result<(), SendError<S::Item>> {
+        let side = s.sending();
+        let channel = ptr::from_ref(side.channel()).cast::<()>();
+        assert!(
+            !self.arm.receives() && self.arm.address() == channel,
+            "operation {} is not a send to this channel",
+            self.index
+        );
+        let promise = self.arm.take_promise().expect("a chosen send was promised");
+        // SAFETY: the addresses are equal and both borrowed, so it is the channel that gave the
+        // promise, which was taken out just now.
+        unsafe { keep_promise(side.channel(), promise, value) }
+    }
+}
+
+impl Drop for SelectedOperation<'_, '_> {
+    fn drop(&mut self) {
+        self.arm.release();
+    }
+}
+
+impl fmt::Debug for SelectedOperation<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SelectedOperation")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,194 @@
+//! Parking and unparking: who waits, and how it is woken.
+
+use super::atomic::{AtomicUsize, Ordering, spin_loop};
+use crate::runtime::goroutine::Goroutine;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Instant;
+
+#[cfg(loom)]
+use loom::sync::{Condvar, Mutex};
+#[cfg(not(loom))]
+use parking_lot::{Condvar, Mutex};
+
+/// Who waits: the handle through which exactly one claimant wakes it.
+#[derive(Clone, Copy, Debug)]
+pub enum Parker {
+    /// A goroutine; woken by putting it into the run queue of its worker.
+    Goroutine(NonNull<Goroutine>),
+    /// An ordinary thread.
+    Thread(NonNull<ThreadParker>),
+}
+
+impl Parker {
+    /// Wakes the waiter. Nothing on its stack may be touched afterwards.
+    ///
+    /// # Safety
+    /// The caller claimed the parked waiter that this parker belongs to, and wakes it once.
+    #[inline]
+    pub(crate) unsafe fn unpark(self) {
+        match self {
+            // SAFETY: a claimed goroutine stays parked, and so alive, until it is readied.
+            Parker::Goroutine(goroutine) => unsafe { crate::runtime::ready(goroutine) },
+            Parker::Thread(thread) => {
+                // The thread may leave as soon as it sees the token, and take its own handle
+                // with it; ours keeps the parker alive to the end of `unpark`.
+                // SAFETY: the pointer is that of an `Arc`, which the thread holds at least
+                // until we hand it the token.
+                let parker = unsafe {
+                    Arc::increment_strong_count(thread.as_ptr());
+                    Arc::from_raw(thread.as_ptr())
+                };
+                parker.unpark();
+            }
+        }
+    }
+}
+
+const EMPTY: usize = 0;
+const PARKED: usize = 1;
+const NOTIFIED: usize = 2;
+
+/// How often a thread looks for its token before it sleeps: a few microseconds, which is what
+/// a partner on another processor needs to answer.
+#[cfg(not(loom))]
+const SPINS: u32 = 200;
+#[cfg(loom)]
+const SPINS: u32 = 0;
+
+/// A token for one thread: [`unpark`](ThreadParker::unpark) gives it, `park` waits for it and
+/// takes it. A token given early is kept, so no wake-up is lost.
+#[derive(Debug)]
+pub struct ThreadParker {
+    state: AtomicUsize,
+    lock: Mutex<()>,
+    notified: Condvar,
+}
+
+impl ThreadParker {
+    pub(crate) fn new() -> Self {
+        ThreadParker {
+            state: AtomicUsize::new(EMPTY),
+            lock: Mutex::new(()),
+            notified: Condvar::new(),
+        }
+    }
+
+    fn take_token(&self) -> bool {
+        self.state
+            .compare_exchange(NOTIFIED, EMPTY, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Waits for the token, at most until `deadline`. Says whether it got it.
+    pub(crate) fn park(&self, deadline: Option<Instant>) -> bool {
+        for _ in 0..SPINS {
+            if self.take_token() {
+                return true;
+            }
+            spin_loop();
+        }
+        self.sleep(deadline)
+    }
+
+    /// As [`ThreadParker::park`], without looking for the token in a loop first.
+    pub(crate) fn sleep(&self, deadline: Option<Instant>) -> bool {
+        let mut guard = lock(&self.lock);
+        if self
+            .state
+            .compare_exchange(EMPTY, PARKED, Ordering::Relaxed, Ordering::Relaxed)
+            .is_err()
+        {
+            // The only other state is NOTIFIED: one thread at a time parks here.
+            self.state.swap(EMPTY, Ordering::Acquire);
+            return true;
+        }
+        loop {
+            match deadline {
+                None => guard = wait(&self.notified, guard),
+                Some(deadline) => {
+                    let timed_out;
+                    (guard, timed_out) = wait_until(&self.notified, guard, deadline);
+                    if timed_out {
+                        return self.state.swap(EMPTY, Ordering::Acquire) == NOTIFIED;
+                    }
+                }
+            }
+            if self.take_token() {
+                return true;
+            }
+        }
+    }
+
+    /// Gives the token and wakes the thread if it sleeps.
+    pub(crate) fn unpark(&self) {
+        if self.state.swap(NOTIFIED, Ordering::AcqRel) == PARKED {
+            // The sleeper holds the lock from before it announces itself until it waits: to
+            // pass through the lock is to know that the notification finds it waiting.
+            drop(lock(&self.lock));
+            self.notified.notify_one();
+        }
+    }
+}
+
+#[cfg(not(loom))]
+mod blocking {
+    use parking_lot::{Condvar, Mutex, MutexGuard};
+    use std::time::Instant;
+
+    pub(super) fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+        mutex.lock()
+    }
+
+    pub(super) fn wait<'a>(condvar: &Condvar, mut guard: MutexGuard<'a, ()>) -> MutexGuard<'a, ()> {
+        condvar.wait(&mut guard);
+        guard
+    }
+
+    pub(super) fn wait_until<'a>(
+        condvar: &Condvar,
+        mut guard: MutexGuard<'a, ()>,
+        deadline: Instant,
+    ) -> (MutexGuard<'a, ()>, bool) {
+        let timed_out = condvar.wait_until(&mut guard, deadline).timed_out();
+        (guard, timed_out)
+    }
+}
+
+#[cfg(loom)]
+mod blocking {
+    use loom::sync::{Condvar, Mutex, MutexGuard};
+    use std::time::Instant;
+
+    pub(super) fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+        mutex.lock().unwrap()
+    }
+
+    pub(super) fn wait<'a>(condvar: &Condvar, guard: MutexGuard<'a, ()>) -> MutexGuard<'a, ()> {
+        condvar.wait(guard).unwrap()
+    }
+
+    /// In a model every timed wait runs out at once: the case that a real clock makes rare.
+    pub(super) fn wait_until<'a>(
+        _: &Condvar,
+        guard: MutexGuard<'a, ()>,
+        _: Instant,
+    ) -> (MutexGuard<'a, ()>, bool) {
+        (guard, true)
+    }
+}
+
+use blocking::{lock, wait, wait_until};
+
+thread_local! {
+    static THREAD: Arc<ThreadParker> = Arc::new(ThreadParker::new());
+}
+
+/// The parker of the calling thread, kept alive by the returned handle.
+pub(crate) fn current_thread() -> Arc<ThreadParker> {
+    // A destructor of another thread-local may wait when this one is gone already: such a
+    // thread gets a parker for that one wait.
+    THREAD
+        .try_with(Arc::clone)
+        .unwrap_or_else(|_| Arc::new(ThreadParker::new()))
+}

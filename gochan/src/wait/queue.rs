@@ -1,0 +1,222 @@
+//! The queue of those who wait, first come, first served.
+//!
+//! Invariants:
+//! - every entry in a queue stands on the stack of a waiter that has not been unparked since it
+//!   was enqueued, so the links may be followed;
+//! - `queued` is true exactly for the entries that are linked; links and `queued` change only
+//!   under the lock that guards the queue;
+//! - an entry that was taken by [`WaitQueue::take`] is claimed: its waiter stays parked until
+//!   the taker unparks it.
+
+use super::waiter::{Waiter, Wake};
+use std::cell::Cell;
+use std::fmt;
+use std::ptr::{self, NonNull};
+
+/// A place in one queue.
+pub struct Entry {
+    previous: Cell<*const Entry>,
+    next: Cell<*const Entry>,
+    queued: Cell<bool>,
+    waiter: Cell<*const Waiter>,
+    /// Which arm of a select this is; 0 elsewhere.
+    arm: Cell<usize>,
+    /// Where the value is to be put or taken; what it points to is the queue owner's affair.
+    slot: Cell<*mut ()>,
+}
+
+impl Entry {
+    /// An entry in no queue and of no waiter.
+    pub(crate) const fn new() -> Self {
+        Entry {
+            previous: Cell::new(ptr::null()),
+            next: Cell::new(ptr::null()),
+            queued: Cell::new(false),
+            waiter: Cell::new(ptr::null()),
+            arm: Cell::new(0),
+            slot: Cell::new(ptr::null_mut()),
+        }
+    }
+
+    /// Sets whose entry this is, as which arm, and where its value stands.
+    #[inline]
+    pub(crate) fn assign(&self, waiter: &Waiter, arm: usize, slot: *mut ()) {
+        self.waiter.set(waiter);
+        self.arm.set(arm);
+        self.slot.set(slot);
+    }
+
+    /// Where the value stands.
+    #[inline]
+    pub(crate) fn slot(&self) -> *mut () {
+        self.slot.get()
+    }
+
+    /// Changes where the value stands.
+    #[inline]
+    pub(crate) fn set_slot(&self, slot: *mut ()) {
+        self.slot.set(slot);
+    }
+
+    /// Records how the wait of a claimed entry ended, and says whom to unpark.
+    ///
+    /// # Safety
+    /// The entry is claimed by the caller.
+    #[inline]
+    pub(crate) unsafe fn finish(&self, wake: Wake) -> super::Parker {
+        // SAFETY: a claimed waiter stays parked, so it stands where it stood.
+        let waiter = unsafe { &*self.waiter.get() };
+        waiter.finish(wake);
+        waiter.parker()
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("arm", &self.arm.get())
+            .field("queued", &self.queued.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A queue of entries. It is guarded by a lock of its owner.
+pub(crate) struct WaitQueue {
+    head: *const Entry,
+    tail: *const Entry,
+}
+
+// SAFETY: the entries belong to waiters that stay parked while they are enqueued; the owner's
+// lock decides who may touch them.
+unsafe impl Send for WaitQueue {}
+
+impl WaitQueue {
+    pub(crate) const fn new() -> Self {
+        WaitQueue {
+            head: ptr::null(),
+            tail: ptr::null(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_null()
+    }
+
+    /// Appends an entry.
+    ///
+    /// # Safety
+    /// The entry is assigned, in no queue, and stays where it is until it has left this one.
+    #[inline]
+    pub(crate) unsafe fn push(&mut self, entry: &Entry) {
+        debug_assert!(!entry.queued.get());
+        entry.queued.set(true);
+        entry.next.set(ptr::null());
+        entry.previous.set(self.tail);
+        if self.tail.is_null() {
+            self.head = entry;
+        } else {
+            // SAFETY: linked entries are alive, by the queue's invariant.
+            unsafe { (*self.tail).next.set(entry) };
+        }
+        self.tail = entry;
+    }
+
+    /// Takes an entry out, if it is still in.
+    ///
+    /// # Safety
+    /// The entry is in this queue or in none.
+    #[inline]
+    pub(crate) unsafe fn remove(&mut self, entry: &Entry) -> bool {
+        if !entry.queued.replace(false) {
+            return false;
+        }
+        let (previous, next) = (entry.previous.get(), entry.next.get());
+        if previous.is_null() {
+            self.head = next;
+        } else {
+            // SAFETY: linked entries are alive, by the queue's invariant.
+            unsafe { (*previous).next.set(next) };
+        }
+        if next.is_null() {
+            self.tail = previous;
+        } else {
+            // SAFETY: as above.
+            unsafe { (*next).previous.set(previous) };
+        }
+        true
+    }
+
+    /// Takes and claims the first entry whose waiter nobody else has claimed.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<NonNull<Entry>> {
+        loop {
+            let first = NonNull::new(self.head.cast_mut())?;
+            // SAFETY: linked entries and their waiters are alive, by the queue's invariant.
+            let (entry, waiter) = unsafe {
+                let entry = first.as_ref();
+                (entry, &*entry.waiter.get())
+            };
+            self.head = entry.next.get();
+            if self.head.is_null() {
+                self.tail = ptr::null();
+            } else {
+                // SAFETY: as above.
+                unsafe { (*self.head).previous.set(ptr::null()) };
+            }
+            entry.queued.set(false);
+            // A lost claim means that the waiter was served elsewhere and is about to take its
+            // entry out of here: that is done now.
+            if waiter.claim(entry.arm.get()) {
+                return Some(first);
+            }
+        }
+    }
+
+    /// Claims everybody and moves them to `list`, recording `wake`.
+    pub(crate) fn take_all(&mut self, wake: Wake, list: &mut WakeList) {
+        while let Some(entry) = self.take() {
+            // SAFETY: `take` claimed it.
+            unsafe {
+                entry.as_ref().next.set(list.head);
+                entry.as_ref().finish(wake);
+            }
+            list.head = entry.as_ptr();
+        }
+    }
+}
+
+/// Claimed entries that are to be unparked once the lock is left. Dropping it unparks them, in
+/// the order in which they waited.
+pub(crate) struct WakeList {
+    head: *const Entry,
+}
+
+impl WakeList {
+    pub(crate) const fn new() -> Self {
+        WakeList { head: ptr::null() }
+    }
+}
+
+impl Drop for WakeList {
+    fn drop(&mut self) {
+        // They were pushed in front one by one: turn the list, so that the longest waiting one
+        // is woken first.
+        let mut turned: *const Entry = ptr::null();
+        while !self.head.is_null() {
+            // SAFETY: claimed waiters stay parked, so their entries are alive.
+            let entry = unsafe { &*self.head };
+            self.head = entry.next.replace(turned);
+            turned = entry;
+        }
+        while !turned.is_null() {
+            // SAFETY: as above; the link and the parker are read before the waiter is woken,
+            // and it is woken once.
+            unsafe {
+                let entry = &*turned;
+                turned = entry.next.get();
+                (*entry.waiter.get()).parker().unpark();
+            }
+        }
+    }
+}

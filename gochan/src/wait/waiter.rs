@@ -1,0 +1,247 @@
+//! One wait of one goroutine or thread.
+
+use super::Parker;
+use super::atomic::{AtomicUsize, Ordering};
+use super::parker::current_thread;
+use crate::runtime::{self, Interrupt};
+use std::cell::Cell;
+use std::fmt;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::time::{Duration, Instant};
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// What was waited for has happened.
+    Done,
+    /// The channel was closed.
+    Closed,
+    /// The channel's last receiver has gone.
+    Abandoned,
+    /// The partner gave up half way: the operation is to be tried again.
+    Retry,
+    /// The time was up.
+    TimedOut,
+    /// The runtime ends and this goroutine is to unwind.
+    Cancelled,
+}
+
+/// How long an operation may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// Not at all.
+    Never,
+    /// Until that moment on the clock of the calling goroutine's runtime.
+    Until(Instant),
+    /// For ever.
+    Forever,
+}
+
+impl Patience {
+    /// Until `duration` from now; for ever if that is beyond what the clock can say.
+    pub(crate) fn lasting(duration: Duration) -> Self {
+        crate::time::now()
+            .checked_add(duration)
+            .map_or(Patience::Forever, Patience::Until)
+    }
+
+    /// The moment at which to give up.
+    pub(crate) fn deadline(self) -> Option<Instant> {
+        match self {
+            Patience::Until(deadline) => Some(deadline),
+            Patience::Never | Patience::Forever => None,
+        }
+    }
+}
+
+/// What somebody waits for, in the words of a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum WaitReason {
+    ChanSend,
+    ChanReceive,
+    Select,
+    SelectForever,
+    Sleep,
+    Join,
+    Scope,
+    Blocking,
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WaitReason::ChanSend => "chan send",
+            WaitReason::ChanReceive => "chan receive",
+            WaitReason::Select => "select",
+            WaitReason::SelectForever => "select (no arms)",
+            WaitReason::Sleep => "sleep",
+            WaitReason::Join => "join",
+            WaitReason::Scope => "scope",
+            WaitReason::Blocking => "blocking",
+        })
+    }
+}
+
+/// Nobody has claimed the waiter yet. Any other value is one more than the claimed arm.
+const UNCLAIMED: usize = 0;
+
+/// One wait: who waits, for what, and how it ended.
+pub struct Waiter {
+    /// The claimed arm plus one.
+    claimed: AtomicUsize,
+    /// Whether it stands in several queues, so that claims can race. The claim of a waiter with
+    /// a single entry is decided by the lock of the one queue that it is in.
+    shared: bool,
+    parker: Parker,
+    /// Written by the claimant before it unparks, read by the waiter after.
+    wake: Cell<Wake>,
+    reason: WaitReason,
+    location: &'static Location<'static>,
+    /// Whether the end of the runtime may interrupt this wait.
+    cancellable: bool,
+}
+
+impl Waiter {
+    /// A wait of the calling goroutine or thread with one queue entry, handed to `body`, which
+    /// must not let it out of its sight.
+    #[inline]
+    pub(crate) fn with<R>(
+        reason: WaitReason,
+        location: &'static Location<'static>,
+        body: impl FnOnce(&mut Waiter) -> R,
+    ) -> R {
+        match runtime::current_goroutine() {
+            Some(goroutine) => body(&mut Waiter::new(
+                Parker::Goroutine(goroutine),
+                reason,
+                location,
+            )),
+            None => {
+                // Held to the end of the wait: a claimant takes its own handle only when it
+                // unparks.
+                let thread = current_thread();
+                body(&mut Waiter::new(
+                    Parker::Thread(NonNull::from(&*thread)),
+                    reason,
+                    location,
+                ))
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn new(
+        parker: Parker,
+        reason: WaitReason,
+        location: &'static Location<'static>,
+    ) -> Self {
+        Waiter {
+            claimed: AtomicUsize::new(UNCLAIMED),
+            shared: false,
+            parker,
+            wake: Cell::new(Wake::Done),
+            reason,
+            location,
+            cancellable: true,
+        }
+    }
+
+    /// Lets the waiter stand in several queues.
+    #[inline]
+    pub(crate) fn share(&mut self) {
+        self.shared = true;
+    }
+
+    /// Makes the wait last to its end, whatever happens to the runtime: for waits during which
+    /// somebody else uses the waiter's stack.
+    #[inline]
+    pub(crate) fn refuse_cancel(&mut self) {
+        self.cancellable = false;
+    }
+
+    #[inline]
+    pub(crate) fn is_cancellable(&self) -> bool {
+        self.cancellable
+    }
+
+    #[inline]
+    pub(crate) fn parker(&self) -> Parker {
+        self.parker
+    }
+
+    /// Tries to become the one who serves this waiter.
+    #[inline]
+    pub(crate) fn claim(&self, arm: usize) -> bool {
+        if self.shared {
+            // The value travels under the queue's lock and the unpark; the claim itself only
+            // has to be decided.
+            self.claimed
+                .compare_exchange(UNCLAIMED, arm + 1, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        } else {
+            true
+        }
+    }
+
+    /// The arm that was claimed.
+    #[inline]
+    pub(crate) fn claimed_arm(&self) -> Option<usize> {
+        self.claimed.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    #[inline]
+    pub(super) fn finish(&self, wake: Wake) {
+        self.wake.set(wake);
+    }
+
+    /// Parks until a claimant has ended the wait, the time is up, or the runtime ends.
+    ///
+    /// `withdraw` is called when the wait is to end without a claimant: it takes the entries out
+    /// of their queues, or says that a claimant was faster, in which case its wake-up is awaited
+    /// and counts.
+    #[inline]
+    pub(crate) fn wait(
+        &self,
+        deadline: Option<Instant>,
+        mut withdraw: impl FnMut() -> bool,
+    ) -> Wake {
+        let interrupt = match self.parker {
+            Parker::Goroutine(_) => runtime::park(self, deadline),
+            Parker::Thread(thread) => {
+                // SAFETY: `Waiter::with` holds the thread's parker for as long as we live.
+                let thread = unsafe { thread.as_ref() };
+                (!thread.park(deadline)).then_some(Interrupt::TimedOut)
+            }
+        };
+        match interrupt {
+            None => self.wake.get(),
+            Some(interrupt) => {
+                if withdraw() {
+                    return match interrupt {
+                        Interrupt::TimedOut => Wake::TimedOut,
+                        Interrupt::Cancelled => Wake::Cancelled,
+                    };
+                }
+                match self.parker {
+                    Parker::Goroutine(_) => runtime::park_until_ready(self),
+                    // SAFETY: as above.
+                    Parker::Thread(thread) => _ = unsafe { thread.as_ref() }.park(None),
+                }
+                self.wake.get()
+            }
+        }
+    }
+
+    /// Waits to the end, whatever happens to the runtime meanwhile.
+    pub(crate) fn wait_to_the_end(&mut self) -> Wake {
+        self.refuse_cancel();
+        self.wait(None, || false)
+    }
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.reason, self.location)
+    }
+}
