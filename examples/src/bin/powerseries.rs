@@ -233,7 +233,9 @@ fn serve_both(source: Series, one: Demand, other: Demand, feedback: bool) {
             demand = <-one.demands => one.note(demand),
             demand = <-other.demands => other.note(demand),
             coefficient = <-source.coefficients => {
-                let coefficient = coefficient.expect("a series does not end");
+                // A source ends before its readers only when the series that it
+                // is a part of is dropped: nobody will ask again.
+                let Some(coefficient) = coefficient else { return };
                 waiting = false;
                 one.keep(coefficient.clone());
                 other.keep(coefficient);
