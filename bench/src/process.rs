@@ -29,7 +29,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Finished> {
         .stdout(output.try_clone()?)
         .stderr(errors.try_clone()?);
     let (status, took) = wait(command, limit)?;
-    let mut read = |file: &mut std::fs::File| -> Result<String> {
+    let read = |file: &mut std::fs::File| -> Result<String> {
         let mut text = Vec::new();
         file.rewind()?;
         file.read_to_end(&mut text)?;
