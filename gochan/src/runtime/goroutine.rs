@@ -88,6 +88,9 @@ pub struct Goroutine {
     vtable: &'static VTable,
     /// The next one in the queue that this one is in.
     pub(super) link: Cell<*const Goroutine>,
+    /// Home: how many goroutines had been put into the worker's start queue when this one was
+    /// made ready: those go first.
+    pub(super) behind: Cell<usize>,
     /// Where to ready it: the mailbox of its worker, set when it starts.
     pub(super) home: Cell<Option<&'static Mailbox>>,
     /// Home: the stack until it starts, then the coroutine on it.
@@ -290,6 +293,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 references: AtomicUsize::new(2),
                 vtable: &Self::VTABLE,
                 link: Cell::new(ptr::null()),
+                behind: Cell::new(0),
                 home: Cell::new(None),
                 stack: Cell::new(Some(birth.stack)),
                 body: UnsafeCell::new(None),

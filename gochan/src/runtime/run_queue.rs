@@ -23,6 +23,11 @@ impl RunQueue {
         self.head.get().is_null()
     }
 
+    #[inline]
+    pub(super) fn first(&self) -> Option<NonNull<Goroutine>> {
+        NonNull::new(self.head.get().cast_mut())
+    }
+
     /// Appends a goroutine.
     ///
     /// # Safety
@@ -42,7 +47,7 @@ impl RunQueue {
     /// Takes the first one out.
     #[inline]
     pub(super) fn pop(&self) -> Option<NonNull<Goroutine>> {
-        let head = NonNull::new(self.head.get().cast_mut())?;
+        let head = self.first()?;
         // SAFETY: queued goroutines are alive.
         let next = unsafe { head.as_ref() }.link.get();
         self.head.set(next);

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// A queue that its worker and thieves share.
 pub(super) struct StartQueue {
     queue: OwnLine<SpinMutex<Inner>>,
-    /// How many wait; written under the lock, read without.
-    len: AtomicUsize,
     /// How many have been taken since the queue was made. A thief that reads the same number
     /// twice knows that the first one has waited all the time between.
     taken: AtomicUsize,
+    /// How many have been put in since the queue was made.
+    pushed: AtomicUsize,
 }
 
 struct Inner {
@@ -34,23 +34,32 @@ impl StartQueue {
                 goroutines: RunQueue::new(),
                 closed: true,
             })),
-            len: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
+            pushed: AtomicUsize::new(0),
         }
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
+        // The two are read one after the other: what was taken in between must not count.
+        self.pushed().saturating_sub(self.taken())
     }
 
     /// How many wait, for a worker that has announced that it is about to sleep.
     pub(super) fn len_before_sleep(&self) -> usize {
-        self.len.load(Ordering::SeqCst)
+        let taken = self.taken.load(Ordering::SeqCst);
+        self.pushed
+            .load(Ordering::SeqCst)
+            .saturating_sub(taken)
     }
 
     pub(super) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn pushed(&self) -> usize {
+        self.pushed.load(Ordering::Relaxed)
     }
 
     pub(super) fn open(&self) {
@@ -61,7 +70,7 @@ impl StartQueue {
     pub(super) fn close(&self) -> RunQueue {
         let mut inner = self.queue.0.lock();
         inner.closed = true;
-        self.len.store(0, Ordering::Relaxed);
+        self.taken.store(self.pushed(), Ordering::Relaxed);
         std::mem::replace(&mut inner.goroutines, RunQueue::new())
     }
 
@@ -77,7 +86,7 @@ impl StartQueue {
         }
         // SAFETY: the caller's promise.
         unsafe { inner.goroutines.push(goroutine) };
-        self.len.store(self.len() + 1, Ordering::Relaxed);
+        self.pushed.store(self.pushed() + 1, Ordering::Relaxed);
         true
     }
 
@@ -89,7 +98,6 @@ impl StartQueue {
         }
         let inner = self.queue.0.lock();
         let goroutine = inner.goroutines.pop()?;
-        self.len.store(self.len() - 1, Ordering::Relaxed);
         self.taken.store(self.taken() + 1, Ordering::Relaxed);
         Some(goroutine)
     }

@@ -6,8 +6,8 @@
 //! timers, and wake it.
 //!
 //! What is run next: the goroutine that was made ready last (its partner has just handed it
-//! something, and waits), up to a bound; then, in turns, the oldest of the run queue and the
-//! oldest of those that have not started.
+//! something, and waits), up to a bound; then whoever is first in the two queues, of the ready
+//! and of those that have not started, which together are one: see [`Worker::enqueue`].
 
 use super::Shared;
 use super::goroutine::{Body, Goroutine, Interrupt};
@@ -167,17 +167,23 @@ impl Worker {
     pub(super) fn ready_next(&self, goroutine: NonNull<Goroutine>) {
         if let Some(previous) = NonNull::new(self.next.replace(goroutine.as_ptr()).cast_mut()) {
             // SAFETY: it is ours, ready, and has just left the slot.
-            unsafe { self.queue.push(previous) };
+            unsafe { self.enqueue(previous) };
         }
     }
 
-    /// Puts a goroutine that may not leave this worker at the end of the run queue.
+    /// Puts a goroutine that may not leave this worker at the end of the run queue, behind all
+    /// that wait to start now.
     ///
     /// # Safety
     /// As for [`RunQueue::push`]; called on the worker's thread.
+    #[inline]
     pub(super) unsafe fn enqueue(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: the caller's promise.
-        unsafe { self.queue.push(goroutine) };
+        unsafe {
+            let behind = self.mailbox.start_queue.pushed();
+            goroutine.as_ref().behind.set(behind);
+            self.queue.push(goroutine);
+        }
     }
 
     #[inline]
@@ -198,19 +204,17 @@ impl Worker {
                 return Some(next);
             }
             // SAFETY: it is ours, ready, and has just left the slot.
-            unsafe { self.queue.push(next) };
+            unsafe { self.enqueue(next) };
         }
         self.next_streak.set(0);
-        if tick.is_multiple_of(2) {
-            self.queue.pop().or_else(|| self.take_unstarted())
-        } else {
-            self.take_unstarted().or_else(|| self.queue.pop())
+        // SAFETY: queued goroutines are alive.
+        let is_behind = self.queue.first().is_none_or(|first| unsafe {
+            first.as_ref().behind.get() > self.mailbox.start_queue.taken()
+        });
+        if is_behind && let Some(unstarted) = self.mailbox.start_queue.pop() {
+            return Some(unstarted);
         }
-    }
-
-    #[inline]
-    fn take_unstarted(&self) -> Option<NonNull<Goroutine>> {
-        self.mailbox.start_queue.pop()
+        self.queue.pop()
     }
 
     #[cold]
@@ -220,7 +224,7 @@ impl Worker {
             // SAFETY: the list holds goroutines of ours that are ready and in no other queue.
             unsafe {
                 list = goroutine.as_ref().link.get();
-                self.queue.push(goroutine);
+                self.enqueue(goroutine);
             }
         }
     }
@@ -410,7 +414,7 @@ impl Worker {
     pub(super) fn yield_now(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: it runs, so it is in no queue; it is switched away from at once.
         unsafe {
-            self.queue.push(goroutine);
+            self.enqueue(goroutine);
             self.suspend(goroutine.as_ref());
         }
     }
