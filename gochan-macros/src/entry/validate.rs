@@ -57,7 +57,9 @@ fn check_choice(kind: Kind, choice: &Choice, earlier: &[Choice]) -> Option<Refus
     };
     let listed = match kind {
         Kind::Main => "its only option is `crate = path`",
-        Kind::Test => "the options are `workers = n`, `seed = n`, `virtual_time = true` and `crate = path`",
+        Kind::Test => {
+            "the options are `workers = n`, `seed = n`, `virtual_time = true` and `crate = path`"
+        }
     };
     let Some(word) = &choice.word else {
         let message = format!("this is not an option of `{attribute}`");

@@ -224,7 +224,9 @@ fn is_path(callee: &TokenStream) -> bool {
         // `a::<T>` and `<T as Trait>::f` are paths, `a.b` and `a[i]` are not.
         let in_path = match &token {
             TokenTree::Ident(_) => true,
-            TokenTree::Punct(punct) => matches!(punct.as_char(), ':' | '<' | '>' | ',' | '&' | '\'' | '-'),
+            TokenTree::Punct(punct) => {
+                matches!(punct.as_char(), ':' | '<' | '>' | ',' | '&' | '\'' | '-')
+            }
             TokenTree::Group(_) | TokenTree::Literal(_) => {
                 matches!(previous.as_str(), "<" | "," | "&")
             }

@@ -292,8 +292,24 @@ fn send(group: &Group, names: &Names) -> Result<Operation, Refusal> {
             slot: value,
         }
     } else {
-        Operation::Send { channel, value }
+        Operation::Send {
+            channel,
+            value: without_parentheses_of_take(value),
+        }
     })
+}
+
+/// `(take)` without its parentheses: they only tell the variable from the keyword, and the compiler
+/// would call them unnecessary.
+fn without_parentheses_of_take(value: TokenStream) -> TokenStream {
+    let mut tokens = value.clone().into_iter();
+    if let (Some(TokenTree::Group(group)), None) = (tokens.next(), tokens.next())
+        && group.delimiter() == Delimiter::Parenthesis
+        && Cursor::new(group.stream()).is_word("take")
+    {
+        return group.stream();
+    }
+    value
 }
 
 /// Refuses what is left in the parentheses, but for a trailing comma.

@@ -22,7 +22,7 @@
 //! ends them, and all borrows, before a body runs. The bodies stand in the user's own scope: they
 //! may `break`, `return`, use `?` and change what the operands borrowed.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote_spanned};
 
 use super::ast::{Arm, Operation, Select};
@@ -90,11 +90,13 @@ impl Lowering<'_> {
         let choices = self.choices(arms, &waiting, &chosen, &variants);
         let wait = self.names.private(self.function(arms), span);
         let bodies = arms.iter().zip(&variants).map(|(arm, variant)| {
-            let (binding, body) = (binding(arm, span), &arm.body);
+            let binding = binding(arm, span);
             if binding.is_empty() {
+                let body = &arm.body;
                 quote_spanned!(span=> #chosen::#variant(_) => #body,)
             } else {
-                quote_spanned!(span=> #chosen::#variant(result) => { #binding #body })
+                let body = block_of(&arm.body, binding, span);
+                quote_spanned!(span=> #chosen::#variant(result) => #body)
             }
         });
         quote_spanned! {span=> {
@@ -251,9 +253,24 @@ impl Operand {
 
 /// `let pattern = result;`, or nothing.
 fn binding(arm: &Arm, span: Span) -> TokenStream {
-    arm.binding.as_ref().map_or_else(TokenStream::new, |pattern| {
-        quote_spanned!(span=> let #pattern = result;)
-    })
+    arm.binding.as_ref().map_or_else(
+        TokenStream::new,
+        |pattern| quote_spanned!(span=> let #pattern = result;),
+    )
+}
+
+/// `{ first body }`; a body that is a block already gets `first` at its start.
+fn block_of(body: &TokenStream, mut first: TokenStream, span: Span) -> TokenStream {
+    let mut tokens = body.clone().into_iter();
+    if let (Some(TokenTree::Group(block)), None) = (tokens.next(), tokens.next())
+        && block.delimiter() == Delimiter::Brace
+    {
+        first.extend(block.stream());
+        let mut group = Group::new(Delimiter::Brace, first);
+        group.set_span(block.span());
+        return TokenTree::from(group).into();
+    }
+    quote_spanned!(span=> { #first #body })
 }
 
 /// Whether `place` is `a`, `*a` or `a.b.c`: taking its address has no effects.

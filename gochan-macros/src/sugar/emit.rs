@@ -87,7 +87,11 @@ impl Rewriter<'_> {
     }
 
     fn emit_call(&mut self, function: &str, arrow: Arrow, arguments: TokenStream) {
-        self.out.extend(self.names.private(function, arrow.head));
+        // The path begins with a token of gochan's own; in parentheses, the call as a whole does not.
+        let path = self.names.private(function, arrow.head);
+        let mut callee = Group::new(Delimiter::Parenthesis, path);
+        callee.set_span(arrow.head);
+        self.out.push(callee.into());
         let mut group = Group::new(Delimiter::Parenthesis, arguments);
         group.set_span(arrow.tail);
         self.out.push(group.into());

@@ -184,7 +184,10 @@ impl Rewriter<'_> {
             "&" | "&&" => {
                 self.copy_op();
                 if self.cursor.is_word("raw")
-                    && self.cursor.word(1).is_some_and(|w| w == "const" || w == "mut")
+                    && self
+                        .cursor
+                        .word(1)
+                        .is_some_and(|w| w == "const" || w == "mut")
                 {
                     self.copy();
                     self.copy();

@@ -91,7 +91,9 @@ impl Rewriter<'_> {
                     continue;
                 }
                 "const" => self.cursor.word(1).is_some_and(|next| {
-                    ["fn", "unsafe", "async", "extern"].iter().any(|w| next == w)
+                    ["fn", "unsafe", "async", "extern"]
+                        .iter()
+                        .any(|w| next == w)
                 }),
                 "unsafe" | "async" | "default" | "safe" | "auto" => true,
                 "extern" => {
@@ -139,9 +141,7 @@ impl Rewriter<'_> {
         let mut depth = 0_usize;
         while let Some(token) = self.cursor.peek(0) {
             match token {
-                TokenTree::Group(group)
-                    if depth == 0 && group.delimiter() == Delimiter::Brace =>
-                {
+                TokenTree::Group(group) if depth == 0 && group.delimiter() == Delimiter::Brace => {
                     return;
                 }
                 TokenTree::Punct(punct) => {
