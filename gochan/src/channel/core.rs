@@ -172,6 +172,8 @@ impl<T> Channel<T> {
             }
             Attempt::Refused(refusal) => {
                 drop(state);
+                // A goroutine that polls must not starve the others of its worker either.
+                runtime::count_operation();
                 Err((ManuallyDrop::into_inner(value), refusal))
             }
             Attempt::Promised(_) => unreachable!("promises are made to receivers"),
@@ -222,6 +224,10 @@ impl<T> Channel<T> {
         patience: Patience,
         location: &'static Location<'static>,
     ) -> Result<T, Refusal> {
+        if matches!(patience, Patience::Never) && !self.can_recv() {
+            runtime::count_operation();
+            return Err(Refusal::WouldBlock);
+        }
         loop {
             let mut value = MaybeUninit::uninit();
             let mut state = self.lock();
@@ -241,7 +247,11 @@ impl<T> Channel<T> {
                         return result;
                     }
                 }
-                Attempt::Refused(refusal) => return Err(refusal),
+                Attempt::Refused(refusal) => {
+                    drop(state);
+                    runtime::count_operation();
+                    return Err(refusal);
+                }
                 Attempt::Promised(promise) => {
                     self.unlock(state);
                     // SAFETY: the attempt claimed the promise for us.

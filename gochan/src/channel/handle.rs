@@ -350,9 +350,6 @@ macro_rules! receiving_handle {
             #[inline]
             #[track_caller]
             pub fn try_recv(&self) -> Result<T, TryRecvError> {
-                if !self.channel.can_recv() {
-                    return Err(TryRecvError::Empty);
-                }
                 self.channel
                     .recv(Patience::Never, Location::caller())
                     .map_err(|refusal| match refusal {

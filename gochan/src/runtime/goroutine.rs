@@ -13,11 +13,15 @@
 
 use super::mailbox::Mailbox;
 use super::placement::Site;
+use super::record_cache::{self, RecordCache};
 use super::stack::Stack;
 use crate::join::Failure;
 use crate::scope::ScopeData;
-use crate::wait::{Entry, Patience, SpinMutex, WaitQueue, WaitReason, Waiter, Wake};
+use crate::wait::{
+    Entry, Patience, SpinMutex, WaitQueue, WaitReason, Waiter, WakeList, Wake,
+};
 use corosensei::{Coroutine, Yielder};
+use std::alloc::Layout;
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::mem;
@@ -154,7 +158,8 @@ impl Goroutine {
     }
 
     /// Whether a handle may still ask for the result.
-    fn has_handle(&self) -> bool {
+    #[inline]
+    pub(super) fn has_handle(&self) -> bool {
         self.references.load(Ordering::Acquire) > 1
     }
 
@@ -209,7 +214,7 @@ impl Completion {
 
     /// Ends it and wakes everybody who waits.
     pub(crate) fn end(&self) {
-        let mut woken = crate::wait::WakeList::new();
+        let mut woken = WakeList::new();
         let mut state = self.state.lock();
         state.ended = true;
         state.joiners.take_all(Wake::Done, &mut woken);
@@ -287,8 +292,14 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     };
 
     /// Allocates a task with two references: the runtime's and the handle's.
-    pub(crate) fn allocate(birth: Birth, body: F) -> NonNull<Self> {
-        let task = Box::new(Task {
+    #[inline]
+    pub(super) fn allocate(
+        cache: Option<&RecordCache>,
+        birth: Birth,
+        body: F,
+    ) -> NonNull<Self> {
+        let place = record_cache::allocate(cache, Layout::new::<Self>()).cast::<Self>();
+        let task = Task {
             header: Goroutine {
                 references: AtomicUsize::new(2),
                 vtable: &Self::VTABLE,
@@ -312,8 +323,10 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 completion: Completion::new(),
             },
             stage: UnsafeCell::new(Stage::Body(body)),
-        });
-        NonNull::from(Box::leak(task))
+        };
+        // SAFETY: fresh memory of the right layout.
+        unsafe { place.write(task) };
+        place
     }
 
     unsafe fn run(header: NonNull<Goroutine>) {
@@ -358,14 +371,27 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     }
 
     unsafe fn delete(header: NonNull<Goroutine>) {
-        // SAFETY: the last reference has gone; the task came from a box.
-        let mut task = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
-        if let Stage::Ended(Err(Failure::Panic(_))) = task.stage.get_mut()
-            && let Some(scope) = &task.header.scope
+        let mut task = header.cast::<Self>();
         {
-            scope.note_panic();
+            // SAFETY: the last reference has gone.
+            let task = unsafe { task.as_mut() };
+            if let Stage::Ended(Err(Failure::Panic(_))) = task.stage.get_mut()
+                && let Some(scope) = &task.header.scope
+            {
+                scope.note_panic();
+            }
         }
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(task)));
+        // What a result's destructor panics with was printed and has nobody else to go to.
+        // SAFETY: as above; the memory came from `allocate`.
+        unsafe {
+            if mem::needs_drop::<T>() {
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| task.drop_in_place()));
+            } else {
+                task.drop_in_place();
+            }
+            let cache = super::worker::current().map(super::Worker::records);
+            record_cache::free(cache, task.cast(), Layout::new::<Self>());
+        }
     }
 }
 

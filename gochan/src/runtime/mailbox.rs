@@ -126,6 +126,11 @@ impl Mailbox {
         !self.inbox.0.load(Ordering::SeqCst).is_null()
     }
 
+    /// Whether nothing was delivered and nothing waits to start.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.has_delivery() && self.start_queue.len_before_sleep() == 0
+    }
+
     /// How many goroutines live here or wait to start here.
     pub(super) fn load(&self) -> usize {
         self.live.0.load(Ordering::Relaxed) + self.start_queue.len()

@@ -12,6 +12,7 @@ mod mailbox;
 pub(crate) mod panics;
 pub(crate) mod placement;
 pub(crate) mod random;
+mod record_cache;
 mod run_queue;
 mod stack;
 mod start_queue;
@@ -78,8 +79,7 @@ pub(crate) struct Shared {
     clock: Clock,
     ending: AtomicBool,
     searchers: Searchers,
-    /// Workers that have nothing to do; counted in virtual time only.
-    idle_workers: AtomicUsize,
+    idleness: Idleness,
     blocking: Arc<BlockingPool>,
 }
 
@@ -102,14 +102,42 @@ impl Drop for Searching<'_> {
     }
 }
 
+/// Tells when no worker has anything to do; kept in virtual time only.
+#[derive(Default)]
+struct Idleness {
+    idle: AtomicUsize,
+    /// How often a worker has ceased to be idle.
+    ended: AtomicUsize,
+}
+
+impl Idleness {
+    /// Counts the calling worker as idle. `Some`: so are all, as of the returned moment.
+    fn enter(&self, workers: usize) -> Option<usize> {
+        let moment = self.ended.load(Ordering::SeqCst);
+        let idle = self.idle.fetch_add(1, Ordering::SeqCst) + 1;
+        (idle == workers).then_some(moment)
+    }
+
+    fn leave(&self) {
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        self.idle.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether nobody has left since.
+    fn has_lasted_since(&self, moment: usize) -> bool {
+        self.ended.load(Ordering::SeqCst) == moment
+    }
+}
+
 impl Shared {
     fn is_ending(&self) -> bool {
         self.ending.load(Ordering::SeqCst)
     }
 
-    /// Whether no helper thread is at work on whose result a goroutine waits.
+    /// Whether no worker has been left anything to do, and no helper thread is at work on whose
+    /// result a goroutine waits.
     fn nothing_is_pending(&self) -> bool {
-        !self.blocking.has_pending()
+        !self.blocking.has_pending() && self.workers.iter().all(|worker| worker.is_empty())
     }
 
     /// Sees to it that a goroutine that waits to start on a busy worker is noticed.
@@ -161,7 +189,7 @@ impl Runtime {
             clock,
             ending: AtomicBool::new(false),
             searchers: Searchers::default(),
-            idle_workers: AtomicUsize::new(0),
+            idleness: Idleness::default(),
             blocking: Arc::new(BlockingPool::new(settings.blocking_threads, &settings.name)),
             settings,
         });
@@ -379,7 +407,7 @@ impl Shared {
             scope,
             is_main: kind == Kind::Main,
         };
-        let task = Task::allocate(birth, body);
+        let task = Task::allocate(parent.map(Worker::records), birth, body);
         let result = ResultCell::new(task);
         let goroutine: NonNull<Goroutine> = task.cast();
         if kind == Kind::Local

@@ -14,6 +14,7 @@ use super::goroutine::{Body, Goroutine, Interrupt};
 use super::mailbox::Mailbox;
 use super::placement::TIMED_RUNS;
 use super::random::Random;
+use super::record_cache::RecordCache;
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
 use super::timers::{Alarm, TimerNode};
@@ -74,6 +75,7 @@ pub(super) struct Worker {
     /// Goroutines that are suspended in the middle of unwinding.
     suspended_unwinding: Cell<u32>,
     stacks: StackCache,
+    records: RecordCache,
     random: Random,
     ids: Cell<(u64, u64)>,
     cancelled: Cell<bool>,
@@ -93,6 +95,7 @@ impl Worker {
             turn: Cell::new(TURN_OPERATIONS),
             suspended_unwinding: Cell::new(0),
             stacks: StackCache::new(shared.settings.stack_size),
+            records: RecordCache::new(),
             random: Random::seeded(shared.settings.seed, index as u64),
             ids: Cell::new((0, 0)),
             cancelled: Cell::new(false),
@@ -121,6 +124,12 @@ impl Worker {
         &self.stacks
     }
 
+    #[inline]
+    pub(super) fn records(&self) -> &RecordCache {
+        &self.records
+    }
+
+    #[inline]
     pub(super) fn random(&self) -> &Random {
         &self.random
     }
@@ -600,10 +609,13 @@ impl Worker {
 
     /// Sleeps; the last worker to do so moves the clock to the next timer.
     fn sleep_in_virtual_time(&self) {
-        let idle = self.shared.idle_workers.fetch_add(1, Ordering::SeqCst) + 1;
-        if idle == self.shared.workers.len() && self.shared.nothing_is_pending() {
-            let next = self.shared.workers.iter();
-            let next = next.filter_map(|worker| worker.timers.earliest()).min();
+        let all_idle = self.shared.idleness.enter(self.shared.workers.len());
+        if let Some(moment) = all_idle
+            && self.shared.nothing_is_pending()
+            && self.shared.idleness.has_lasted_since(moment)
+        {
+            let timers = self.shared.workers.iter();
+            let next = timers.filter_map(|worker| worker.timers.earliest()).min();
             if let Some(next) = next {
                 self.shared.clock.advance_to(next);
                 for worker in &self.shared.workers {
@@ -617,7 +629,7 @@ impl Worker {
             let nap = Some(Instant::now() + NAPS.1);
             self.mailbox.sleep(nap, || self.is_needed());
         }
-        self.shared.idle_workers.fetch_sub(1, Ordering::SeqCst);
+        self.shared.idleness.leave();
     }
 
     // ----- the end ------------------------------------------------------------------------
@@ -675,7 +687,10 @@ impl Worker {
 /// Tells those who wait for a goroutine that it has ended, and gives up the runtime's reference.
 #[inline]
 pub(super) fn dismiss(goroutine: NonNull<Goroutine>, record: &Goroutine) {
-    record.completion().end();
+    // Without a handle nobody can be waiting.
+    if record.has_handle() {
+        record.completion().end();
+    }
     let scope = record.scope.clone();
     // SAFETY: this is the runtime's reference, and the goroutine is in no queue or list.
     unsafe { Goroutine::release(goroutine) };

@@ -63,17 +63,19 @@ pub(crate) fn select(
     } = scratch;
     loop {
         arrange(sequence, order);
-        if let Some(chosen) = try_one_by_one(arms, sequence, location) {
-            runtime::count_operation();
-            return Some(chosen);
-        }
+        let chosen = try_one_by_one(arms, sequence, location);
         // With one arm the look without locks was a look at all of them at one moment.
-        if arms.len() <= 1 && matches!(limit, Limit::None) {
-            return None;
+        if chosen.is_some() || (arms.len() <= 1 && matches!(limit, Limit::None)) {
+            // A goroutine that polls must not starve the others of its worker either.
+            runtime::count_operation();
+            return chosen;
         }
         match lock_and_wait(arms, sequence, locks, limit, location) {
             Outcome::Chosen(index) => return Some(index),
-            Outcome::TimedOut => return None,
+            Outcome::TimedOut => {
+                runtime::count_operation();
+                return None;
+            }
             Outcome::Again => {}
         }
     }
