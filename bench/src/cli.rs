@@ -62,8 +62,11 @@ pub enum Side {
         #[arg(long, value_parser = workers)]
         workers: usize,
         /// How long the measured run is to take at least.
-        #[arg(long, value_parser = humantime::parse_duration)]
+        #[arg(long, value_parser = humantime::parse_duration, default_value = "200ms")]
         time: Duration,
+        /// Do one run of so many iterations instead, for a profiler that counts.
+        #[arg(long, conflicts_with = "time")]
+        iterations: Option<u64>,
     },
     /// Runs our side of `Program/Pool1ms` and prints what its jobs computed.
     #[command(hide = true)]

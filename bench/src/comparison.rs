@@ -9,7 +9,7 @@ use gochan::runtime::{Config, Runtime};
 
 use crate::cli::Options;
 use crate::go_peer::{Go, GoBenchmarks};
-use crate::measure::measure;
+use crate::measure::{Extent, measure};
 use crate::process;
 use crate::programs::{PROGRAMS, Prepared, Program};
 use crate::result_line::ResultLine;
@@ -171,12 +171,12 @@ fn take_turns(contest: &impl Contest, name: &str, workers: usize, rounds: u32) -
 }
 
 /// Measures one of our workloads in this process, on a runtime of its own.
-pub fn measure_ours(name: &str, workers: usize, time: Duration) -> Result<ResultLine> {
+pub fn measure_ours(name: &str, workers: usize, extent: Extent) -> Result<ResultLine> {
     let workload =
         Workload::named(name).with_context(|| format!("no workload is called {name}"))?;
     let threads = if workload.one_worker { 1 } else { workers };
     let runtime = Runtime::new(Config::new().workers(threads))?;
-    let measurement = runtime.run(move || measure(workload.run, threads, time));
+    let measurement = runtime.run(move || measure(workload.run, threads, extent));
     Ok(ResultLine {
         name: name.to_owned(),
         workers,

@@ -119,27 +119,51 @@ pub struct Measurement {
     pub nanos_per_op: f64,
 }
 
+impl Measurement {
+    fn new(iterations: u64, elapsed: Duration) -> Self {
+        Self {
+            iterations,
+            nanos_per_op: elapsed.as_nanos() as f64 / iterations as f64,
+        }
+    }
+}
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub enum Extent {
+    /// Until a run takes this long, or reaches a billion iterations.
+    Time(Duration),
+    /// One run of so many iterations.
+    Iterations(u64),
+}
+
 /// Measures `workload` on the current runtime, whose number of workers the caller gives.
-///
-/// The measured run takes at least `target`, unless it reaches a billion iterations first.
-pub fn measure(workload: fn(&mut Bencher), workers: usize, target: Duration) -> Measurement {
+pub fn measure(workload: fn(&mut Bencher), workers: usize, extent: Extent) -> Measurement {
+    let target = match extent {
+        Extent::Time(target) => target,
+        Extent::Iterations(iterations) => {
+            let elapsed = run(workload, workers, iterations, MAX_BATCH);
+            return Measurement::new(iterations, elapsed);
+        }
+    };
     let mut iterations = 1;
     let mut batch = 1;
     loop {
-        let mut bencher = Bencher::new(iterations, workers, batch);
-        bencher.start_timer();
-        workload(&mut bencher);
-        bencher.stop_timer();
-        let elapsed = bencher.elapsed;
+        let elapsed = run(workload, workers, iterations, batch);
         if elapsed >= target || iterations >= MAX_ITERATIONS {
-            return Measurement {
-                iterations,
-                nanos_per_op: elapsed.as_nanos() as f64 / iterations as f64,
-            };
+            return Measurement::new(iterations, elapsed);
         }
         batch = reachable(BATCH_TIME, iterations, elapsed).clamp(1, MAX_BATCH);
         iterations = next_iterations(target, iterations, elapsed);
     }
+}
+
+fn run(workload: fn(&mut Bencher), workers: usize, iterations: u64, batch: u64) -> Duration {
+    let mut bencher = Bencher::new(iterations, workers, batch);
+    bencher.start_timer();
+    workload(&mut bencher);
+    bencher.stop_timer();
+    bencher.elapsed
 }
 
 /// How many iterations fit into `time` at the pace of a run of `iterations` that took `elapsed`.

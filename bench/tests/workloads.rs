@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use bench::comparison::measure_ours;
+use bench::measure::Extent;
 use bench::workloads::WORKLOADS;
 
 /// Aborts the process when the test takes too long, naming the workload that runs.
@@ -35,7 +36,12 @@ fn workloads_end() {
                 progress
                     .send(format!("{} with {workers} workers", workload.name))
                     .expect("the watchdog listens");
-                let line = measure_ours(workload.name, workers, Duration::from_millis(2)).unwrap();
+                let line = measure_ours(
+                    workload.name,
+                    workers,
+                    Extent::Time(Duration::from_millis(2)),
+                )
+                .unwrap();
                 assert_eq!((line.name.as_str(), line.workers), (workload.name, workers));
                 assert!(line.measurement.nanos_per_op > 0.0, "{line}");
             }

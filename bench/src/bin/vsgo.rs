@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use bench::cli::{Cli, Options, Side};
 use bench::go_peer::{Go, HOW_TO_INSTALL};
+use bench::measure::Extent;
 use bench::{chart, comparison, programs, report};
 use clap::Parser;
 
@@ -17,7 +18,11 @@ fn main() -> Result<ExitCode> {
             name,
             workers,
             time,
-        }) => println!("{}", comparison::measure_ours(&name, workers, time)?),
+            iterations,
+        }) => {
+            let extent = iterations.map_or(Extent::Time(time), Extent::Iterations);
+            println!("{}", comparison::measure_ours(&name, workers, extent)?);
+        }
         Some(Side::Pool { jobs, turns }) => println!("{}", programs::pool(jobs, turns)?),
         None if cli.options.list => comparison::names().for_each(|name| println!("{name}")),
         None => return compare(&cli.options),
