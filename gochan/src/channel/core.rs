@@ -460,7 +460,7 @@ impl<T> State<T> {
             || !self.waiting_receivers.is_empty()
             || self.closed
             || self.abandoned;
-        u8::from(can_recv) * CAN_RECV | u8::from(can_send) * CAN_SEND
+        (u8::from(can_recv) * CAN_RECV) | (u8::from(can_send) * CAN_SEND)
     }
 
     /// Tries to send the value at `value`, which is moved out exactly if the answer is `Done`.

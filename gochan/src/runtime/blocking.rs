@@ -81,12 +81,15 @@ impl BlockingPool {
             result: None,
             entry: Entry::new(),
         };
+        // From here to the end of the wait the call is the helper thread's.
+        let call_place = &raw mut call;
         let submitted = Waiter::with(WaitReason::Blocking, location, |waiter| {
-            call.entry.assign(waiter, 0, ptr::null_mut());
+            // SAFETY: the call stands on this frame, and nobody else knows of it yet.
+            unsafe { &(*call_place).entry }.assign(waiter, 0, ptr::null_mut());
             self.pending.fetch_add(1, Ordering::SeqCst);
             let job = Job {
                 run: Call::<F, T>::run,
-                data: ptr::from_mut(&mut call).cast(),
+                data: call_place.cast(),
             };
             let submitted = self.submit(job);
             if submitted.is_ok() {

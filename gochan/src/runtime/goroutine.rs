@@ -239,7 +239,7 @@ impl Completion {
         &self,
         reason: WaitReason,
         location: &'static Location<'static>,
-        prepare: impl FnOnce(&mut Waiter),
+        prepare: impl FnOnce(&Waiter),
     ) -> Wake {
         if self.has_ended() {
             return Wake::Done;

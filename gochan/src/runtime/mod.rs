@@ -442,7 +442,7 @@ unsafe fn discard_unqueued(goroutine: NonNull<Goroutine>) {
         if let Some(stack) = goroutine.as_ref().stack.take() {
             stack::give_back_one(stack);
         }
-        worker::dismiss(goroutine, goroutine.as_ref());
+        worker::dismiss(goroutine);
     }
 }
 

@@ -198,6 +198,6 @@ mod tests {
         site.note_run(100);
         assert_eq!(choose(&workers, &site, Wish::Adaptive, Some(0)), 0);
         workers[0].live.0.store(0, Ordering::Relaxed);
-        workers.map(Mailbox::give_back);
+        workers.into_iter().for_each(Mailbox::give_back);
     }
 }

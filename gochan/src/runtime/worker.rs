@@ -242,23 +242,25 @@ impl Worker {
     fn execute(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: it came out of one of our queues, so the runtime's reference is still there.
         let record = unsafe { goroutine.as_ref() };
-        if record.home.get().is_none() && !self.start(goroutine, record) {
+        if record.home.get().is_none() && !self.start(goroutine) {
             return;
         }
         if record.timed_runs.get() == 0 {
-            self.resume(goroutine, record);
+            self.resume(goroutine);
         } else {
-            self.resume_timed(goroutine, record);
+            self.resume_timed(goroutine);
         }
     }
 
     /// Gives a goroutine its coroutine and its place among the living.
     #[inline]
-    fn start(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) -> bool {
+    fn start(&self, goroutine: NonNull<Goroutine>) -> bool {
         if self.shared.is_ending() {
-            self.discard(goroutine, record);
+            self.discard(goroutine);
             return false;
         }
+        // SAFETY: it has just left its queue.
+        let record = unsafe { goroutine.as_ref() };
         let stack = record
             .stack
             .take()
@@ -310,29 +312,31 @@ impl Worker {
     /// Switches to a goroutine until it parks or ends, and says whether it has ended. If so its
     /// record may be gone.
     #[inline]
-    fn resume(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) -> bool {
+    fn resume(&self, goroutine: NonNull<Goroutine>) -> bool {
         self.current.set(goroutine.as_ptr());
         self.turn.set(TURN_OPERATIONS);
         // SAFETY: nobody else touches the coroutine of a goroutine of ours, and it does not
         // touch it itself.
-        let body = unsafe { &mut *record.body.get() };
+        let body = unsafe { &mut *goroutine.as_ref().body.get() };
         let body = body.as_mut().expect("a started goroutine has a coroutine");
         let ended = body.resume(()).as_return().is_some();
         self.current.set(ptr::null());
         if ended {
-            self.finish(goroutine, record);
+            self.finish(goroutine);
         }
         ended
     }
 
     /// As `resume`, and tells the goroutine's site how long the run was.
     #[cold]
-    fn resume_timed(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) {
+    fn resume_timed(&self, goroutine: NonNull<Goroutine>) {
+        // SAFETY: it is alive until it is resumed.
+        let record = unsafe { goroutine.as_ref() };
         let site = record.site;
         let left = record.timed_runs.get() - 1;
         record.timed_runs.set(left);
         let started = Instant::now();
-        let ended = self.resume(goroutine, record);
+        let ended = self.resume(goroutine);
         if ended || left < TIMED_RUNS {
             site.note_run(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
         }
@@ -340,23 +344,28 @@ impl Worker {
 
     /// Ends a goroutine whose coroutine has returned.
     #[inline]
-    fn finish(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) {
+    fn finish(&self, goroutine: NonNull<Goroutine>) {
+        // SAFETY: the runtime's reference is given up in `dismiss` below.
+        let record = unsafe { goroutine.as_ref() };
         self.unlink_live(record);
         // SAFETY: nobody else touches the coroutine of a goroutine of ours.
         if let Some(body) = unsafe { (*record.body.get()).take() } {
             self.stacks.give_back(body.into_stack());
         }
-        dismiss(goroutine, record);
+        dismiss(goroutine);
     }
 
     /// Drops a goroutine that is not going to start.
-    fn discard(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) {
+    fn discard(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: it has not started, and it is in no queue any more.
-        unsafe { Goroutine::discard(goroutine) };
-        if let Some(stack) = record.stack.take() {
+        let stack = unsafe {
+            Goroutine::discard(goroutine);
+            goroutine.as_ref().stack.take()
+        };
+        if let Some(stack) = stack {
             self.stacks.give_back(stack);
         }
-        dismiss(goroutine, record);
+        dismiss(goroutine);
     }
 
     // ----- what goroutines ask of their worker --------------------------------------------
@@ -492,7 +501,7 @@ impl Worker {
         // SAFETY: a goroutine with a timer or a waiter of ours has not ended.
         let record = unsafe { goroutine.as_ref() };
         record.interrupt.set(Some(interrupt));
-        self.resume(goroutine, record);
+        self.resume(goroutine);
     }
 
     // ----- idling -------------------------------------------------------------------------
@@ -600,8 +609,7 @@ impl Worker {
             stolen += 1;
             // SAFETY: it has left the other queue, and has not started.
             if !unsafe { self.mailbox.start_queue.push(goroutine) } {
-                // SAFETY: as above: it is ours now, and in no queue.
-                self.discard(goroutine, unsafe { goroutine.as_ref() });
+                self.discard(goroutine);
             }
         }
         stolen > 0
@@ -638,8 +646,7 @@ impl Worker {
     fn wind_up(&self) -> bool {
         let unstarted = self.mailbox.start_queue.close();
         while let Some(goroutine) = unstarted.pop() {
-            // SAFETY: it has left its queue, and has not started.
-            self.discard(goroutine, unsafe { goroutine.as_ref() });
+            self.discard(goroutine);
         }
         if !self.cancelled.replace(true) {
             self.cancel_all();
@@ -686,7 +693,9 @@ impl Worker {
 
 /// Tells those who wait for a goroutine that it has ended, and gives up the runtime's reference.
 #[inline]
-pub(super) fn dismiss(goroutine: NonNull<Goroutine>, record: &Goroutine) {
+pub(super) fn dismiss(goroutine: NonNull<Goroutine>) {
+    // SAFETY: the runtime's reference is given up below.
+    let record = unsafe { goroutine.as_ref() };
     // Without a handle nobody can be waiting.
     if record.has_handle() {
         record.completion().end();

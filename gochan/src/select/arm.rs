@@ -9,6 +9,7 @@ use crate::channel::{Chan, Receiver, Sender};
 use crate::error::SendError;
 use crate::runtime;
 use crate::wait::{Entry, Patience, SpinLock, Waiter, Wake};
+use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::panic::Location;
@@ -49,18 +50,19 @@ mod sealed {
         /// The caller holds the arm's lock.
         unsafe fn attempt(&mut self) -> Tried;
 
-        /// Enqueues it as arm `index` of `waiter`.
+        /// Enqueues it as arm `index` of `waiter`. From now on to `dequeue` the arm is
+        /// used through shared references only, as others use its entry and its value too.
         ///
         /// # Safety
         /// The caller holds the arm's lock; the arm and the waiter stay where they are until
         /// `dequeue`.
-        unsafe fn enqueue(&mut self, waiter: &Waiter, index: usize);
+        unsafe fn enqueue(&self, waiter: &Waiter, index: usize);
 
         /// Takes it out of its queue, if it is still there.
         ///
         /// # Safety
         /// It was enqueued.
-        unsafe fn dequeue(&mut self);
+        unsafe fn dequeue(&self);
 
         /// Records how the wait ended: this arm was claimed. `false`: it has to be tried again.
         fn settle(&mut self, wake: Wake) -> bool;
@@ -233,7 +235,7 @@ operands!(SendOperand, SelectSend, sending, SendingSide: Chan Sender);
 pub struct RecvArm<'a, T> {
     channel: Option<&'a Channel<T>>,
     entry: Entry,
-    value: MaybeUninit<T>,
+    value: UnsafeCell<MaybeUninit<T>>,
     /// Whether the arm was chosen, and if so whether `value` holds something.
     received: Option<bool>,
 }
@@ -256,7 +258,7 @@ impl<'a, T> RecvArm<'a, T> {
         RecvArm {
             channel,
             entry: Entry::new(),
-            value: MaybeUninit::uninit(),
+            value: UnsafeCell::new(MaybeUninit::uninit()),
             received: None,
         }
     }
@@ -269,7 +271,7 @@ impl<'a, T> RecvArm<'a, T> {
 
     pub(super) fn take_received(&mut self) -> Option<T> {
         // SAFETY: `received` says that there is a value, and is taken back.
-        (self.received.take() == Some(true)).then(|| unsafe { self.value.assume_init_read() })
+        (self.received.take() == Some(true)).then(|| unsafe { self.value.get_mut().assume_init_read() })
     }
 
     pub(super) fn has_received(&self) -> bool {
@@ -308,7 +310,7 @@ impl<T> Operation for RecvArm<'_, T> {
         // SAFETY: the caller holds the lock; `value` is ours to be filled.
         let (state, attempt) = unsafe {
             let state = channel.state_unguarded();
-            let attempt = state.attempt_recv(self.value.as_mut_ptr());
+            let attempt = state.attempt_recv(self.value.get_mut().as_mut_ptr());
             (state, attempt)
         };
         channel.publish(state);
@@ -327,10 +329,10 @@ impl<T> Operation for RecvArm<'_, T> {
     }
 
     #[inline]
-    unsafe fn enqueue(&mut self, waiter: &Waiter, index: usize) {
+    unsafe fn enqueue(&self, waiter: &Waiter, index: usize) {
         if let Some(channel) = self.channel {
             self.entry
-                .assign(waiter, index, self.value.as_mut_ptr().cast());
+                .assign(waiter, index, self.value.get().cast());
             // SAFETY: the caller's promise.
             unsafe {
                 let state = channel.state_unguarded();
@@ -341,7 +343,7 @@ impl<T> Operation for RecvArm<'_, T> {
     }
 
     #[inline]
-    unsafe fn dequeue(&mut self) {
+    unsafe fn dequeue(&self) {
         if let Some(channel) = self.channel {
             // SAFETY: it was enqueued there and nowhere else.
             unsafe { channel.remove_waiting_receiver(&self.entry) };
@@ -363,7 +365,7 @@ impl<T> Operation for RecvArm<'_, T> {
         // SAFETY: the caller's promise.
         match unsafe { channel.await_promised(promise, location) } {
             Some(value) => {
-                self.value.write(value);
+                self.value.get_mut().write(value);
                 self.received = Some(true);
                 true
             }
@@ -376,8 +378,8 @@ impl<T> Operation for RecvArm<'_, T> {
 
 /// Where the value of a sending arm stands: in the arm, or in the user's `Option`.
 trait Source<T> {
-    /// Whether there is one.
-    fn has_value(&self) -> bool;
+    /// Where the value is, if there is one, for others to move it from.
+    fn place_shared(&self) -> Option<*const T>;
 
     /// Where the value is, if there is one.
     fn place(&mut self) -> Option<*mut T>;
@@ -391,8 +393,8 @@ trait Source<T> {
 
 impl<T> Source<T> for Option<T> {
     #[inline]
-    fn has_value(&self) -> bool {
-        self.is_some()
+    fn place_shared(&self) -> Option<*const T> {
+        self.as_ref().map(ptr::from_ref)
     }
 
     #[inline]
@@ -413,8 +415,8 @@ impl<T> Source<T> for Option<T> {
 
 impl<T> Source<T> for &mut Option<T> {
     #[inline]
-    fn has_value(&self) -> bool {
-        self.is_some()
+    fn place_shared(&self) -> Option<*const T> {
+        self.as_ref().map(ptr::from_ref)
     }
 
     #[inline]
@@ -508,9 +510,9 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
     }
 
     #[inline]
-    unsafe fn enqueue(&mut self, waiter: &Waiter, index: usize) {
-        if let (Some(channel), Some(value)) = (self.channel, self.source.place()) {
-            self.entry.assign(waiter, index, value.cast());
+    unsafe fn enqueue(&self, waiter: &Waiter, index: usize) {
+        if let (Some(channel), Some(value)) = (self.channel, self.source.place_shared()) {
+            self.entry.assign(waiter, index, value.cast_mut().cast());
             // SAFETY: the caller's promise.
             unsafe {
                 let state = channel.state_unguarded();
@@ -521,7 +523,7 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
     }
 
     #[inline]
-    unsafe fn dequeue(&mut self) {
+    unsafe fn dequeue(&self) {
         if let Some(channel) = self.channel {
             // SAFETY: it was enqueued there and nowhere else.
             unsafe { channel.remove_waiting_sender(&self.entry) };
@@ -561,7 +563,7 @@ macro_rules! sending_arm {
             where
                 S: SelectSend<Item = T> + ?Sized,
             {
-                let enabled = enabled && source.has_value();
+                let enabled = enabled && source.place_shared().is_some();
                 let side = if enabled { ch.sending() } else { None };
                 $arm {
                     sending: Sending::new(side.map(|side| side.channel()), source),
@@ -608,13 +610,13 @@ macro_rules! sending_arm {
             }
 
             #[inline]
-            unsafe fn enqueue(&mut self, waiter: &Waiter, index: usize) {
+            unsafe fn enqueue(&self, waiter: &Waiter, index: usize) {
                 // SAFETY: the caller's promise.
                 unsafe { self.sending.enqueue(waiter, index) }
             }
 
             #[inline]
-            unsafe fn dequeue(&mut self) {
+            unsafe fn dequeue(&self) {
                 // SAFETY: the caller's promise.
                 unsafe { self.sending.dequeue() }
             }
@@ -700,9 +702,10 @@ pub(super) unsafe fn keep_promise<T>(
     value: T,
 ) -> Result<(), SendError<T>> {
     match promise {
-        // SAFETY: the caller's promise.
         Ok(promise) => {
-            unsafe { channel.keep(promise, value) }.map_err(|(value, _)| SendError(value))
+            // SAFETY: the caller's promise.
+            let sent = unsafe { channel.keep(promise, value) };
+            sent.map_err(|(value, _)| SendError(value))
         }
         Err(_) => Err(SendError(value)),
     }
@@ -729,7 +732,7 @@ impl<T> Operation for PromiseArm<'_, T> {
         Tried::Chosen(None)
     }
 
-    unsafe fn enqueue(&mut self, waiter: &Waiter, index: usize) {
+    unsafe fn enqueue(&self, waiter: &Waiter, index: usize) {
         self.entry.assign(waiter, index, ptr::null_mut());
         // SAFETY: the caller's promise.
         unsafe {
@@ -739,7 +742,7 @@ impl<T> Operation for PromiseArm<'_, T> {
         }
     }
 
-    unsafe fn dequeue(&mut self) {
+    unsafe fn dequeue(&self) {
         // SAFETY: it was enqueued there and nowhere else.
         unsafe { self.channel.remove_waiting_sender(&self.entry) };
     }
@@ -821,9 +824,9 @@ impl Operation for AfterArm {
         }
     }
 
-    unsafe fn enqueue(&mut self, _: &Waiter, _: usize) {}
+    unsafe fn enqueue(&self, _: &Waiter, _: usize) {}
 
-    unsafe fn dequeue(&mut self) {}
+    unsafe fn dequeue(&self) {}
 
     fn settle(&mut self, _: Wake) -> bool {
         true

@@ -245,7 +245,7 @@ fn wait_for_all(
 ) -> Outcome {
     Waiter::with(WaitReason::Select, location, |waiter| {
         waiter.share();
-        for (index, arm) in arms.iter_mut().enumerate() {
+        for (index, arm) in arms.iter().enumerate() {
             // SAFETY: all locks are held; arms and waiter stay until they are dequeued below.
             unsafe { arm.enqueue(waiter, index) };
         }
@@ -254,7 +254,7 @@ fn wait_for_all(
         let nobody = arms.len();
         let wake = waiter.wait(deadline, || waiter.claim(nobody));
         let claimed = waiter.claimed_arm().filter(|&arm| arm != nobody);
-        for (index, arm) in arms.iter_mut().enumerate() {
+        for (index, arm) in arms.iter().enumerate() {
             if Some(index) != claimed {
                 // SAFETY: it was enqueued above.
                 unsafe { arm.dequeue() };

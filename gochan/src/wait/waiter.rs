@@ -92,27 +92,29 @@ pub struct Waiter {
     claimed: AtomicUsize,
     /// Whether it stands in several queues, so that claims can race. The claim of a waiter with
     /// a single entry is decided by the lock of the one queue that it is in.
-    shared: bool,
+    shared: Cell<bool>,
     parker: Parker,
     /// Written by the claimant before it unparks, read by the waiter after.
     wake: Cell<Wake>,
     reason: WaitReason,
     location: &'static Location<'static>,
     /// Whether the end of the runtime may interrupt this wait.
-    cancellable: bool,
+    cancellable: Cell<bool>,
 }
 
 impl Waiter {
-    /// A wait of the calling goroutine or thread with one queue entry, handed to `body`, which
-    /// must not let it out of its sight.
+    /// A wait of the calling goroutine or thread, handed to `body`.
+    ///
+    /// It is handed over shared, and everything in it is a cell or atomic: others read and write
+    /// it through the entries while the waiter itself holds the reference.
     #[inline]
     pub(crate) fn with<R>(
         reason: WaitReason,
         location: &'static Location<'static>,
-        body: impl FnOnce(&mut Waiter) -> R,
+        body: impl FnOnce(&Waiter) -> R,
     ) -> R {
         match runtime::current_goroutine() {
-            Some(goroutine) => body(&mut Waiter::new(
+            Some(goroutine) => body(&Waiter::new(
                 Parker::Goroutine(goroutine),
                 reason,
                 location,
@@ -121,7 +123,7 @@ impl Waiter {
                 // Held to the end of the wait: a claimant takes its own handle only when it
                 // unparks.
                 let thread = current_thread();
-                body(&mut Waiter::new(
+                body(&Waiter::new(
                     Parker::Thread(NonNull::from(&*thread)),
                     reason,
                     location,
@@ -138,31 +140,31 @@ impl Waiter {
     ) -> Self {
         Waiter {
             claimed: AtomicUsize::new(UNCLAIMED),
-            shared: false,
+            shared: Cell::new(false),
             parker,
             wake: Cell::new(Wake::Done),
             reason,
             location,
-            cancellable: true,
+            cancellable: Cell::new(true),
         }
     }
 
     /// Lets the waiter stand in several queues.
     #[inline]
-    pub(crate) fn share(&mut self) {
-        self.shared = true;
+    pub(crate) fn share(&self) {
+        self.shared.set(true);
     }
 
     /// Makes the wait last to its end, whatever happens to the runtime: for waits during which
     /// somebody else uses the waiter's stack.
     #[inline]
-    pub(crate) fn refuse_cancel(&mut self) {
-        self.cancellable = false;
+    pub(crate) fn refuse_cancel(&self) {
+        self.cancellable.set(false);
     }
 
     #[inline]
     pub(crate) fn is_cancellable(&self) -> bool {
-        self.cancellable
+        self.cancellable.get()
     }
 
     #[inline]
@@ -173,7 +175,7 @@ impl Waiter {
     /// Tries to become the one who serves this waiter.
     #[inline]
     pub(crate) fn claim(&self, arm: usize) -> bool {
-        if self.shared {
+        if self.shared.get() {
             // The value travels under the queue's lock and the unpark; the claim itself only
             // has to be decided.
             self.claimed
@@ -234,7 +236,7 @@ impl Waiter {
     }
 
     /// Waits to the end, whatever happens to the runtime meanwhile.
-    pub(crate) fn wait_to_the_end(&mut self) -> Wake {
+    pub(crate) fn wait_to_the_end(&self) -> Wake {
         self.refuse_cancel();
         self.wait(None, || false)
     }

@@ -155,7 +155,6 @@ mod tests {
                 let range = (stack.limit().get(), stack.base().get());
                 assert!(range.1 - range.0 >= size);
                 assert_eq!(stack.size(), size);
-                std::mem::forget(stack);
                 range
             })
             .collect();
