@@ -189,7 +189,7 @@ fn names_what_cannot_be_read_and_prints_the_rest() {
     }
     let expected = [md5sum(here, "tree/a"), md5sum(here, "tree/z")].concat();
     for name in ["tree/line\nsecret", "tree/locked", "tree/secret"] {
-        fs::set_permissions(here.join(name), Permissions::from_mode(0)).expect("chmod");
+        fs::set_permissions(here.join(name), Permissions::from_mode(0o000)).expect("chmod");
     }
     // Permissions do not stop root, who runs a copy of the program as somebody
     // else instead: that user may not be able to reach the original.
