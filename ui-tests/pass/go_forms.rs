@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(go!(apply(move |x: i32| x + n, 2)).join()?, 2);
     assert_eq!(go!(<i32 as Doubled>::doubled(&21)).join()?, 42);
     assert_eq!(go!(Option::Some(3)).join()?, Some(3));
-    let closure = |x: i32| x + n;
+    let closure = move |x: i32| x + n;
     assert_eq!(go!(closure(1)).join()?, 1);
     let table = Table { handlers: vec![add], each: |x| x * 3 };
     assert_eq!(go!(table.handlers[0](1, 2)).join()?, 3);
@@ -132,7 +132,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .iter()
             .map(|word| go!(in s, word.len()))
             .collect();
-        go!(in s, name = "sum", { total = 5 });
+        let total = &mut total;
+        go!(in s, name = "sum", { *total = 5 });
         assert_eq!(lengths.into_iter().map(|l| l.join().unwrap()).sum::<usize>(), 3);
     });
     assert_eq!(total, 5);
@@ -153,9 +154,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name;
     name = clone(3);
     assert_eq!(go! { let near = 1; clone(near) + name }.join()?, 4);
-    let mut stack = 1;
-    assert_eq!(go! { stack = 2; stack }.join()?, 2);
-    stack += 1;
-    let _ = stack;
+    let mut stack = vec![1];
+    assert_eq!(go! { stack = vec![]; stack.len() }.join()?, 0);
     Ok(())
 }

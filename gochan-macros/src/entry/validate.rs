@@ -29,7 +29,10 @@ pub fn check(kind: Kind, options: &[Choice], function: &Function) -> Vec<Refusal
         refusals.push(Refusal::new(
             function.arguments.span(),
             format!("a function under `{attribute}` takes no arguments"),
-            "nobody calls it with any; `std::env::args()` has the program's",
+            match kind {
+                Kind::Main => "`std::env::args()` has those of the command line",
+                Kind::Test => "loop over the cases in its body, or call another function with them",
+            },
         ));
     }
     if let Some(span) = function.generics {

@@ -69,8 +69,8 @@ pub enum Body {
     Call {
         /// What is called.
         callee: TokenStream,
-        /// The arguments, each with its arrows lowered.
-        arguments: Vec<TokenStream>,
+        /// The arguments.
+        arguments: Arguments,
     },
     /// `receiver.method(arguments)`
     Method {
@@ -78,9 +78,17 @@ pub enum Body {
         receiver: TokenStream,
         /// `.method` or `.method::<T>`.
         method: TokenStream,
-        /// The arguments, each with its arrows lowered.
-        arguments: Vec<TokenStream>,
+        /// The arguments.
+        arguments: Arguments,
     },
+}
+
+/// `(a, b)`
+pub struct Arguments {
+    /// Each one, with its arrows lowered.
+    pub values: Vec<TokenStream>,
+    /// Where the parentheses stand.
+    pub span: Span,
 }
 
 /// Reads a `go!`. `braces`: it was written `go! { … }`, so that what looks like a call is a block.
@@ -227,7 +235,7 @@ fn call(mut list: Vec<TokenTree>, names: &Names) -> Option<Body> {
     if is_punct(list.last(), '!') || is_prefix(first) {
         return None;
     }
-    let arguments = self::arguments(arguments.stream(), names);
+    let arguments = self::arguments(&arguments, names);
     match method_start(&list) {
         Some(start) => {
             let method = list.split_off(start).into_iter().collect();
@@ -297,17 +305,20 @@ fn method_start(list: &[TokenTree]) -> Option<usize> {
 }
 
 /// Splits arguments at their commas.
-fn arguments(tokens: TokenStream, names: &Names) -> Vec<TokenStream> {
-    let mut rewriter = Rewriter::new(tokens, names);
-    let mut arguments = Vec::new();
+fn arguments(group: &Group, names: &Names) -> Arguments {
+    let mut rewriter = Rewriter::new(group.stream(), names);
+    let mut values = Vec::new();
     while !rewriter.cursor.is_end() {
-        let mut argument = rewriter.take_value();
+        let mut value = rewriter.take_value();
         // Half-written code: whatever it is, rustc shall see it.
         while !rewriter.cursor.is_end() && rewriter.cursor.op() != "," {
-            argument.extend(rewriter.cursor.take());
+            value.extend(rewriter.cursor.take());
         }
         rewriter.cursor.take();
-        arguments.push(argument);
+        values.push(value);
     }
-    arguments
+    Arguments {
+        values,
+        span: group.span(),
+    }
 }

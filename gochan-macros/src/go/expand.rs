@@ -13,12 +13,13 @@
 //! written: moving it into the goroutine is all that evaluating it now would do, and the compiler
 //! can tell more about it there.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{format_ident, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{format_ident, quote, quote_spanned};
 
-use super::ast::{Body, Choice, ChoiceKind, Cloned, Go};
+use super::ast::{Arguments, Body, Choice, ChoiceKind, Cloned, Go};
 use crate::names::Names;
 use crate::refusal::Refusal;
+use crate::sugar::{first_span, last_span};
 
 /// Lowers `go`, with the refusals in front.
 pub fn expand(go: Go, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
@@ -33,7 +34,7 @@ pub fn expand(go: Go, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
     let clones = clones(&go.options, span);
     let mut now = Operands::new(span);
     let options = now.add(options(&go.options, names, span));
-    let body = body(go.body, &mut now);
+    let body = closure(go.body, &mut now);
     let scope = go.options.iter().find_map(|choice| match &choice.kind {
         ChoiceKind::In(scope) => Some(scope),
         _ => None,
@@ -55,7 +56,7 @@ pub fn expand(go: Go, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
             #scope
             { static SITE: #site = #site::new(); &SITE },
             #options,
-            move || #body,
+            #body,
         )
     };
     let call = now.bind(call);
@@ -91,6 +92,9 @@ fn options(options: &[Choice], names: &Names, span: Span) -> TokenStream {
         // The method is shown at the user's word.
         let method = |name: &str| Ident::new(name, span.located_at(choice.word.span()));
         built.extend(match &choice.kind {
+            ChoiceKind::Name(value) | ChoiceKind::Stack(value) if value.is_empty() => {
+                TokenStream::new()
+            }
             ChoiceKind::Name(value) => {
                 let method = method("name");
                 quote_spanned!(span=> .#method(#value))
@@ -129,10 +133,14 @@ impl Operands {
 
     /// Has `value` evaluated now; returns the name of the result.
     fn add(&mut self, value: TokenStream) -> TokenStream {
-        let name = self.name(self.values.len());
+        let mut name = self.name(self.values.len());
+        // Shown where the user wrote the operand.
+        name.set_span(
+            self.span
+                .located_at(first_span(&value).unwrap_or(self.span)),
+        );
         self.values.push(value);
-        let span = self.span;
-        quote_spanned!(span=> #name)
+        TokenTree::from(name).into()
     }
 
     /// As [`Self::add`], but leaves alone what may as well stand in the body.
@@ -182,38 +190,59 @@ fn is_plain(value: &TokenStream) -> bool {
     closure || matches!(tokens.as_slice(), [TokenTree::Literal(_)]) || path()
 }
 
-/// The closure's body; what it needs evaluated now goes to `now`.
-fn body(body: Body, now: &mut Operands) -> TokenStream {
-    let span = now.span;
-    match body {
-        Body::Missing => quote_spanned!(span=> {}),
+/// The goroutine's closure; what it needs evaluated now goes to `now`.
+fn closure(body: Body, now: &mut Operands) -> TokenStream {
+    let body: TokenStream = match body {
+        Body::Missing => quote!({}),
         Body::Block(group) => TokenTree::from(group).into(),
-        Body::Statements(tokens) => quote_spanned!(span=> { #tokens }),
+        Body::Statements(tokens) => {
+            let first = first_span(&tokens).unwrap_or(now.span);
+            let mut block = Group::new(Delimiter::Brace, tokens.clone());
+            block.set_span(now.span.located_at(last_span(&tokens).unwrap_or(now.span)));
+            return closure_of(TokenTree::from(block).into(), first, now.span);
+        }
         Body::Call { callee, arguments } => {
-            let callee = if is_plain(&callee) || is_path(&callee) {
+            let mut call = if is_plain(&callee) || is_path(&callee) {
                 callee
             } else {
                 now.add(callee)
             };
-            let arguments: Vec<_> = arguments
-                .into_iter()
-                .map(|argument| now.add_unless_plain(argument))
-                .collect();
-            quote_spanned!(span=> #callee(#(#arguments),*))
+            call.extend(arguments_of(arguments, now));
+            call
         }
         Body::Method {
             receiver,
             method,
             arguments,
         } => {
-            let receiver = now.add_unless_plain(receiver);
-            let arguments: Vec<_> = arguments
-                .into_iter()
-                .map(|argument| now.add_unless_plain(argument))
-                .collect();
-            quote_spanned!(span=> #receiver #method(#(#arguments),*))
+            let mut call = now.add_unless_plain(receiver);
+            call.extend(method);
+            call.extend(arguments_of(arguments, now));
+            call
         }
-    }
+    };
+    let first = first_span(&body).unwrap_or(now.span);
+    closure_of(body, first, now.span)
+}
+
+/// `move || body`. What the compiler says about the closure is shown from `first` on.
+fn closure_of(body: TokenStream, first: Span, span: Span) -> TokenStream {
+    let head = quote_spanned!(span.located_at(first)=> move ||);
+    quote_spanned!(span=> #head #body)
+}
+
+/// `(a, b)`, where the user wrote it.
+fn arguments_of(arguments: Arguments, now: &mut Operands) -> TokenStream {
+    let values = arguments
+        .values
+        .into_iter()
+        .map(|value| now.add_unless_plain(value));
+    let values: Vec<_> = values.collect();
+    let span = now.span;
+    let list = quote_spanned!(span=> #(#values),*);
+    let mut group = Group::new(Delimiter::Parenthesis, list);
+    group.set_span(arguments.span);
+    TokenTree::from(group).into()
 }
 
 /// Whether a callee is a path with generic arguments, which has nothing to evaluate.

@@ -5,7 +5,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use crate::cursor::Cursor;
 use crate::names::Names;
 use crate::refusal::Refusal;
-use crate::sugar::Rewriter;
+use crate::sugar::{Rewriter, last_span};
 
 /// The forms of an arm, for the errors.
 const FORMS: &str = "an arm is `recv(ch) -> v => …` or `v = <-ch => …`, `send(ch, value) => …` or \
@@ -94,11 +94,9 @@ pub fn parse(input: TokenStream, names: &Names) -> Select {
         let head = head(&mut rewriter.cursor);
         let arrow = rewriter.cursor.span();
         if rewriter.cursor.op() != "=>" {
-            let first = head.clone().into_iter().next();
-            let span = first.map_or(span, |token| token.span());
             select.unread.push(Refusal::between(
                 span,
-                last_span(&head, span),
+                last_span(&head).unwrap_or(span),
                 "this is not an arm of `select!`: it has no `=>`",
                 FORMS,
             ));
@@ -106,13 +104,14 @@ pub fn parse(input: TokenStream, names: &Names) -> Select {
             continue;
         }
         rewriter.cursor.take_many(2);
-        let body = rewriter.take_arm_body();
+        let mut body = rewriter.take_arm_body();
         if body.is_empty() {
-            select.unread.push(Refusal::new(
+            let refusal = Refusal::new(
                 arrow,
                 "the arm has no body",
                 "write what to do after `=>`; to do nothing, write `=> {}`",
-            ));
+            );
+            body = refusal.into_tokens();
         }
         match arm(head, names) {
             Ok((operation, binding, guard)) => select.arms.push(Arm {
@@ -149,14 +148,6 @@ fn head(cursor: &mut Cursor) -> TokenStream {
         head.extend(cursor.take_many(cursor.op().len().max(1)));
     }
     head
-}
-
-fn last_span(tokens: &TokenStream, or: Span) -> Span {
-    tokens
-        .clone()
-        .into_iter()
-        .last()
-        .map_or(or, |token| token.span())
 }
 
 /// Reads what stands before the `=>` of an arm: operation, binding, guard.

@@ -28,36 +28,53 @@ use quote::{format_ident, quote_spanned};
 use super::ast::{Arm, Operation, Select};
 use crate::names::Names;
 use crate::refusal::Refusal;
+use crate::sugar;
 
 /// Lowers `select`, with the refusals in front.
 pub fn expand(select: Select, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
     let span = Span::mixed_site();
-    let refused: TokenStream = refusals
-        .into_iter()
-        .chain(select.unread)
-        .map(|refusal| {
-            let refusal = refusal.into_tokens();
-            quote_spanned!(span=> #refusal;)
-        })
-        .collect();
-    if !refused.is_empty() {
-        // The bodies stay, so that editors know them; nothing tells their types apart.
-        let bodies = select.arms.iter().map(|arm| {
-            let (binding, body) = (binding(arm, span), &arm.body);
-            quote_spanned!(span=> if false { #binding #body; })
-        });
-        return quote_spanned!(span=> { #refused #(#bodies)* ::core::unreachable!() });
+    // Arms that are complete but wrong would only add confusing errors. Arms that could not be read
+    // may be half-written: the others stay, so that editors know them.
+    if !refusals.is_empty() {
+        return error(refusals.into_iter().chain(select.unread), span);
     }
+    if select.arms.is_empty() && !select.unread.is_empty() {
+        return error(select.unread.into_iter(), span);
+    }
+    let unread = statements(select.unread.into_iter(), span);
     if select.arms.is_empty() {
         let forever = names.private("select_forever", span);
         return quote_spanned!(span=> #forever());
     }
-    Lowering {
+    let lowering = Lowering {
         names,
         span,
         biased: !select.biased.is_empty(),
+    };
+    let lowered = lowering.expand(&select.arms);
+    if unread.is_empty() {
+        lowered
+    } else {
+        quote_spanned!(span=> { #unread #lowered })
     }
-    .expand(&select.arms)
+}
+
+/// The refusals as statements.
+fn statements(refusals: impl Iterator<Item = Refusal>, span: Span) -> TokenStream {
+    refusals
+        .map(|refusal| {
+            let refusal = refusal.into_tokens();
+            quote_spanned!(span=> #refusal;)
+        })
+        .collect()
+}
+
+/// The refusals as an expression; the last has the type of an error, which suits everywhere.
+fn error(refusals: impl Iterator<Item = Refusal>, span: Span) -> TokenStream {
+    let mut refusals: Vec<Refusal> = refusals.collect();
+    let last = refusals.pop().map(Refusal::into_tokens);
+    let others = statements(refusals.into_iter(), span);
+    quote_spanned!(span=> { #others #last })
 }
 
 struct Lowering<'a> {
@@ -184,25 +201,32 @@ impl Lowering<'_> {
             None => quote_spanned!(span=> true),
         };
         let pattern = quote_spanned!(span=> mut #name);
+        // Calls are shown at the arm, and what they borrow at the user's operand.
+        let at = span.located_at(arm.span);
+        let new = |arm: &str| {
+            let arm = self.names.private(arm, at);
+            quote_spanned!(at=> #arm::new)
+        };
+        let borrow = |channel: &TokenStream| sugar::borrowed(channel.clone(), self.names);
         match &arm.operation {
             Operation::Receive { channel } => {
-                let new = self.names.private("RecvArm", span);
-                let value = quote_spanned!(span=> #new::new(#guard, &(#channel)));
-                Operand::whole(value, pattern)
+                let (new, channel) = (new("RecvArm"), borrow(channel));
+                Operand::whole(quote_spanned!(at=> #new(#guard, #channel)), pattern)
             }
             Operation::Send { channel, value } => {
-                let new = self.names.private("SendArm", span);
-                let value = quote_spanned!(span=> #new::new(#guard, &(#channel), #value));
-                Operand::whole(value, pattern)
+                let (new, channel) = (new("SendArm"), borrow(channel));
+                Operand::whole(quote_spanned!(at=> #new(#guard, #channel, #value)), pattern)
             }
             Operation::Take { channel, slot } => {
-                let new = self.names.private("TakeArm", span);
-                let take = self.names.private("take_slot", span);
+                let (new, channel) = (new("TakeArm"), borrow(channel));
+                let slot_at = sugar::first_span(slot).unwrap_or(arm.span);
+                let take = self.names.private("take_slot", span.located_at(slot_at));
+                let take = quote_spanned!(slot_at=> #take(&mut #slot));
                 if !is_plain_place(slot) {
-                    let value = quote_spanned! {span=>
-                        #new::new(#guard, &(#channel), #take(&mut #slot))
-                    };
-                    return Operand::whole(value, pattern);
+                    return Operand::whole(
+                        quote_spanned!(at=> #new(#guard, #channel, #take)),
+                        pattern,
+                    );
                 }
                 // The guards of other arms may look at the slot: it is borrowed after them.
                 let (enabled, operand) = (
@@ -210,17 +234,14 @@ impl Lowering<'_> {
                     self.numbered("channel", index),
                 );
                 Operand {
-                    value: quote_spanned!(span=> (#guard, &(#channel))),
+                    value: quote_spanned!(at=> (#guard, #channel)),
                     pattern: quote_spanned!(span=> (#enabled, #operand)),
-                    late: quote_spanned! {span=>
-                        let mut #name = #new::new(#enabled, #operand, #take(&mut #slot));
-                    },
+                    late: quote_spanned!(at=> let mut #name = #new(#enabled, #operand, #take);),
                 }
             }
             Operation::After { duration } => {
-                let new = self.names.private("AfterArm", span);
-                let value = quote_spanned!(span=> #new::new(#guard, #duration));
-                Operand::whole(value, pattern)
+                let new = new("AfterArm");
+                Operand::whole(quote_spanned!(at=> #new(#guard, #duration)), pattern)
             }
             Operation::Default => unreachable!("`default` is not waited for"),
         }

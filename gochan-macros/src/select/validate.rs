@@ -4,6 +4,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use super::ast::{Arm, Operation, Select};
 use crate::refusal::Refusal;
+use crate::sugar::{first_span, last_span};
 
 /// All that is wrong with `select`, besides what could not be read.
 pub fn check(select: &Select) -> Vec<Refusal> {
@@ -52,15 +53,11 @@ fn check_binding(arm: &Arm, refusals: &mut Vec<Refusal>) {
     let Some(binding) = &arm.binding else {
         return;
     };
-    let mut tokens = binding.clone().into_iter();
-    let Some(first) = tokens.next() else {
+    let (Some(first), Some(last)) = (first_span(binding), last_span(binding)) else {
         return;
     };
-    let last = binding.clone().into_iter().last();
-    let span = first.span();
-    let last = last.map_or(span, |token| token.span());
     let mut refuse = |message: &str, help: &str| {
-        refusals.push(Refusal::between(span, last, message, help));
+        refusals.push(Refusal::between(first, last, message, help));
     };
     match arm.operation {
         Operation::After { .. } => refuse(

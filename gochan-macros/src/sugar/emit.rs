@@ -36,8 +36,7 @@ impl Rewriter<'_> {
             );
             return self.out.extend(refusal.into_tokens());
         }
-        let arguments = borrow(operand, arrow.head);
-        self.emit_call("recv", arrow, arguments);
+        self.emit_call("recv", arrow, borrow(operand, false));
     }
 
     /// Writes `send(&channel, value)`. `compound`: `&` would not take all of `channel`.
@@ -48,14 +47,7 @@ impl Rewriter<'_> {
         compound: bool,
         value: TokenStream,
     ) {
-        let channel = if compound {
-            let mut group = Group::new(Delimiter::Parenthesis, channel);
-            group.set_span(arrow.head);
-            TokenTree::from(group).into()
-        } else {
-            channel
-        };
-        let mut arguments = borrow(channel, arrow.head);
+        let mut arguments = borrow(channel, compound);
         let mut comma = Punct::new(',', Spacing::Alone);
         comma.set_span(arrow.tail);
         arguments.extend([TokenTree::from(comma)]);
@@ -92,17 +84,37 @@ impl Rewriter<'_> {
         let mut callee = Group::new(Delimiter::Parenthesis, path);
         callee.set_span(arrow.head);
         self.out.push(callee.into());
+        // The call reaches to the end of its last operand.
+        let end = last_span(&arguments).unwrap_or(arrow.tail);
         let mut group = Group::new(Delimiter::Parenthesis, arguments);
-        group.set_span(arrow.tail);
+        group.set_span(end);
         self.out.push(group.into());
     }
 }
 
-/// `&operand`
-fn borrow(operand: TokenStream, span: Span) -> TokenStream {
+/// `&operand`, shown at the operand; in parentheses if it is `compound`, so that `&` takes all of it.
+pub fn borrow(operand: TokenStream, compound: bool) -> TokenStream {
+    let span = first_span(&operand).unwrap_or_else(Span::call_site);
     let mut and = Punct::new('&', Spacing::Alone);
     and.set_span(span);
     let mut borrowed = TokenStream::from(TokenTree::from(and));
-    borrowed.extend(operand);
+    if compound {
+        let end = last_span(&operand).unwrap_or(span);
+        let mut group = Group::new(Delimiter::Parenthesis, operand);
+        group.set_span(end);
+        borrowed.extend([TokenTree::from(group)]);
+    } else {
+        borrowed.extend(operand);
+    }
     borrowed
+}
+
+/// The span of the first token.
+pub fn first_span(tokens: &TokenStream) -> Option<Span> {
+    tokens.clone().into_iter().next().map(|token| token.span())
+}
+
+/// The span of the last token.
+pub fn last_span(tokens: &TokenStream) -> Option<Span> {
+    tokens.clone().into_iter().last().map(|token| token.span())
 }

@@ -15,6 +15,7 @@ mod expr;
 mod item;
 mod stmt;
 
+pub use emit::{first_span, last_span};
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
 use crate::cursor::Cursor;
@@ -55,6 +56,13 @@ pub fn values(tokens: TokenStream, names: &Names) -> TokenStream {
     let mut rewriter = Rewriter::new(tokens, names);
     rewriter.all_values();
     rewriter.out.into_iter().collect()
+}
+
+/// `&operand`, for any expression that has been rewritten already.
+pub fn borrowed(operand: TokenStream, names: &Names) -> TokenStream {
+    let mut rewriter = Rewriter::new(operand.clone(), names);
+    rewriter.take_operand();
+    emit::borrow(operand, !rewriter.cursor.is_end())
 }
 
 /// `group` as a block; untouched if it has no arrow.

@@ -1,0 +1,13 @@
+//! What `make!` does not make.
+
+use gochan::prelude::*;
+
+fn main() {
+    make!();
+    make!(chan);
+    make!(map i32);
+    make!(chan i32, -1);
+    make!(chan i32, "5");
+    make!(chan Missing);
+    make!(chan i32, 1, 2);
+}

@@ -1,0 +1,12 @@
+//! Options that `go!` does not know.
+
+use gochan::prelude::*;
+
+fn main() {
+    let ch = make!(chan i32);
+    go!(nmae = "fetcher", { drop(ch) });
+    go!(lcoal, {});
+    go!(clones(ch), {});
+    go!(priority = 5, near, {});
+    go!(stack_size = 1 << 20, {});
+}
