@@ -19,9 +19,15 @@ fn renamed() {
         let status = Command::new(env!("CARGO"))
             .args([command, "--quiet", "--offline", "--manifest-path"])
             .arg(here.join("fixtures/renamed/Cargo.toml"))
-            .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("renamed"))
+            .env(
+                "CARGO_TARGET_DIR",
+                Path::new(env!("CARGO_TARGET_TMPDIR")).join("renamed"),
+            )
             .status()
             .expect("cargo starts");
-        assert!(status.success(), "cargo {command} of the renamed fixture: {status}");
+        assert!(
+            status.success(),
+            "cargo {command} of the renamed fixture: {status}"
+        );
     }
 }

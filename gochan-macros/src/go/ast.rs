@@ -115,8 +115,10 @@ fn choice(rewriter: &mut Rewriter<'_>) -> Option<Choice> {
     // Where the option ends, if it is a word, `word(…)` or `word = …`.
     let bare = matches!(cursor.op_ahead(1), ",") || cursor.peek(1).is_none();
     let called = cursor.group(1, Delimiter::Parenthesis).cloned();
-    let called = called
-        .filter(|_| cursor.op_ahead(2) == "," || (cursor.peek(2).is_none() && word == "clone"));
+    let called = called.filter(|_| {
+        (cursor.op_ahead(2) == "," && (cursor.peek(3).is_some() || word == "clone"))
+            || (cursor.peek(2).is_none() && word == "clone")
+    });
     let kind = if word == "in" {
         cursor.take();
         ChoiceKind::In(rewriter.take_value())

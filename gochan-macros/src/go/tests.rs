@@ -1,1 +1,122 @@
+use quote::quote;
 
+use super::ast::{self, Body, ChoiceKind, Go};
+use super::validate;
+use crate::names::Names;
+
+fn parse(source: &str, braces: bool) -> Go {
+    ast::parse(source.parse().unwrap(), braces, &Names::at(quote!(k)))
+}
+
+/// The body's form and its parts.
+fn body(source: &str) -> String {
+    match parse(source, false).body {
+        Body::Missing => "missing".to_owned(),
+        Body::Block(group) => format!("block {group}"),
+        Body::Statements(tokens) => format!("statements {tokens}"),
+        Body::Call { callee, arguments } => {
+            let values: Vec<String> = arguments.values.iter().map(ToString::to_string).collect();
+            format!("call {callee} [{}]", values.join(" | "))
+        }
+        Body::Method {
+            receiver,
+            method,
+            arguments,
+        } => {
+            let values: Vec<String> = arguments.values.iter().map(ToString::to_string).collect();
+            format!("method {receiver} {method} [{}]", values.join(" | "))
+        }
+    }
+}
+
+fn options(source: &str) -> Vec<String> {
+    let go = parse(source, false);
+    let named = |choice: &ast::Choice| {
+        let kind = match &choice.kind {
+            ChoiceKind::Clone(entries) => format!("{}", entries.len()),
+            ChoiceKind::Name(value) | ChoiceKind::Stack(value) | ChoiceKind::In(value) => {
+                value.to_string()
+            }
+            ChoiceKind::Near | ChoiceKind::Spread | ChoiceKind::Local => String::new(),
+            ChoiceKind::Unknown => "?".to_owned(),
+        };
+        format!("{} {kind}", choice.word).trim().to_owned()
+    };
+    go.options.iter().map(named).collect()
+}
+
+fn refusals(source: &str) -> Vec<String> {
+    validate::check(&parse(source, false))
+        .iter()
+        .map(|refusal| refusal.message().to_owned())
+        .collect()
+}
+
+#[test]
+fn bodies() {
+    assert_eq!(body(""), "missing");
+    assert_eq!(body("near"), "missing");
+    assert_eq!(body("{ a }"), "block { a }");
+    assert_eq!(body("f(a, b)"), "call f [a | b]");
+    assert_eq!(body("f(a, b),"), "call f [a | b]");
+    assert_eq!(
+        body("a::f::<T>(|x, y| x)"),
+        "call a :: f ::< T > [| x , y | x]"
+    );
+    assert_eq!(body("x.m(a)"), "method x . m [a]");
+    assert_eq!(body("x.y.m::<T>()"), "method x . y . m ::< T > []");
+    assert_eq!(body("f(a)(b)"), "call f (a) [b]");
+    assert_eq!(body("(x.f)(b)"), "call (x . f) [b]");
+    assert_eq!(body("x[1](b)"), "call x [1] [b]");
+    assert_eq!(body("println!(\"a\")"), "statements println ! (\"a\")");
+    assert_eq!(body("a + f(b)"), "statements a + f (b)");
+    assert_eq!(body("!f(b)"), "statements ! f (b)");
+    assert_eq!(body("f(b);"), "statements f (b) ;");
+    assert_eq!(body("move || f(b)"), "statements move || f (b)");
+}
+
+#[test]
+fn braces_make_a_block() {
+    assert!(matches!(parse("f(a)", true).body, Body::Statements(_)));
+    // With an option in front it can only be the other form.
+    assert!(matches!(parse("near, f(a)", true).body, Body::Call { .. }));
+    // Statements that begin like options.
+    for block in [
+        "name = 1; name",
+        "stack = 2; f()",
+        "clone(x)",
+        "near + 1",
+        "local.f()",
+    ] {
+        let go = parse(block, true);
+        assert!(go.options.is_empty() || block == "clone(x)", "{block}");
+    }
+}
+
+#[test]
+fn any_order() {
+    assert_eq!(
+        options("stack = 1 << 20, clone(a, mut b), name = f(x, y), near, {}"),
+        ["stack 1 << 20", "clone 2", "name f (x , y)", "near"]
+    );
+    assert_eq!(options("in s, spread, f(x)"), ["in s", "spread"]);
+    assert_eq!(
+        options("nmae = 1, lcoal, clones(a), {}"),
+        ["nmae ?", "lcoal ?", "clones ?"]
+    );
+    assert_eq!(options("near"), ["near"]);
+}
+
+#[test]
+fn refused() {
+    let first = |source: &str| refusals(source).first().cloned().unwrap_or_default();
+    assert!(first("nmae = 1, {}").contains("did you mean `name`?"));
+    assert!(first("clone(), {}").starts_with("`clone()` names nothing"));
+    assert!(first("clone(self.a), {}").starts_with("`clone(…)` takes names"));
+    assert!(first("near, spread, {}").starts_with("`spread` contradicts `near`"));
+    assert!(first("in s, local, {}").starts_with("`local` contradicts `in`"));
+    assert!(first("name = , {}").starts_with("`name` has no value"));
+    assert!(first("").starts_with("the goroutine has no body"));
+    assert!(first("near").starts_with("the goroutine has no body"));
+    assert_eq!(refusals("in s, near, name = 1, clone(a), {}"), [""; 0]);
+}

@@ -115,7 +115,7 @@ impl Rewriter<'_> {
     }
 
     /// Copies an expression, up to something that cannot continue it.
-    pub(super) fn expression(&mut self, place: Place) {
+    pub(super) fn expression(&mut self, mut place: Place) {
         let start = self.out.len();
         let mut compound = false;
         let mut at_start = true;
@@ -138,7 +138,12 @@ impl Rewriter<'_> {
                 "<-" => return self.send(start, compound, place),
                 "" | "," | ";" | ":" | "::" | "=>" | "->" | "#" | "$" | "@" | "?" | "." | "'"
                 | "~" | "!" => return,
-                _ => {
+                op => {
+                    let compares = matches!(op, "==" | "!=" | "<=" | ">=" | "..=");
+                    if op.ends_with('=') && !compares && place.arrow == ArrowAfter::Sends {
+                        // What is assigned is a value.
+                        place = place.inner();
+                    }
                     compound = true;
                     self.copy_op();
                 }
