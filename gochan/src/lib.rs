@@ -161,3 +161,14 @@ fn refuse_send<T>(value: T, refusal: Refusal) {
         _ => panic!("send on closed channel"),
     }
 }
+
+/// The programs of the README and of the book, run as doctests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/src/tour.md")]
+    struct Tour;
+    #[doc = include_str!("../../docs/src/from-go.md")]
+    struct FromGo;
+}
