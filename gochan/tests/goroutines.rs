@@ -1,0 +1,772 @@
+//! Goroutines: starting, joining, ending, scopes, `blocking` and `defer!`.
+
+mod harness;
+
+use gochan::goroutine::{self, Builder};
+use gochan::prelude::*;
+use gochan::{goexit, runtime, yield_now};
+use harness::{
+    Side, Tally, each_runtime, everywhere, give_chances, message_of, on_workers, panic_of, until,
+    watch,
+};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+// ----- go! --------------------------------------------------------------------------------
+
+fn add(a: u32, b: u32) -> u32 {
+    a + b
+}
+
+struct Adder(u32);
+
+impl Adder {
+    fn add(self, n: u32) -> u32 {
+        self.0 + n
+    }
+}
+
+#[test]
+fn every_form_of_go() {
+    everywhere(|| {
+        assert_eq!(go! { 1 + 1 }.join().unwrap(), 2);
+        assert_eq!(go!({ 1 + 2 }).join().unwrap(), 3);
+        assert_eq!(go!(add(1, 3)).join().unwrap(), 4);
+        assert_eq!(go!(Adder(1).add(4)).join().unwrap(), 5);
+        let shared = Arc::new(6);
+        assert_eq!(go!(clone(shared), { *shared }).join().unwrap(), 6);
+        assert_eq!(*shared, 6);
+        let mut list = vec![1];
+        let longer = go!(clone(mut list), {
+            list.push(2);
+            list
+        });
+        assert_eq!(longer.join().unwrap(), [1, 2]);
+        list.push(7);
+        let handle = go!(name = "fetcher", stack = 1 << 20, {
+            goroutine::current().name().map(str::to_owned)
+        });
+        assert_eq!(handle.name(), Some("fetcher"));
+        assert_eq!(handle.join().unwrap().as_deref(), Some("fetcher"));
+        assert_eq!(go!(near, { 8 }).join().unwrap(), 8);
+        assert_eq!(go!(spread, { 9 }).join().unwrap(), 9);
+        let name = format!("n{}", 1);
+        let all = go!(spread, stack = 100_000, clone(shared), name = name, { *shared });
+        assert_eq!((all.name(), all.id() == all.id()), (Some("n1"), true));
+        assert_eq!(all.join().unwrap(), 6);
+        let built = Builder::new().name("built").stack_size(1 << 17).near().spawn(|| 10).unwrap();
+        assert_eq!(built.name(), Some("built"));
+        assert_eq!(built.join().unwrap(), 10);
+        assert_eq!(Builder::new().spread().spawn(|| 11).unwrap().join().unwrap(), 11);
+        // As a statement.
+        let done = make!(chan i32, 1);
+        go!(clone(done), { done <- 12 });
+        assert_eq!(done.recv(), Some(12));
+    });
+}
+
+#[test]
+fn operands_are_evaluated_before_the_goroutine_starts() {
+    everywhere(|| {
+        let order = RefCell::new(Vec::new());
+        let note = |n| {
+            order.borrow_mut().push(n);
+            n
+        };
+        let mut base = 10;
+        let handle = go!(add(note(1) + base, note(2)));
+        assert_eq!(*order.borrow(), [1, 2]);
+        base = 0;
+        assert_eq!(handle.join().unwrap() + base, 13);
+    });
+}
+
+#[test]
+fn a_panic_in_an_operand_starts_nothing() {
+    fn fails() -> u32 {
+        panic!("no operand");
+    }
+    on_workers(1, || {
+        let before = runtime::num_goroutine();
+        assert_eq!(panic_of(|| drop(go!(add(1, fails())))), "no operand");
+        assert_eq!(runtime::num_goroutine(), before);
+    });
+}
+
+#[test]
+fn a_big_stack_is_big_and_deep_recursion_fits() {
+    fn depth(n: u32) -> u32 {
+        let frame = std::hint::black_box([n; 64]);
+        if n == 0 { 0 } else { depth(n - 1) + frame[63].min(1) }
+    }
+    each_runtime(|| {
+        let handles: Vec<_> = (0..8)
+            .map(|_| go!(stack = 8 << 20, { depth(5000) }))
+            .collect();
+        for handle in handles {
+            assert_eq!(handle.join().unwrap(), 5000);
+        }
+    });
+}
+
+#[test]
+fn thousands_of_goroutines_run_and_end() {
+    each_runtime(|| {
+        let before = runtime::num_goroutine();
+        for _ in 0..3 {
+            let handles: Vec<_> = (0..5000_u64).map(|n| go!({ yield_now(); n })).collect();
+            let sum: u64 = handles.into_iter().map(|handle| handle.join().unwrap()).sum();
+            assert_eq!(sum, 4999 * 5000 / 2);
+        }
+        until(|| runtime::num_goroutine() == before);
+    });
+}
+
+// ----- ends -------------------------------------------------------------------------------
+
+#[test]
+fn join_waits_and_gives_the_result() {
+    for joining in [Side::Goroutine, Side::Thread] {
+        each_runtime(|| {
+            for round in 0..20 {
+                let go_on = make!(chan ());
+                let handle = go!(clone(go_on), {
+                    go_on.recv();
+                    vec![round; 3]
+                });
+                assert!(!handle.is_finished());
+                let joiner = joining.start(move || handle.join().unwrap());
+                give_chances();
+                go_on.send(()).unwrap();
+                assert_eq!(joiner.join(), [round; 3]);
+            }
+            let handle = go!({ 5 });
+            until(|| handle.is_finished());
+            assert_eq!(handle.join().unwrap(), 5);
+        });
+    }
+}
+
+#[test]
+fn a_panic_ends_its_goroutine_only_and_reaches_who_joins() {
+    everywhere(|| {
+        let bystander = make!(chan i32);
+        let echo = go!(clone(bystander), { bystander.recv() });
+        let line = line!() + 1;
+        let error = go!(name = "culprit", { panic!("number {}", 7) }).join().unwrap_err();
+        assert!(error.is_panic() && !error.is_goexit());
+        assert_eq!(error.name(), Some("culprit"));
+        let text = error.to_string();
+        let place = format!("{}:{line}:", file!());
+        for part in ["culprit", "number 7", &place, &error.id().to_string()] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+        assert!(format!("{error:?}").contains("number 7"));
+        assert_eq!(message_of(&*error.into_panic()), "number 7");
+
+        let error = go!({ resume_unwind(Box::new(Arc::new(5_u8))) }).join().unwrap_err();
+        assert!(error.to_string().contains("panicked"));
+        let payload = error.try_into_panic().unwrap();
+        assert_eq!(**payload.downcast_ref::<Arc<u8>>().unwrap(), 5);
+
+        bystander.send(3).unwrap();
+        assert_eq!(echo.join().unwrap(), Some(3));
+    });
+}
+
+#[test]
+fn goexit_runs_destructors_and_is_told_from_a_panic() {
+    everywhere(|| {
+        let tally = Arc::new(Tally::new(2));
+        let deferred = Arc::new(AtomicBool::new(false));
+        let handle = go!(clone(tally, deferred), name = "quitter", {
+            let _first = tally.value();
+            defer! { deferred.store(true, Ordering::SeqCst) }
+            fn deep(n: u32) {
+                if n == 0 {
+                    goexit();
+                }
+                deep(n - 1);
+            }
+            let _second = tally.value();
+            deep(10);
+            deferred.store(false, Ordering::SeqCst);
+        });
+        let error = handle.join().unwrap_err();
+        assert!(error.is_goexit() && !error.is_panic());
+        let text = error.to_string();
+        assert!(text.contains("quitter") && text.contains("goexit"), "{text}");
+        assert!(deferred.load(Ordering::SeqCst));
+        tally.assert_each_dropped_once();
+        let error = error.try_into_panic().unwrap_err();
+        let message = panic_of(|| _ = error.into_panic());
+        assert!(message.contains("goexit"), "{message}");
+    });
+    let _watched = watch();
+    let message = panic_of(|| goexit());
+    assert!(message.contains("goexit") && message.contains("thread"), "{message}");
+}
+
+#[test]
+fn results_that_nobody_joins_are_dropped_once() {
+    each_runtime(|| {
+        const COUNT: usize = 200;
+        let tally = Arc::new(Tally::new(4 * COUNT));
+        for round in 0..COUNT {
+            drop(go!(clone(tally), { tally.value() }));
+            let late = go!(clone(tally), { yield_now(); tally.value() });
+            if round % 2 == 0 {
+                until(|| late.is_finished());
+            }
+            drop(late);
+            drop(go!(clone(tally), {
+                let _value = tally.value();
+                resume_unwind(Box::new("quiet"))
+            }));
+            drop(go!(clone(tally), { tally.value() }).join());
+        }
+        until(|| tally.dropped() == 4 * COUNT);
+        tally.assert_each_dropped_once();
+    });
+}
+
+#[test]
+fn a_result_whose_destructor_panics_harms_nobody() {
+    struct Fails(Arc<AtomicUsize>);
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            resume_unwind(Box::new("a destructor failed"));
+        }
+    }
+    each_runtime(|| {
+        let drops = Arc::new(AtomicUsize::new(0));
+        drop(go!(clone(drops), { Fails(drops) }));
+        until(|| drops.load(Ordering::SeqCst) == 1);
+        let handle = go!(clone(drops), { Fails(drops) });
+        until(|| handle.is_finished());
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(handle)));
+        assert_eq!(drops.load(Ordering::SeqCst), 2);
+        let handle = go!(clone(drops), { Fails(drops) });
+        assert_eq!(panic_of(|| drop(handle.join())), "a destructor failed");
+        assert_eq!(go!({ 4 }).join().unwrap(), 4);
+    });
+}
+
+#[test]
+fn a_goroutine_may_catch_its_own_panic() {
+    each_runtime(|| {
+        let handle = go!({
+            let caught = panic_of(|| panic!("inner"));
+            let ch = make!(chan i32, 1);
+            ch <- 1;
+            (caught, <-ch)
+        });
+        assert_eq!(handle.join().unwrap(), ("inner".to_owned(), Some(1)));
+    });
+}
+
+#[test]
+fn who_and_where_am_i() {
+    let _watched = watch();
+    assert!(goroutine::try_current().is_none());
+    assert!(panic_of(|| _ = goroutine::current()).contains("thread"));
+    each_runtime(|| {
+        let main = goroutine::current();
+        assert_eq!(main.name(), None);
+        let ids: HashSet<_> = (0..200)
+            .map(|_| {
+                let handle = go!({ goroutine::current().id() });
+                let id = handle.id();
+                assert_eq!(handle.join().unwrap(), id);
+                assert!(id.as_u64() > 0 && id.to_string() == id.as_u64().to_string());
+                id
+            })
+            .collect();
+        assert_eq!(ids.len(), 200);
+        assert!(!ids.contains(&main.id()));
+        let line = line!() + 1;
+        let started_at = go!({ goroutine::current().started_at() }).join().unwrap();
+        assert_eq!((started_at.file(), started_at.line()), (file!(), line));
+        let line = line!() + 1;
+        let built = Builder::new().spawn(|| goroutine::current().started_at()).unwrap();
+        assert_eq!(built.join().unwrap().line(), line);
+    });
+}
+
+#[test]
+fn goroutines_that_have_started_stay_on_their_thread() {
+    each_runtime(|| {
+        let handles: Vec<_> = (0..50)
+            .map(|_| {
+                go!({
+                    let thread = thread::current().id();
+                    for round in 0..50 {
+                        match round % 3 {
+                            0 => yield_now(),
+                            1 => gochan::time::sleep(Duration::from_micros(50)),
+                            _ => gochan::blocking(|| {}),
+                        }
+                        assert_eq!(thread::current().id(), thread);
+                    }
+                })
+            })
+            .collect();
+        handles.into_iter().for_each(|handle| handle.join().unwrap());
+    });
+}
+
+// ----- turns ------------------------------------------------------------------------------
+
+#[test]
+fn yield_now_lets_every_other_one_run() {
+    on_workers(1, || {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let handles: Vec<_> = (0..4)
+            .map(|number| {
+                go!(clone(log), {
+                    for _ in 0..50 {
+                        log.lock().unwrap().push(number);
+                        yield_now();
+                    }
+                })
+            })
+            .collect();
+        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        let log = log.lock().unwrap();
+        for number in 0..4 {
+            // In between two of its turns each of the others has at most a few.
+            let turns: Vec<_> = (0..log.len()).filter(|&at| log[at] == number).collect();
+            let longest = turns.windows(2).map(|pair| pair[1] - pair[0]).max();
+            assert!(longest <= Some(12), "{longest:?}");
+        }
+    });
+}
+
+#[test]
+fn one_that_never_parks_does_not_starve_the_others() {
+    on_workers(1, || {
+        for kind in 0..7 {
+            let stop = Arc::new(AtomicBool::new(false));
+            let busy = go!(clone(stop), {
+                let (buffered, unbounded) = (Chan::new(1), Chan::unbounded());
+                let closed = Chan::<u8>::new(0);
+                closed.close();
+                let mut rounds = 0_u64;
+                while !stop.load(Ordering::Relaxed) {
+                    rounds += 1;
+                    match kind {
+                        0 => {
+                            buffered <- 1_u8;
+                            _ = <-buffered;
+                        }
+                        1 => {
+                            unbounded.send(1_u8).unwrap();
+                            unbounded.try_recv().unwrap();
+                        }
+                        2 => select! { recv(closed) => {}, recv(buffered) => {} },
+                        3 => select! { send(buffered, 1) => {}, recv(buffered) => {} },
+                        4 => _ = buffered.try_recv(),
+                        5 => select! { recv(buffered) => {}, default => {} },
+                        _ => _ = closed.recv(),
+                    }
+                }
+                rounds
+            });
+            // On one worker nobody else can run unless the busy one gives way.
+            let others: Vec<_> = (0..5).map(|n| go!({ yield_now(); n })).collect();
+            for (n, other) in others.into_iter().enumerate() {
+                assert_eq!(other.join().unwrap(), n);
+            }
+            gochan::time::sleep(Duration::from_micros(200));
+            stop.store(true, Ordering::Relaxed);
+            assert!(busy.join().unwrap() > 0);
+        }
+    });
+}
+
+#[test]
+fn two_that_hand_each_other_the_worker_do_not_starve_the_others() {
+    on_workers(1, || {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (ping, pong) = (make!(chan ()), make!(chan ()));
+        let first = go!(clone(ping, pong, stop), {
+            while !stop.load(Ordering::Relaxed) {
+                ping <- ();
+                _ = <-pong;
+            }
+            ping.close();
+        });
+        let second = go!(clone(ping, pong), {
+            while (<-ping).is_some() {
+                pong <- ();
+            }
+        });
+        for _ in 0..20 {
+            yield_now();
+            go!({}).join().unwrap();
+            gochan::time::sleep(Duration::from_micros(10));
+        }
+        stop.store(true, Ordering::Relaxed);
+        first.join().unwrap();
+        second.join().unwrap();
+    });
+}
+
+// ----- local and placement ----------------------------------------------------------------
+
+#[test]
+fn a_local_goroutine_shares_an_rc() {
+    each_runtime(|| {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let thread = thread::current().id();
+        let handles: Vec<_> = (0..20)
+            .map(|number| {
+                let log = Rc::clone(&log);
+                go!(local, name = "local", {
+                    log.borrow_mut().push(number);
+                    yield_now();
+                    assert_eq!(thread::current().id(), thread);
+                    Rc::new(Cell::new(number))
+                })
+            })
+            .collect();
+        for (number, handle) in handles.into_iter().enumerate() {
+            assert_eq!(handle.join().unwrap().get(), number);
+        }
+        assert_eq!(*log.borrow(), (0..20).collect::<Vec<_>>());
+        assert_eq!(Rc::strong_count(&log), 1);
+        let rc = Rc::clone(&log);
+        let built = Builder::new().spawn_local(move || rc.borrow().len()).unwrap();
+        assert_eq!(built.join().unwrap(), 20);
+    });
+}
+
+#[test]
+fn go_local_outside_a_goroutine_says_why() {
+    let _watched = watch();
+    let message = panic_of(|| _ = go!(local, {}));
+    assert!(message.contains("go!(local") && message.contains("thread"), "{message}");
+    let _ = panic_of(|| _ = Builder::new().spawn_local(|| {}));
+}
+
+#[test]
+fn spread_reaches_other_workers() {
+    on_workers(2, || {
+        let here = thread::current().id();
+        let (arrived, go_on) = (Arc::new(AtomicUsize::new(0)), make!(chan ()));
+        let handles: Vec<_> = (0..10)
+            .map(|_| {
+                go!(spread, clone(arrived, go_on), {
+                    arrived.fetch_add(1, Ordering::SeqCst);
+                    go_on.recv();
+                    thread::current().id()
+                })
+            })
+            .collect();
+        // This worker is not idle meanwhile, so it takes nothing from the other one.
+        until(|| arrived.load(Ordering::SeqCst) == 10);
+        go_on.close();
+        let threads: Vec<_> = handles.into_iter().map(|handle| handle.join().unwrap()).collect();
+        let elsewhere = threads.iter().filter(|&&thread| thread != here).count();
+        // It would be half of them, had the other worker not the right to take those that wait.
+        assert!(elsewhere >= 5, "{elsewhere} of 10 elsewhere");
+    });
+}
+
+#[test]
+fn a_goroutine_behind_a_busy_worker_is_taken_by_an_idle_one() {
+    on_workers(2, || {
+        // This worker never gives way; whoever answers runs on the other one.
+        let (sender, receiver) = mpsc::channel();
+        let here = thread::current().id();
+        for _ in 0..20 {
+            let sender = sender.clone();
+            drop(go!(near, { sender.send(thread::current().id()).unwrap() }));
+            let there = receiver.recv().unwrap();
+            assert_ne!(there, here);
+        }
+    });
+}
+
+// ----- scope ------------------------------------------------------------------------------
+
+#[test]
+fn a_scope_borrows_and_waits() {
+    everywhere(|| {
+        let mut numbers = vec![0_u64; 100];
+        let total = AtomicUsize::new(0);
+        let returned = gochan::scope(|s| {
+            for (index, number) in numbers.iter_mut().enumerate() {
+                let total = &total;
+                go!(in s, {
+                    yield_now();
+                    *number = index as u64;
+                    total.fetch_add(index, Ordering::Relaxed);
+                });
+            }
+            "returned"
+        });
+        assert_eq!(returned, "returned");
+        assert_eq!(total.into_inner(), 4950);
+        assert!(numbers.into_iter().eq(0..100));
+    });
+}
+
+#[test]
+fn scoped_goroutines_are_joined_and_named() {
+    everywhere(|| {
+        let words = ["a", "b", "c"].map(str::to_owned);
+        let joined = gochan::scope(|s| {
+            let handles: Vec<_> = words
+                .iter()
+                .map(|word| go!(in s, name = "scoped", { word.as_str() }))
+                .collect();
+            assert!(handles.iter().all(|handle| handle.name() == Some("scoped")));
+            handles.into_iter().map(|handle| handle.join().unwrap()).collect::<String>()
+        });
+        assert_eq!(joined, "abc");
+        let sum = gochan::scope(|s| {
+            let handle = s.spawn(|| words.iter().map(String::len).sum::<usize>());
+            until(|| handle.is_finished());
+            handle.join().unwrap()
+        });
+        assert_eq!(sum, 3);
+    });
+}
+
+#[test]
+fn scopes_nest() {
+    everywhere(|| {
+        let count = &AtomicUsize::new(0);
+        gochan::scope(|outer| {
+            for _ in 0..4 {
+                go!(in outer, {
+                    let local = &AtomicUsize::new(0);
+                    gochan::scope(|inner| {
+                        for _ in 0..4 {
+                            go!(in inner, {
+                                yield_now();
+                                local.fetch_add(1, Ordering::Relaxed);
+                            });
+                        }
+                        // A goroutine may start siblings in the outer scope.
+                        go!(in outer, { _ = count.fetch_add(100, Ordering::Relaxed) });
+                    });
+                    count.fetch_add(local.load(Ordering::Relaxed), Ordering::Relaxed);
+                });
+            }
+        });
+        assert_eq!(count.load(Ordering::Relaxed), 416);
+    });
+}
+
+#[test]
+fn a_panic_in_a_scope_waits_for_its_goroutines() {
+    everywhere(|| {
+        let ended = &AtomicUsize::new(0);
+        let message = panic_of(|| {
+            gochan::scope(|s| {
+                for _ in 0..10 {
+                    go!(in s, {
+                        give_chances();
+                        ended.fetch_add(1, Ordering::SeqCst);
+                    });
+                }
+                panic!("the body");
+            });
+        });
+        assert_eq!(message, "the body");
+        assert_eq!(ended.load(Ordering::SeqCst), 10);
+    });
+}
+
+#[test]
+fn a_panic_of_a_scoped_goroutine_is_seen_unless_joined() {
+    everywhere(|| {
+        let quiet = || resume_unwind(Box::new("inner"));
+        for round in 0..20 {
+            let message = panic_of(|| {
+                gochan::scope(|s| {
+                    let handle = go!(in s, { quiet() });
+                    if round % 2 == 0 {
+                        // Dropped after its end or before it: all the same.
+                        until(|| handle.is_finished());
+                    }
+                });
+            });
+            assert!(message.contains("scope panicked"), "{message}");
+            gochan::scope(|s| {
+                let error = go!(in s, { quiet() }).join().unwrap_err();
+                assert_eq!(message_of(&*error.into_panic()), "inner");
+                // A goexit is not a panic.
+                go!(in s, { goexit() });
+            });
+        }
+    });
+}
+
+#[test]
+fn a_scope_outlives_what_its_goroutines_return_and_capture() {
+    // A result that borrows is dropped before the scope ends, joined or not.
+    struct Reads<'a>(&'a AtomicUsize, &'a AtomicBool);
+    impl Drop for Reads<'_> {
+        fn drop(&mut self) {
+            assert!(self.1.load(Ordering::SeqCst), "dropped after its scope");
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    each_runtime(|| {
+        for _ in 0..50 {
+            let (drops, alive) = (&AtomicUsize::new(0), &AtomicBool::new(true));
+            gochan::scope(|s| {
+                for _ in 0..4 {
+                    let captured = Reads(drops, alive);
+                    drop(go!(in s, {
+                        let _captured = captured;
+                        Reads(drops, alive)
+                    }));
+                }
+            });
+            alive.store(false, Ordering::SeqCst);
+            assert_eq!(drops.load(Ordering::SeqCst), 8);
+        }
+    });
+}
+
+// ----- blocking ---------------------------------------------------------------------------
+
+#[test]
+fn blocking_borrows_returns_and_panics() {
+    everywhere(|| {
+        let mut numbers = vec![3, 1, 2];
+        let length = gochan::blocking(|| {
+            numbers.sort_unstable();
+            numbers.len()
+        });
+        assert_eq!((length, numbers), (3, vec![1, 2, 3]));
+        let message = panic_of(|| gochan::blocking(|| resume_unwind(Box::new("from the helper"))));
+        assert_eq!(message, "from the helper");
+        assert_eq!(gochan::blocking(|| 5), 5, "the helper survives");
+    });
+}
+
+#[test]
+fn others_run_while_one_blocks() {
+    each_runtime(|| {
+        // The closure ends only when goroutines of the same worker have run.
+        let (sender, receiver) = mpsc::channel::<u32>();
+        let blocked = go!(near, {
+            gochan::blocking(move || receiver.iter().take(10).sum::<u32>())
+        });
+        let handles: Vec<_> = (0..10)
+            .map(|n| {
+                let sender = sender.clone();
+                go!(near, { sender.send(n).unwrap() })
+            })
+            .collect();
+        assert_eq!(blocked.join().unwrap(), 45);
+        handles.into_iter().for_each(|handle| handle.join().unwrap());
+    });
+}
+
+#[test]
+fn many_block_at_once() {
+    each_runtime(|| {
+        // Nobody gets through before all have arrived, so each needs a thread of its own.
+        let barrier = Arc::new(std::sync::Barrier::new(20));
+        let handles: Vec<_> = (0..20)
+            .map(|_| go!(clone(barrier), { gochan::blocking(|| barrier.wait().is_leader()) }))
+            .collect();
+        let leaders = handles.into_iter().map(|handle| handle.join().unwrap());
+        assert_eq!(leaders.filter(|&leads| leads).count(), 1);
+    });
+}
+
+#[test]
+fn helper_threads_have_a_limit() {
+    let _watched = watch();
+    let config = runtime::Config::new().workers(2).blocking_threads(2);
+    runtime::Runtime::new(config).unwrap().run(|| {
+        let (running, most) = (&AtomicUsize::new(0), &AtomicUsize::new(0));
+        gochan::scope(|s| {
+            for _ in 0..30 {
+                go!(in s, {
+                    gochan::blocking(|| {
+                        let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                        most.fetch_max(now, Ordering::SeqCst);
+                        thread::yield_now();
+                        running.fetch_sub(1, Ordering::SeqCst);
+                    });
+                });
+            }
+        });
+        assert!((1..=2).contains(&most.load(Ordering::SeqCst)));
+    });
+}
+
+// ----- defer ------------------------------------------------------------------------------
+
+#[test]
+fn deferred_blocks_run_last_first_however_the_block_is_left() {
+    fn leave(how: u32, log: &RefCell<Vec<&'static str>>) -> Option<()> {
+        defer! { log.borrow_mut().push("first") }
+        {
+            defer! { log.borrow_mut().push("inner") }
+            log.borrow_mut().push("body");
+        }
+        defer! {
+            log.borrow_mut().push("second");
+        }
+        match how {
+            0 => {}
+            1 => return None,
+            2 => None?,
+            3 => resume_unwind(Box::new("leaves")),
+            _ => goexit(),
+        }
+        Some(())
+    }
+    everywhere(|| {
+        let ways = if goroutine::try_current().is_some() { 5 } else { 4 };
+        for how in 0..ways {
+            let log = RefCell::new(Vec::new());
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| leave(how, &log)));
+            assert_eq!(*log.borrow(), ["body", "inner", "second", "first"], "{how}");
+        }
+    });
+}
+
+#[test]
+fn deferred_blocks_may_use_channels_while_unwinding() {
+    each_runtime(|| {
+        for how in 0..3 {
+            let (out, back) = (make!(chan i32), make!(chan i32));
+            let handle = go!(clone(out, back), {
+                defer! {
+                    out <- 1;
+                    assert_eq!(<-back, Some(2));
+                    select! { send(out, 3) => {} }
+                    yield_now();
+                    gochan::time::sleep(Duration::from_micros(1));
+                    out <- 4;
+                }
+                match how {
+                    0 => {}
+                    1 => goexit(),
+                    _ => resume_unwind(Box::new("leaves")),
+                }
+            });
+            assert_eq!(out.recv(), Some(1));
+            back.send(2).unwrap();
+            assert_eq!((out.recv(), out.recv()), (Some(3), Some(4)));
+            assert_eq!(handle.join().is_ok(), how == 0);
+        }
+    });
+}
