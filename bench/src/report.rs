@@ -70,14 +70,14 @@ fn means(text: &mut String, kind: &str, rows: &[&Comparison]) {
             let workers = workers_of(workers);
             let _ = writeln!(
                 text,
-                "geometric mean of {count} {kind}, {workers}: {mean:.3}"
+                "geometric mean of {kind} ({count}), {workers}: {mean:.3}"
             );
         }
     }
     if counts.len() > 1
         && let Some((mean, count)) = mean_ratio(rows.iter().copied())
     {
-        let _ = writeln!(text, "geometric mean of all {count} {kind}: {mean:.3}");
+        let _ = writeln!(text, "geometric mean of {kind} ({count}), all: {mean:.3}");
     }
 }
 
@@ -126,10 +126,10 @@ mod tests {
         rows[3].failure = Some("it stopped".to_owned());
         let text = text(&rows);
         for line in [
-            "geometric mean of 1 benchmarks, 1 worker: 0.250",
-            "geometric mean of 1 benchmarks, 2 workers: 0.500",
-            "geometric mean of all 2 benchmarks: 0.354",
-            "geometric mean of 1 programs, 2 workers: 1.000",
+            "geometric mean of benchmarks (1), 1 worker: 0.250",
+            "geometric mean of benchmarks (1), 2 workers: 0.500",
+            "geometric mean of benchmarks (2), all: 0.354",
+            "geometric mean of programs (1), 2 workers: 1.000",
             "    1.00  Program/Pool1ms, 2 workers",
             "    0.25  ChanSync, 1 worker",
             "failed: Program/Pool1ms, 2 workers: it stopped",
