@@ -2,6 +2,7 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
+use super::delimiter::Written;
 use crate::cursor::Cursor;
 use crate::names::Names;
 use crate::sugar::{self, Rewriter};
@@ -91,16 +92,21 @@ pub struct Arguments {
     pub span: Span,
 }
 
-/// Reads a `go!`. `braces`: it was written `go! { … }`, so that what looks like a call is a block.
-pub fn parse(input: TokenStream, braces: bool, names: &Names) -> Go {
+/// Reads a `go!`.
+pub fn parse(input: TokenStream, written: Written, names: &Names) -> Go {
     let mut rewriter = Rewriter::new(input, names);
     let span = rewriter.cursor.span();
     let mut options = Vec::new();
     while let Some(choice) = choice(&mut rewriter) {
         options.push(choice);
     }
-    let as_block = braces && options.is_empty();
-    let body = body(rewriter.cursor.take_rest(), as_block, names);
+    // With options it can only be the form with a separate body.
+    let written = if options.is_empty() {
+        written
+    } else {
+        Written::Parentheses
+    };
+    let body = body(rewriter.cursor.take_rest(), written, names);
     Go {
         options,
         body,
@@ -198,14 +204,14 @@ fn cloned(list: TokenStream) -> Vec<Cloned> {
 }
 
 /// Reads what comes after the options.
-fn body(tokens: TokenStream, as_block: bool, names: &Names) -> Body {
+fn body(tokens: TokenStream, written: Written, names: &Names) -> Body {
     if tokens.is_empty() {
         return Body::Missing;
     }
     let mut list: Vec<TokenTree> = tokens.clone().into_iter().collect();
-    let trailing_comma =
-        !as_block && matches!(list.last(), Some(TokenTree::Punct(p)) if p.as_char() == ',');
-    if trailing_comma {
+    if written != Written::Braces
+        && matches!(list.last(), Some(TokenTree::Punct(p)) if p.as_char() == ',')
+    {
         list.pop();
     }
     if let [TokenTree::Group(group)] = list.as_slice()
@@ -213,11 +219,19 @@ fn body(tokens: TokenStream, as_block: bool, names: &Names) -> Body {
     {
         return Body::Block(sugar::block(group, names));
     }
-    if as_block {
-        return Body::Statements(sugar::statements(tokens, names).tokens);
-    }
-    let tokens: TokenStream = list.iter().cloned().collect();
-    call(list, names).unwrap_or_else(|| Body::Statements(sugar::statements(tokens, names).tokens))
+    let call = match (written, call(list, names)) {
+        (Written::Braces, _) => None,
+        (Written::Unknown, Some(Body::Method { receiver, .. })) if calls(&receiver) => None,
+        (_, call) => call,
+    };
+    call.unwrap_or_else(|| Body::Statements(sugar::statements(tokens, names).tokens))
+}
+
+/// Whether something is called in `operand`.
+fn calls(operand: &TokenStream) -> bool {
+    operand.clone().into_iter().any(|token| {
+        matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis)
+    })
 }
 
 /// Reads a call, if that is what the tokens are.

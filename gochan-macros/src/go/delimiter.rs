@@ -1,16 +1,34 @@
 //! Whether a `go!` was written with braces.
 //!
-//! `go! { f(a) }` runs the call in the goroutine, arguments included; `go!(f(a))` evaluates the
+//! `go! { f(a()) }` runs the call in the goroutine, arguments included; `go!(f(a()))` evaluates the
 //! arguments first. The tokens are the same, and a macro is not told its delimiter, so it is looked
-//! up in the source text before the first token. Where that text cannot be had, or does not look
-//! like the start of a macro call (as when another macro passes its arguments on), a block is meant:
-//! evaluating a block's operands in the caller could block it for ever.
+//! up in the source text before the first token.
+//!
+//! That text cannot always be had: in some doctests, in editors, and where another macro passes its
+//! tokens on. Then the body's form decides, see [`Written::Unknown`].
 
 use proc_macro2::TokenStream;
 
-/// Whether `input` stands in `name! { … }` or `name![ … ]`, or in nothing that is known.
-pub fn is_brace(input: &TokenStream) -> bool {
-    opening(input) != Some('(')
+/// How a `go!` was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// `go! { … }`: a block.
+    Braces,
+    /// `go!(…)`: what looks like a call is one.
+    Parentheses,
+    /// Nobody knows. `f(a())` is taken for a call and `x.a().b()` for a block: where the other was
+    /// meant, the first evaluates something early that seldom matters, while to evaluate `x.a()`
+    /// early (a send, a wait) could block the caller for ever.
+    Unknown,
+}
+
+/// How the `go!` around `input` was written.
+pub fn of(input: &TokenStream) -> Written {
+    match opening(input) {
+        Some('(') => Written::Parentheses,
+        Some(_) => Written::Braces,
+        None => Written::Unknown,
+    }
 }
 
 /// The delimiter of the macro call that begins right before `input`.
@@ -20,23 +38,28 @@ fn opening(input: &TokenStream) -> Option<char> {
     }
     let span = input.clone().into_iter().next()?.span().unwrap();
     let source = std::fs::read_to_string(span.local_file()?).ok()?;
-    opening_before(&source, span.line(), span.column())
+    opening_before(&source, span.line(), span.column(), &span.source_text()?)
 }
 
-/// The delimiter of the macro call whose first token is at this line and column (both from 1).
-fn opening_before(source: &str, line: usize, column: usize) -> Option<char> {
+/// The delimiter of the macro call whose first token is `token`, at this line and column (both from
+/// 1); nothing if that token is not there, or something else than a macro call is before it.
+fn opening_before(source: &str, line: usize, column: usize, token: &str) -> Option<char> {
     let start: usize = source
         .split_inclusive('\n')
         .take(line.checked_sub(1)?)
         .map(str::len)
         .sum();
-    let line: usize = source
+    let indent: usize = source
         .get(start..)?
         .chars()
         .take(column.checked_sub(1)?)
         .map(char::len_utf8)
         .sum();
-    let before = without_comments(source.get(..start + line)?);
+    let (before, after) = source.split_at_checked(start + indent)?;
+    if !after.starts_with(token) {
+        return None;
+    }
+    let before = without_comments(before);
     let delimiter = before.chars().next_back()?;
     let call = before.strip_suffix(['(', '{', '['])?;
     let name = without_comments(call).strip_suffix('!')?;
@@ -73,7 +96,7 @@ mod tests {
         let line = source[..at].matches('\n').count() + 1;
         let line_start = source[..at].rfind('\n').map_or(0, |at| at + 1);
         let column = source[line_start..at].chars().count() + 1;
-        opening_before(source, line, column)
+        opening_before(source, line, column, "§")
     }
 
     #[test]
@@ -84,5 +107,6 @@ mod tests {
         assert_eq!(opening("go!(near, §"), None);
         assert_eq!(opening("f(§"), None);
         assert_eq!(opening("§"), None);
+        assert_eq!(opening_before("go!(other", 1, 5, "token"), None);
     }
 }

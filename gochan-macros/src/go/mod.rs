@@ -11,8 +11,8 @@ use crate::names::Names;
 
 /// Reads, checks and lowers a `go!`.
 pub fn expand(input: TokenStream, names: &Names) -> TokenStream {
-    let braces = delimiter::is_brace(&input);
-    let go = ast::parse(input, braces, names);
+    let written = delimiter::of(&input);
+    let go = ast::parse(input, written, names);
     let refusals = validate::check(&go);
     expand::expand(go, refusals, names)
 }

@@ -1,16 +1,17 @@
 use quote::quote;
 
 use super::ast::{self, Body, ChoiceKind, Go};
+use super::delimiter::Written;
 use super::validate;
 use crate::names::Names;
 
-fn parse(source: &str, braces: bool) -> Go {
-    ast::parse(source.parse().unwrap(), braces, &Names::at(quote!(k)))
+fn parse(source: &str, written: Written) -> Go {
+    ast::parse(source.parse().unwrap(), written, &Names::at(quote!(k)))
 }
 
 /// The body's form and its parts.
 fn body(source: &str) -> String {
-    match parse(source, false).body {
+    match parse(source, Written::Parentheses).body {
         Body::Missing => "missing".to_owned(),
         Body::Block(group) => format!("block {group}"),
         Body::Statements(tokens) => format!("statements {tokens}"),
@@ -30,7 +31,7 @@ fn body(source: &str) -> String {
 }
 
 fn options(source: &str) -> Vec<String> {
-    let go = parse(source, false);
+    let go = parse(source, Written::Parentheses);
     let named = |choice: &ast::Choice| {
         let kind = match &choice.kind {
             ChoiceKind::Clone(entries) => format!("{}", entries.len()),
@@ -46,7 +47,7 @@ fn options(source: &str) -> Vec<String> {
 }
 
 fn refusals(source: &str) -> Vec<String> {
-    validate::check(&parse(source, false))
+    validate::check(&parse(source, Written::Parentheses))
         .iter()
         .map(|refusal| refusal.message().to_owned())
         .collect()
@@ -77,9 +78,15 @@ fn bodies() {
 
 #[test]
 fn braces_make_a_block() {
-    assert!(matches!(parse("f(a)", true).body, Body::Statements(_)));
+    assert!(matches!(
+        parse("f(a)", Written::Braces).body,
+        Body::Statements(_)
+    ));
     // With an option in front it can only be the other form.
-    assert!(matches!(parse("near, f(a)", true).body, Body::Call { .. }));
+    assert!(matches!(
+        parse("near, f(a)", Written::Braces).body,
+        Body::Call { .. }
+    ));
     // Statements that begin like options.
     for block in [
         "name = 1; name",
@@ -88,9 +95,18 @@ fn braces_make_a_block() {
         "near + 1",
         "local.f()",
     ] {
-        let go = parse(block, true);
+        let go = parse(block, Written::Braces);
         assert!(go.options.is_empty() || block == "clone(x)", "{block}");
     }
+}
+
+#[test]
+fn unknown_delimiter() {
+    let body = |source: &str| parse(source, Written::Unknown).body;
+    assert!(matches!(body("f(a())"), Body::Call { .. }));
+    assert!(matches!(body("x.y.f(a())"), Body::Method { .. }));
+    assert!(matches!(body("x.a().f()"), Body::Statements(_)));
+    assert!(matches!(body("near, x.a().f()"), Body::Method { .. }));
 }
 
 #[test]
