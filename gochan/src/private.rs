@@ -24,7 +24,7 @@ use std::ptr;
 /// `<-ch`
 #[inline]
 #[track_caller]
-pub fn recv<R: RecvOperand + ?Sized>(ch: &R) -> Option<R::Item> {
+pub fn recv<R: RecvOperand<Item = T> + ?Sized, T>(ch: &R) -> Option<T> {
     let channel = ch.receiving().channel();
     channel.recv(Patience::Forever, Location::caller()).ok()
 }
@@ -32,7 +32,7 @@ pub fn recv<R: RecvOperand + ?Sized>(ch: &R) -> Option<R::Item> {
 /// `ch <- value;`
 #[inline]
 #[track_caller]
-pub fn send<S: SendOperand + ?Sized>(ch: &S, value: S::Item) {
+pub fn send<S: SendOperand<Item = T> + ?Sized, T>(ch: &S, value: T) {
     let channel = ch.sending().channel();
     if let Err((value, refusal)) = channel.send(value, Patience::Forever, Location::caller()) {
         crate::refuse_send(Some(value), refusal);

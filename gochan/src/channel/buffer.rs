@@ -13,7 +13,7 @@ pub(super) enum Capacity {
 /// A queue with a capacity, in which room can be reserved.
 pub(super) struct Buffer<T> {
     values: VecDeque<T>,
-    capacity: usize,
+    capacity: Capacity,
     /// Places promised to senders that have not brought their values yet.
     reserved: usize,
 }
@@ -26,19 +26,14 @@ impl<T> Buffer<T> {
     #[track_caller]
     pub(super) fn new(capacity: Capacity) -> Self {
         let mut values = VecDeque::new();
-        let capacity = match capacity {
-            Capacity::Unbounded => usize::MAX,
-            Capacity::Bounded(capacity) => {
-                if capacity > 0 && values.try_reserve_exact(capacity).is_err() {
-                    panic!(
-                        "cannot allocate a channel with a capacity of {capacity} elements of {} \
-                         bytes",
-                        size_of::<T>()
-                    );
-                }
-                capacity
-            }
-        };
+        if let Capacity::Bounded(capacity) = capacity
+            && values.try_reserve_exact(capacity).is_err()
+        {
+            panic!(
+                "cannot allocate a channel with a capacity of {capacity} elements of {} bytes",
+                size_of::<T>()
+            );
+        }
         Buffer {
             values,
             capacity,
@@ -47,10 +42,7 @@ impl<T> Buffer<T> {
     }
 
     pub(super) fn capacity(&self) -> Capacity {
-        match self.capacity {
-            usize::MAX => Capacity::Unbounded,
-            capacity => Capacity::Bounded(capacity),
-        }
+        self.capacity
     }
 
     #[inline]
@@ -65,7 +57,10 @@ impl<T> Buffer<T> {
 
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.values.len() + self.reserved < self.capacity
+        match self.capacity {
+            Capacity::Bounded(capacity) => self.values.len() + self.reserved < capacity,
+            Capacity::Unbounded => true,
+        }
     }
 
     #[inline]

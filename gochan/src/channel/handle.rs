@@ -6,6 +6,7 @@ use super::iter::{IntoIter, Iter, TryIter};
 use crate::error::{
     RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
+use crate::select::arm::{CloseOperand, RecvOperand, SendOperand};
 use crate::wait::Patience;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -413,6 +414,33 @@ macro_rules! receiving_handle {
 
 receiving_handle!(Chan);
 receiving_handle!(Receiver);
+
+/// What a handle cannot do, for the compiler's message.
+impl<T> Sender<T> {
+    #[doc(hidden)]
+    pub fn recv(&self)
+    where
+        Self: RecvOperand,
+    {
+    }
+}
+
+/// What a handle cannot do, for the compiler's message.
+impl<T> Receiver<T> {
+    #[doc(hidden)]
+    pub fn send(&self, _: T)
+    where
+        Self: SendOperand,
+    {
+    }
+
+    #[doc(hidden)]
+    pub fn close(&self)
+    where
+        Self: CloseOperand,
+    {
+    }
+}
 
 impl<T> IntoIterator for Receiver<T> {
     type Item = T;

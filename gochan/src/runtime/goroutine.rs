@@ -12,6 +12,7 @@
 //!   one handle, and to whoever drops the last reference.
 
 use super::mailbox::Mailbox;
+use super::panics;
 use super::placement::Site;
 use super::record_cache::{self, RecordCache};
 use super::stack::Stack;
@@ -340,7 +341,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         };
         let result = panic::catch_unwind(AssertUnwindSafe(body)).map_err(Failure::from_payload);
         if let Err(Failure::Panic(_)) = &result {
-            super::panics::after_panic();
+            panics::after_panic();
         }
         // SAFETY: as above.
         unsafe {
@@ -355,8 +356,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         let stage = unsafe { task.as_ref().stage.get() };
         // SAFETY: as above.
         let body = mem::replace(unsafe { &mut *stage }, Stage::Ended(Err(Failure::Goexit)));
-        // A panic of what the body captured has nobody to go to; its message was printed.
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(body)));
+        panics::contain(|| drop(body));
     }
 
     /// Drops a result that nobody can ask for, while the goroutine still has its stack: a
@@ -364,9 +364,9 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     unsafe fn drop_unwanted(task: NonNull<Self>) {
         // SAFETY: the stage is still the goroutine's own.
         let (header, stage) = unsafe { (&task.as_ref().header, &mut *task.as_ref().stage.get()) };
-        if !header.has_handle() && matches!(stage, Stage::Ended(Ok(_))) {
+        if !header.has_handle() && (header.scope.is_none() || matches!(stage, Stage::Ended(Ok(_)))) {
             let result = mem::replace(stage, Stage::Taken);
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(result)));
+            panics::contain(|| drop(result));
         }
     }
 
@@ -381,14 +381,9 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 scope.note_panic();
             }
         }
-        // What a result's destructor panics with was printed and has nobody else to go to.
         // SAFETY: as above; the memory came from `allocate`.
         unsafe {
-            if mem::needs_drop::<T>() {
-                let _ = panic::catch_unwind(AssertUnwindSafe(|| task.drop_in_place()));
-            } else {
-                task.drop_in_place();
-            }
+            panics::contain(|| task.drop_in_place());
             let cache = super::worker::current().map(super::Worker::records);
             record_cache::free(cache, task.cast(), Layout::new::<Self>());
         }

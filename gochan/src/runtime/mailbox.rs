@@ -32,6 +32,15 @@ pub(crate) struct Mailbox {
 
 static FREE: Mutex<Vec<&'static Mailbox>> = Mutex::new(Vec::new());
 
+/// How long a worker may sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sleep {
+    /// Not at all: there is something to do.
+    Not,
+    Until(Instant),
+    UntilWoken,
+}
+
 impl Mailbox {
     /// A mailbox that no other worker uses.
     pub(super) fn obtain() -> &'static Mailbox {
@@ -111,13 +120,17 @@ impl Mailbox {
         woken
     }
 
-    /// Sleeps until someone wakes the worker or the time is up, unless `is_needed` says, after
-    /// the sleep has been announced, that there is something to do: whoever brings work either
-    /// finds the announcement, or brought it early enough for `is_needed` to see it.
-    pub(super) fn sleep(&self, deadline: Option<Instant>, is_needed: impl FnOnce() -> bool) {
+    /// Sleeps until someone wakes the worker or the time is up. `until` is asked after the sleep
+    /// has been announced: whoever brings work either finds the announcement, or brought it early
+    /// enough for `until` to see it.
+    pub(super) fn sleep(&self, until: impl FnOnce() -> Sleep) {
         self.sleeping.0.store(true, Ordering::SeqCst);
-        if !self.has_delivery() && !is_needed() {
-            self.parker.sleep(deadline);
+        if !self.has_delivery() {
+            match until() {
+                Sleep::Not => {}
+                Sleep::Until(deadline) => _ = self.parker.sleep(Some(deadline)),
+                Sleep::UntilWoken => _ = self.parker.sleep(None),
+            }
         }
         self.sleeping.0.store(false, Ordering::SeqCst);
     }

@@ -140,19 +140,21 @@ impl Shared {
         !self.blocking.has_pending() && self.workers.iter().all(|worker| worker.is_empty())
     }
 
-    /// Sees to it that a goroutine that waits to start on a busy worker is noticed.
+    /// Sees to it that a goroutine that was put into the start queue of worker `at` is noticed:
+    /// by that worker if it sleeps, else by an idle one, in case that it stays busy.
     #[inline]
     fn offer(&self, at: usize, from: Option<usize>) {
-        if from != Some(at) {
-            self.workers[at].wake();
+        if self.workers.len() == 1 && from == Some(at) {
+            return;
         }
-        if self.workers.len() > 1 {
-            // Pairs with the announcement of a sleep: either the sleeper sees the goroutine, or
-            // we see the sleeper.
-            fence(Ordering::SeqCst);
-            if self.searchers.0.load(Ordering::SeqCst) == 0 {
-                self.wake_one();
-            }
+        // Pairs with the announcement of a sleep: either the sleeper sees the goroutine in the
+        // queue, or we see the sleeper.
+        fence(Ordering::SeqCst);
+        if from != Some(at) && self.workers[at].wake() {
+            return;
+        }
+        if self.workers.len() > 1 && self.searchers.0.load(Ordering::SeqCst) == 0 {
+            self.wake_one();
         }
     }
 

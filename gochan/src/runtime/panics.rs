@@ -3,7 +3,7 @@
 use super::PanicPolicy;
 use super::worker;
 use std::io::Write;
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 /// What unwinds a goroutine that ends by [`goexit`](crate::goexit) or with its runtime.
@@ -45,4 +45,15 @@ pub(super) fn after_panic() {
 pub(super) fn throw_goexit(record: &super::goroutine::Goroutine) -> ! {
     record.has_thrown.set(true);
     panic::resume_unwind(Box::new(GoexitPayload))
+}
+
+/// Calls `f`, whose panic has nobody to go to: its message was printed, and that was all.
+pub(super) fn contain(f: impl FnOnce()) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
+        // The payload's own destructor may panic, and the payload of that panic too; the second
+        // one is left alone.
+        if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(second);
+        }
+    }
 }

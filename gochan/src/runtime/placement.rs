@@ -18,7 +18,7 @@
 
 use super::mailbox::Mailbox;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// Where a goroutine asks to start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,10 @@ pub(crate) enum Wish {
 
 /// Runs that are shorter than this are those of goroutines that talk. It is some ten times what
 /// a rendezvous across workers costs.
-const SHORT_RUN_NANOS: u32 = 8_000;
+const SHORT_RUN_NANOS: u64 = 8_000;
+/// How many runs of one kind outweigh any number of earlier ones of the other. A run can look
+/// long because the operating system ran something else meanwhile: one such run must not count.
+const DECIDED: i32 = 8;
 /// After this many measured goroutines of a site, only some of the later ones are measured.
 const EAGER_SAMPLES: u32 = 32;
 /// One in this many goroutines of a well-known site is measured.
@@ -47,8 +50,8 @@ pub(super) const TIMED_RUNS: u8 = 4;
 pub struct Site {
     location: &'static Location<'static>,
     started: AtomicU32,
-    /// The moving average of the timed runs, in nanoseconds; 0 while there are none.
-    average_run: AtomicU32,
+    /// How many more of the timed runs were short than long, within bounds; 0 to begin with.
+    balance: AtomicI32,
 }
 
 impl Site {
@@ -64,7 +67,7 @@ impl Site {
         Site {
             location,
             started: AtomicU32::new(0),
-            average_run: AtomicU32::new(0),
+            balance: AtomicI32::new(0),
         }
     }
 
@@ -92,19 +95,12 @@ impl Site {
         }
     }
 
-    /// Takes a timed run into account. `u32::MAX` stands for any that is longer.
+    /// Takes a timed run into account.
     pub(super) fn note_run(&self, nanos: u64) {
-        // Very long runs count as moderately long ones, so that the site can change its mind.
-        let nanos = u32::try_from(nanos)
-            .unwrap_or(u32::MAX)
-            .clamp(1, 16 * SHORT_RUN_NANOS);
-        let old = self.average_run.load(Ordering::Relaxed);
-        let new = if old == 0 {
-            nanos
-        } else {
-            old - old / 4 + nanos / 4
-        };
-        self.average_run.store(new.max(1), Ordering::Relaxed);
+        let change = if nanos < SHORT_RUN_NANOS { 1 } else { -1 };
+        let balance = self.balance.load(Ordering::Relaxed) + change;
+        self.balance
+            .store(balance.clamp(-DECIDED, DECIDED), Ordering::Relaxed);
     }
 
     /// Takes into account that a goroutine used up its turn without parking.
@@ -113,12 +109,11 @@ impl Site {
     }
 
     fn talks(&self) -> bool {
-        let average = self.average_run.load(Ordering::Relaxed);
-        average != 0 && average < SHORT_RUN_NANOS
+        self.balance.load(Ordering::Relaxed) > 0
     }
 
     fn is_unknown(&self) -> bool {
-        self.average_run.load(Ordering::Relaxed) == 0
+        self.balance.load(Ordering::Relaxed) == 0
     }
 }
 
@@ -172,15 +167,16 @@ mod tests {
         assert!(site.is_unknown() && !site.talks());
         site.note_run(300);
         assert!(site.talks());
-        for _ in 0..4 {
+        for _ in 0..20 {
             site.note_run(1_000_000);
         }
         assert!(!site.talks());
         for _ in 0..20 {
             site.note_run(200);
         }
-        assert!(site.talks());
-        for _ in 0..4 {
+        site.note_run(5_000_000);
+        assert!(site.talks(), "one long run was enough");
+        for _ in 0..10 {
             site.note_full_turn();
         }
         assert!(!site.talks());

@@ -11,7 +11,8 @@
 
 use super::Shared;
 use super::goroutine::{Body, Goroutine, Interrupt};
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Sleep};
+use super::panics;
 use super::placement::TIMED_RUNS;
 use super::random::Random;
 use super::record_cache::RecordCache;
@@ -20,7 +21,6 @@ use super::stack::StackCache;
 use super::timers::{Alarm, TimerNode};
 use crate::wait::Waiter;
 use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -34,8 +34,12 @@ const TURN_OPERATIONS: u32 = 256;
 const TICKS_PER_CLOCK: u32 = 32;
 /// How long an idle worker looks for work before it sleeps.
 const SPIN: Duration = Duration::from_micros(30);
-/// A goroutine that has not started is taken by an idle worker when it has waited this long.
+/// A goroutine that has not started is taken by an idle worker with fewer goroutines when it has
+/// waited this long.
 const PATIENCE: Duration = Duration::from_micros(15);
+/// When it has waited this long, any idle worker takes it: its own worker is kept by one that
+/// computes.
+const LONG_PATIENCE: Duration = Duration::from_millis(5);
 /// So many that wait to start are shared out even though their worker is starting them.
 const BACKLOG: usize = 32;
 /// The first and the longest nap of a worker that watches the start queues of busy ones.
@@ -54,6 +58,20 @@ pub(super) fn current<'a>() -> Option<&'a Worker> {
     // SAFETY: the pointer is set for as long as `Worker::run` lasts, below which every frame
     // that could ask lies; goroutines end or are leaked suspended before `run` returns.
     unsafe { WORKER.get().as_ref() }
+}
+
+/// Keeps the promise of [`current`] at the end of a worker.
+struct ResetWorker;
+
+impl Drop for ResetWorker {
+    fn drop(&mut self) {
+        WORKER.set(ptr::null());
+        if std::thread::panicking() {
+            // Its goroutines can neither run on nor be unwound.
+            eprintln!("fatal error: a worker of gochan panicked outside of its goroutines");
+            std::process::abort();
+        }
+    }
 }
 
 /// See the module's text.
@@ -154,6 +172,7 @@ impl Worker {
     /// Runs goroutines until the runtime ends.
     pub(super) fn run(&self) {
         WORKER.set(self);
+        let _reset = ResetWorker;
         loop {
             if let Some(goroutine) = self.pick() {
                 self.execute(goroutine);
@@ -166,7 +185,6 @@ impl Worker {
             }
         }
         self.mailbox.timers.clear();
-        WORKER.set(ptr::null());
     }
 
     // ----- the goroutines of this worker --------------------------------------------------
@@ -373,7 +391,10 @@ impl Worker {
     /// Switches from the running goroutine back to the worker.
     #[inline]
     fn suspend(&self, record: &Goroutine) {
-        let unwinding = u32::from(self.is_unwinding(record));
+        let unwinding = self.is_unwinding(record);
+        // What it threw earlier it has caught.
+        record.has_thrown.set(unwinding);
+        let unwinding = u32::from(unwinding);
         let suspended = &self.suspended_unwinding;
         suspended.set(suspended.get() + unwinding);
         // SAFETY: the suspender stands on the goroutine's stack, which is the one we are on.
@@ -385,7 +406,8 @@ impl Worker {
     ///
     /// The standard library counts panics by thread. While another goroutine of this worker is
     /// suspended in the middle of unwinding, that count alone does not tell; then a goroutine is
-    /// unwinding if it has ever begun to, which errs only for one that caught its own panic.
+    /// unwinding if it has begun to since it last was not, which errs only for one that has
+    /// caught its own panic and has not been suspended since.
     #[inline]
     pub(super) fn is_unwinding(&self, record: &Goroutine) -> bool {
         std::thread::panicking()
@@ -487,10 +509,7 @@ impl Worker {
         while let Some(alarm) = self.mailbox.timers.take_due(now) {
             match alarm {
                 Alarm::Wake(goroutine) => self.interrupt(goroutine, Interrupt::TimedOut),
-                Alarm::Call(call) => {
-                    // A panic has printed its message and has nobody else to go to.
-                    let _ = panic::catch_unwind(AssertUnwindSafe(call));
-                }
+                Alarm::Call(call) => panics::contain(call),
             }
         }
     }
@@ -519,9 +538,31 @@ impl Worker {
         if self.shared.clock.is_virtual() {
             self.sleep_in_virtual_time();
         } else {
-            let deadline = self.mailbox.timers.earliest();
-            let deadline = deadline.and_then(|nanos| self.shared.clock.instant_at(nanos));
-            self.mailbox.sleep(deadline, || self.is_needed());
+            self.mailbox.sleep(|| match self.is_needed() {
+                true => Sleep::Not,
+                false => self.until_next_timer(),
+            });
+        }
+    }
+
+    fn until_next_timer(&self) -> Sleep {
+        match self.mailbox.timers.earliest() {
+            None => Sleep::UntilWoken,
+            Some(when) => match self.shared.clock.instant_at(when) {
+                Some(instant) => Sleep::Until(instant),
+                None => Sleep::UntilWoken,
+            },
+        }
+    }
+
+    /// As long as `nap` lasts, unless a timer is due before.
+    fn nap(&self, nap: Duration) -> Sleep {
+        let end = Instant::now() + nap;
+        match self.until_next_timer() {
+            Sleep::Until(timer) if timer < end && !self.shared.clock.is_virtual() => {
+                Sleep::Until(timer)
+            }
+            _ => Sleep::Until(end),
         }
     }
 
@@ -577,13 +618,10 @@ impl Worker {
             if watch.all_empty(&self.shared.workers) {
                 return false;
             }
-            let deadline = Instant::now() + nap;
-            let timer = self.mailbox.timers.earliest();
-            let deadline = timer
-                .and_then(|nanos| self.shared.clock.instant_at(nanos))
-                .map_or(deadline, |timer| timer.min(deadline));
-            self.mailbox
-                .sleep(Some(deadline), || self.shared.is_ending());
+            self.mailbox.sleep(|| match self.shared.is_ending() {
+                true => Sleep::Not,
+                false => self.nap(nap),
+            });
             if self.has_local_work()
                 || self.shared.is_ending()
                 || self.timer_is_due()
@@ -595,13 +633,19 @@ impl Worker {
         }
     }
 
-    /// Takes half of what waits on a worker whose oldest one has waited long.
+    /// Takes some of what waits on a worker whose oldest one has waited long. The placement policy
+    /// had its reasons to put them there, so they are taken only if that evens the load out, or
+    /// if they have waited very long.
     fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
-        let Some(victim) = watch.overdue(&self.shared.workers, now) else {
+        let Some((victim, waited)) = watch.overdue(&self.shared.workers, now) else {
             return false;
         };
         let victim = self.shared.workers[victim];
-        let count = victim.start_queue.len().div_ceil(2);
+        let surplus = victim.load().saturating_sub(self.mailbox.load());
+        if surplus < 2 && waited < LONG_PATIENCE {
+            return false;
+        }
+        let count = victim.start_queue.len().min(surplus / 2).max(1);
         let mut stolen = 0;
         while stolen < count
             && let Some(goroutine) = victim.start_queue.pop()
@@ -634,8 +678,10 @@ impl Worker {
         if !self.timer_is_due() {
             // The nap bounds how long a change that wakes nobody, such as the end of a
             // `blocking` call, can go unnoticed by the one who is to move the clock.
-            let nap = Some(Instant::now() + NAPS.1);
-            self.mailbox.sleep(nap, || self.is_needed());
+            self.mailbox.sleep(|| match self.is_needed() {
+                true => Sleep::Not,
+                false => self.nap(NAPS.1),
+            });
         }
         self.shared.idleness.leave();
     }
@@ -659,8 +705,7 @@ impl Worker {
         }
         // Those left wait for others, who are unwinding on other workers or in helper threads.
         self.fire_timers();
-        self.mailbox
-            .sleep(Some(Instant::now() + NAPS.1), || false);
+        self.mailbox.sleep(|| self.nap(NAPS.1));
         false
     }
 
@@ -728,8 +773,12 @@ impl Watch {
     }
 
     /// A worker whose oldest unstarted goroutine has been seen to wait too long, or on which many
-    /// wait.
-    fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<usize> {
+    /// wait; and how long that has been so.
+    fn overdue(
+        &mut self,
+        workers: &[&'static Mailbox],
+        now: Instant,
+    ) -> Option<(usize, Duration)> {
         for (index, worker) in workers.iter().enumerate() {
             let (taken, since) = &mut self.seen[index];
             let current = worker.start_queue.taken();
@@ -738,8 +787,7 @@ impl Watch {
             if index == self.own || len == 0 || moves {
                 (*taken, *since) = (current, now);
             } else if now - *since >= PATIENCE {
-                (*taken, *since) = (current, now);
-                return Some(index);
+                return Some((index, now - *since));
             }
         }
         None

@@ -149,6 +149,16 @@ pub trait SelectSend {
     fn sending(&self) -> Option<SendingSide<'_, Self::Item>>;
 }
 
+/// What can close its channel. Nothing implements it: it is the bound of a method that is there
+/// only for its message.
+#[diagnostic::on_unimplemented(
+    message = "a `Receiver` cannot close its channel",
+    label = "the receiving side cannot close",
+    note = "close it where values are sent: `Chan` and `Sender` have `close()`; to stop receiving, \
+            drop the `Receiver`"
+)]
+pub trait CloseOperand {}
+
 /// A channel that may be received from.
 pub struct ReceivingSide<'a, T>(&'a Channel<T>);
 
@@ -170,6 +180,7 @@ impl<'a, T> SendingSide<'a, T> {
 macro_rules! operands {
     ($plain:ident, $select:ident, $method:ident, $side:ident: $($handle:ident)+) => {
         $(
+            #[diagnostic::do_not_recommend]
             impl<T> $plain for $handle<T> {
                 type Item = T;
 
@@ -179,6 +190,7 @@ macro_rules! operands {
                 }
             }
 
+            #[diagnostic::do_not_recommend]
             impl<T> $select for $handle<T> {
                 type Item = T;
 
@@ -190,6 +202,7 @@ macro_rules! operands {
         )+
 
         /// An absent channel is never ready.
+        #[diagnostic::do_not_recommend]
         impl<C: $select> $select for Option<C> {
             type Item = C::Item;
 
@@ -858,6 +871,7 @@ pub trait Slot {
     fn slot(&mut self) -> &mut Option<Self::Item>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> Slot for Option<T> {
     type Item = T;
 
@@ -867,7 +881,7 @@ impl<T> Slot for Option<T> {
 }
 
 /// The slot of a `take` arm.
-pub fn take_slot<S: Slot + ?Sized>(slot: &mut S) -> &mut Option<S::Item> {
+pub fn take_slot<S: Slot<Item = T> + ?Sized, T>(slot: &mut S) -> &mut Option<T> {
     slot.slot()
 }
 
