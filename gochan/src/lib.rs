@@ -171,4 +171,6 @@ mod book {
     struct Tour;
     #[doc = include_str!("../../docs/src/from-go.md")]
     struct FromGo;
+    #[doc = include_str!("../../docs/src/testing.md")]
+    struct Testing;
 }
