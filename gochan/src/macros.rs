@@ -94,10 +94,19 @@ macro_rules! chan {
 /// | `go!(local, { … })` | stays on this worker: the body need not be `Send` |
 /// | `go!(in s, { … })` | in a [`scope`](crate::scope)`(\|s\| …)`: may borrow from the enclosing frame |
 ///
+/// What stands between braces is always a block: `go! { f(a()) }` calls `a` in the goroutine,
+/// `go!(f(a()))` before it starts. (A macro that passes its tokens on to `go!` hides which it was; there
+/// a single call is a call, unless its receiver calls something itself, as in `x.a().b()`. To be
+/// sure, such a macro writes `go!({ … })` for a block.)
+///
 /// Options come in any order before the body, which is a block or a call. The arrows `<-ch` and
 /// `ch <- value` work in it, as in [`chan!`](crate::chan!).
 ///
 /// In `clone(…)`, `mut` makes the clone mutable: `clone(mut counter)`.
+///
+/// As a statement, `go! { … }` ends with a semicolon, for it has a value. A scoped goroutine captures
+/// by move too: what it shall share with the enclosing frame, it captures as a reference, such as
+/// `let total = &total;` before the `go!`.
 ///
 /// # Panics
 ///
