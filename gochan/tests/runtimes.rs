@@ -463,6 +463,52 @@ fn those_in_scopes_are_unwound() {
 }
 
 #[test]
+fn nobody_goes_on_because_another_was_unwound() {
+    // What an unwinding goroutine drops closes and abandons channels of others: they must not
+    // take it for news.
+    for workers in [1, 2] {
+        for order in 0..2 {
+            let conclusions = Arc::new(AtomicUsize::new(0));
+            on_workers(workers, || {
+                let (sender, receiver) = channel::<i32>(0);
+                let (full, abandoned) = channel::<i32>(0);
+                let ready = make!(chan ());
+                let concludes = |number: u32| {
+                    let (conclusions, receiver, full) =
+                        (Arc::clone(&conclusions), receiver.clone(), full.clone());
+                    go!(clone(ready), {
+                        ready <- ();
+                        match number {
+                            0 => receiver.iter().for_each(drop),
+                            1 => _ = full.send(1),
+                            _ => select! { recv(receiver) => {}, send(full, 1) -> _ => {} },
+                        }
+                        conclusions.fetch_add(1, Ordering::SeqCst);
+                    })
+                };
+                let holds = |ready: Chan<()>| {
+                    go!({
+                        let _held = (sender, abandoned);
+                        ready <- ();
+                        time::sleep(LONG);
+                    })
+                };
+                if order == 0 {
+                    (0..3).for_each(|number| drop(concludes(number)));
+                    holds(ready.clone());
+                } else {
+                    holds(ready.clone());
+                    (0..3).for_each(|number| drop(concludes(number)));
+                }
+                ready.iter().take(4).for_each(drop);
+                harness::give_chances();
+            });
+            assert_eq!(conclusions.load(Ordering::SeqCst), 0);
+        }
+    }
+}
+
+#[test]
 fn those_that_yield_for_ever_are_unwound() {
     unwinds("yield_now", || {
         loop {

@@ -1,0 +1,358 @@
+//! What a process sees: exit statuses, messages, settings from the environment.
+//!
+//! Each test here runs itself again in a process of its own, as the program to be watched.
+
+mod harness;
+
+use gochan::goroutine::current;
+use gochan::prelude::*;
+use gochan::runtime::{Config, PanicPolicy, Runtime, num_worker};
+use harness::{is_program, run_program, watch};
+use std::process::{ExitCode, Output};
+
+/// Ends the process as it would end if `main` returned this.
+fn leave(code: ExitCode) -> ! {
+    let status = (0..=u8::MAX).find(|&status| ExitCode::from(status) == code);
+    std::process::exit(i32::from(status.unwrap()))
+}
+
+#[track_caller]
+fn assert_ended(output: &Output, status: i32, stdout: &[&str], stderr: &[&str]) {
+    let out = String::from_utf8_lossy(&output.stdout);
+    let err = String::from_utf8_lossy(&output.stderr);
+    let told = format!("{:?}\n-- stdout\n{out}\n-- stderr\n{err}", output.status);
+    assert_eq!(output.status.code(), Some(status), "{told}");
+    for part in stdout {
+        assert!(out.contains(part), "no {part:?} on stdout: {told}");
+    }
+    for part in stderr {
+        assert!(err.contains(part), "no {part:?} on stderr: {told}");
+    }
+}
+
+mod programs {
+    pub mod returns_ok {
+        use crate::*;
+
+        #[gochan::main]
+        pub fn main() -> Result<(), String> {
+            println!("in goroutine {}", current().id());
+            Ok(())
+        }
+    }
+
+    pub mod returns_err {
+        use crate::*;
+
+        #[gochan::main]
+        pub fn main() -> Result<(), String> {
+            let sum: Result<u32, _> = go!({ "x".parse::<u32>() }).join().unwrap();
+            sum.map_err(|error| format!("sum: {error}"))?;
+            Ok(())
+        }
+    }
+
+    pub mod returns_a_code {
+        use crate::*;
+
+        #[gochan::main]
+        pub fn main() -> ExitCode {
+            ExitCode::from(7)
+        }
+    }
+
+    pub mod panics_with_a_result {
+        #[gochan::main]
+        pub fn main() -> Result<(), String> {
+            panic!("main failed");
+        }
+    }
+
+    pub mod panics {
+        #[gochan::main]
+        pub fn main() {
+            panic!("main failed");
+        }
+    }
+
+    pub mod exits {
+        use crate::*;
+
+        #[gochan::main]
+        pub fn main() -> ExitCode {
+            gochan::goexit()
+        }
+    }
+
+    pub mod leaves_others_running {
+        use crate::*;
+
+        #[gochan::main]
+        pub fn main() -> ExitCode {
+            for _ in 0..10 {
+                go!({ select! {} });
+                go!({
+                    loop {
+                        gochan::yield_now();
+                    }
+                });
+            }
+            gochan::yield_now();
+            println!("main returns");
+            ExitCode::SUCCESS
+        }
+    }
+
+    pub mod counts_workers {
+        use crate::*;
+
+        #[gochan::main]
+        pub fn main() -> Result<(), String> {
+            println!("workers: {}", num_worker());
+            Ok(())
+        }
+    }
+
+    pub mod does_not_care {
+        use crate::*;
+
+        #[gochan::main]
+        pub fn main() {
+            println!("workers: {}", num_worker());
+        }
+    }
+}
+
+#[test]
+fn main_is_a_goroutine_and_returns_success() {
+    let _watched = watch();
+    const NAME: &str = "main_is_a_goroutine_and_returns_success";
+    if is_program(NAME) {
+        leave(programs::returns_ok::main());
+    }
+    let output = run_program(NAME, &[]);
+    assert_ended(&output, 0, &["in goroutine 1\n"], &[]);
+}
+
+#[test]
+fn an_error_of_main_is_printed_and_fails() {
+    let _watched = watch();
+    const NAME: &str = "an_error_of_main_is_printed_and_fails";
+    if is_program(NAME) {
+        leave(programs::returns_err::main());
+    }
+    let output = run_program(NAME, &[]);
+    assert_ended(&output, 1, &[], &["Error: \"sum: invalid digit"]);
+}
+
+#[test]
+fn an_exit_code_of_main_is_that_of_the_process() {
+    let _watched = watch();
+    const NAME: &str = "an_exit_code_of_main_is_that_of_the_process";
+    if is_program(NAME) {
+        leave(programs::returns_a_code::main());
+    }
+    assert_ended(&run_program(NAME, &[]), 7, &[], &[]);
+}
+
+#[test]
+fn a_panic_in_main_is_101_and_names_the_goroutine() {
+    let _watched = watch();
+    const NAME: &str = "a_panic_in_main_is_101_and_names_the_goroutine";
+    if is_program(NAME) {
+        leave(programs::panics_with_a_result::main());
+    }
+    let output = run_program(NAME, &[]);
+    assert_ended(&output, 101, &[], &["goroutine 1 ", "processes.rs:", "main failed"]);
+}
+
+#[test]
+fn a_panic_in_a_main_that_returns_nothing_is_101_too() {
+    let _watched = watch();
+    const NAME: &str = "a_panic_in_a_main_that_returns_nothing_is_101_too";
+    if is_program(NAME) {
+        programs::panics::main();
+        println!("the process would end with status 0");
+        leave(ExitCode::SUCCESS);
+    }
+    assert_ended(&run_program(NAME, &[]), 101, &[], &["main failed"]);
+}
+
+#[test]
+fn goexit_in_main_is_an_error() {
+    let _watched = watch();
+    const NAME: &str = "goexit_in_main_is_an_error";
+    if is_program(NAME) {
+        leave(programs::exits::main());
+    }
+    assert_ended(&run_program(NAME, &[]), 2, &[], &["goexit"]);
+}
+
+#[test]
+fn the_process_ends_with_main() {
+    let _watched = watch();
+    const NAME: &str = "the_process_ends_with_main";
+    if is_program(NAME) {
+        leave(programs::leaves_others_running::main());
+    }
+    assert_ended(&run_program(NAME, &[]), 0, &["main returns"], &[]);
+}
+
+#[test]
+fn the_number_of_workers_comes_from_the_environment() {
+    let _watched = watch();
+    const NAME: &str = "the_number_of_workers_comes_from_the_environment";
+    if is_program(NAME) {
+        leave(programs::counts_workers::main());
+    }
+    for (value, workers) in [("1", "1"), ("3", "3"), (" 2 ", "2")] {
+        let output = run_program(NAME, &[("GOCHAN_MAXPROCS", value)]);
+        assert_ended(&output, 0, &[&format!("workers: {workers}\n")], &[]);
+    }
+    let available = std::thread::available_parallelism().unwrap();
+    let output = run_program(NAME, &[("GOCHAN_MAXPROCS", "")]);
+    assert_ended(&output, 0, &[&format!("workers: {available}\n")], &[]);
+}
+
+#[test]
+fn a_malformed_setting_is_named_with_its_value() {
+    let _watched = watch();
+    const NAME: &str = "a_malformed_setting_is_named_with_its_value";
+    if is_program(NAME) {
+        leave(programs::counts_workers::main());
+    }
+    for variable in ["GOCHAN_MAXPROCS", "GOCHAN_STACK_SIZE"] {
+        for value in ["abc", "0", "-1", "2.5"] {
+            let output = run_program(NAME, &[(variable, value)]);
+            assert_ended(&output, 2, &[], &[variable, value]);
+        }
+    }
+}
+
+#[test]
+fn a_malformed_setting_stops_a_main_that_returns_nothing_too() {
+    let _watched = watch();
+    const NAME: &str = "a_malformed_setting_stops_a_main_that_returns_nothing_too";
+    if is_program(NAME) {
+        programs::does_not_care::main();
+        println!("the process would end with status 0");
+        leave(ExitCode::SUCCESS);
+    }
+    let output = run_program(NAME, &[("GOCHAN_MAXPROCS", "abc")]);
+    assert_ended(&output, 2, &[], &["GOCHAN_MAXPROCS", "abc"]);
+}
+
+#[test]
+fn a_setting_in_the_program_goes_before_the_environment() {
+    let _watched = watch();
+    const NAME: &str = "a_setting_in_the_program_goes_before_the_environment";
+    if is_program(NAME) {
+        let workers = Runtime::new(Config::new().workers(2)).unwrap().run(num_worker);
+        let error = Runtime::new(Config::new()).unwrap_err();
+        println!("workers: {workers}; {error}");
+        leave(ExitCode::SUCCESS);
+    }
+    let output = run_program(NAME, &[("GOCHAN_MAXPROCS", "many")]);
+    assert_ended(&output, 0, &["workers: 2; GOCHAN_MAXPROCS=\"many\""], &[]);
+}
+
+#[test]
+fn a_thread_that_needs_a_runtime_which_cannot_start_is_told_why() {
+    let _watched = watch();
+    const NAME: &str = "a_thread_that_needs_a_runtime_which_cannot_start_is_told_why";
+    if is_program(NAME) {
+        go!({ println!("runs") });
+        return;
+    }
+    let output = run_program(NAME, &[("GOCHAN_MAXPROCS", "many")]);
+    assert_ended(&output, 101, &[], &["GOCHAN_MAXPROCS=\"many\""]);
+}
+
+#[test]
+fn a_panic_message_names_goroutine_name_and_location() {
+    let _watched = watch();
+    const NAME: &str = "a_panic_message_names_goroutine_name_and_location";
+    if is_program(NAME) {
+        let handle = go!(name = "fetcher", {
+            panic!("out of luck");
+        });
+        println!("id {}.", handle.id());
+        let _ = handle.join();
+        leave(ExitCode::SUCCESS);
+    }
+    let output = run_program(NAME, &[]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let id = stdout.split("id ").nth(1).unwrap().split('.').next().unwrap();
+    let goroutine = format!("goroutine {id} \"fetcher\"");
+    assert_ended(
+        &output,
+        0,
+        &[],
+        &[&goroutine, "started at", "processes.rs:", "out of luck"],
+    );
+}
+
+#[test]
+fn goexit_and_an_abandoned_channel_print_nothing() {
+    let _watched = watch();
+    const NAME: &str = "goexit_and_an_abandoned_channel_print_nothing";
+    if is_program(NAME) {
+        assert!(go!({ gochan::goexit() }).join().unwrap_err().is_goexit());
+        let sender = make!(chan i32).sender();
+        assert!(go!({ sender <- 1 }).join().unwrap_err().is_goexit());
+        Runtime::new(Config::new().workers(1)).unwrap().run(|| {
+            go!({ select! {} });
+            gochan::yield_now();
+        });
+        leave(ExitCode::SUCCESS);
+    }
+    let output = run_program(NAME, &[]);
+    assert_ended(&output, 0, &[], &[]);
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_hook_that_was_there_is_still_called() {
+    let _watched = watch();
+    const NAME: &str = "the_hook_that_was_there_is_still_called";
+    if is_program(NAME) {
+        std::panic::set_hook(Box::new(|info| eprintln!("my hook: {info}")));
+        let _ = go!(name = "hooked", { panic!("out of luck") }).join();
+        leave(ExitCode::SUCCESS);
+    }
+    let output = run_program(NAME, &[]);
+    assert_ended(&output, 0, &[], &["\"hooked\"", "my hook: ", "out of luck"]);
+}
+
+#[test]
+fn the_abort_policy_ends_the_process_after_the_message() {
+    let _watched = watch();
+    const NAME: &str = "the_abort_policy_ends_the_process_after_the_message";
+    if is_program(NAME) {
+        let config = Config::new().workers(1).panic_policy(PanicPolicy::Abort);
+        Runtime::new(config).unwrap().run(|| {
+            // What ends a goroutine quietly is no panic, and one that is caught does not end it.
+            let _ = go!({ gochan::goexit() }).join();
+            let caught = go!({ std::panic::catch_unwind(|| panic!("caught")).is_err() });
+            assert!(caught.join().unwrap());
+            println!("before");
+            let _ = go!(name = "fatal", { panic!("out of luck") }).join();
+            println!("went on");
+        });
+        leave(ExitCode::SUCCESS);
+    }
+    let output = run_program(NAME, &[]);
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(!output.status.success(), "{out}{err}");
+    assert!(out.contains("before") && !out.contains("went on"), "{out}");
+    assert!(err.contains("\"fatal\"") && err.contains("out of luck"), "{err}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        const SIGABRT: i32 = 6;
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{err}");
+    }
+}
