@@ -172,9 +172,10 @@ impl<T> Channel<T> {
             }
             Attempt::Refused(refusal) => {
                 drop(state);
+                let value = ManuallyDrop::into_inner(value);
                 // A goroutine that polls must not starve the others of its worker either.
                 runtime::count_operation();
-                Err((ManuallyDrop::into_inner(value), refusal))
+                Err((value, refusal))
             }
             Attempt::Promised(_) => unreachable!("promises are made to receivers"),
         }
@@ -236,11 +237,13 @@ impl<T> Channel<T> {
                 Attempt::Done(partner) => {
                     self.unlock(state);
                     // SAFETY: after the lock, once; a done receive has filled `value`.
-                    unsafe {
+                    let value = unsafe {
                         Attempt::wake_partner(partner);
-                        runtime::count_operation();
-                        return Ok(value.assume_init());
-                    }
+                        value.assume_init()
+                    };
+                    // Others may run now, or this goroutine end: the value is safe.
+                    runtime::count_operation();
+                    return Ok(value);
                 }
                 Attempt::Refused(Refusal::WouldBlock) if !matches!(patience, Patience::Never) => {
                     if let Some(result) = self.recv_waiting(state, patience, location) {

@@ -420,7 +420,8 @@ impl Shared {
             return Ok(result);
         }
         let from = parent.map(Worker::index);
-        let at = placement::choose(&self.workers, site, options.wish, from);
+        let run = parent.map(Worker::current_run);
+        let at = placement::choose(&self.workers, site, options.wish, run);
         // SAFETY: it is alive and in no queue; the caller lets it run on any thread.
         if unsafe { self.workers[at].start_queue.push(goroutine) } {
             self.offer(at, from);

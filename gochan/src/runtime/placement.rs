@@ -4,21 +4,24 @@
 //! the time want one worker: a rendezvous within a worker costs a tenth to a twentieth of one
 //! across workers. Goroutines that compute want to be spread, whatever that costs.
 //!
-//! The default policy learns which family a `go!` belongs to. The first goroutine of a `go!`
-//! site starts near its parent. While nothing is known of the site, further ones go to the
-//! worker with the fewest goroutines, since a pool that starts on one worker can never leave
-//! it. A few runs of the site's goroutines (from being resumed to parking again) are timed: if
-//! they are short, the site *talks*, and its later goroutines start near their parent; if
-//! they are long, it *computes*, and they are spread. The run in which a goroutine first parks
-//! is not counted: it shows how the goroutine sets itself up, not how it works. A site is
-//! measured on as its goroutines come and go, so it may change its family.
+//! The default policy learns which family a `go!` belongs to. A few runs of the goroutines of each
+//! `go!` site (from being resumed to parking again) are timed: if most are short, the site
+//! *talks*, and its goroutines start near their parent; if most are long, it *computes*, and they
+//! are spread by the number of goroutines that each worker has. The run in which a goroutine
+//! first parks is not counted: it shows how the goroutine sets itself up, not how it works. A
+//! site is measured on as its goroutines come and go, so it may change its family.
+//!
+//! While nothing is known of a site, its first goroutine starts near its parent, and so do later
+//! ones, except for the siblings that the parent starts in the same run, without waiting for
+//! anything between: that is a pool, which is spread, since a pool that starts on one worker can
+//! never leave it.
 //!
 //! A goroutine that waits to start behind a busy worker may be taken by an idle one; see
 //! `worker.rs` for how that is noticed.
 
 use super::mailbox::Mailbox;
 use std::panic::Location;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Where a goroutine asks to start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +53,9 @@ pub(super) const TIMED_RUNS: u8 = 4;
 pub struct Site {
     location: &'static Location<'static>,
     started: AtomicU32,
+    /// The run of the parent that started the last one: the number, and the worker's index.
+    last_run: AtomicU64,
+    last_worker: AtomicUsize,
     /// How many more of the timed runs were short than long, within bounds; 0 to begin with.
     balance: AtomicI32,
 }
@@ -67,6 +73,8 @@ impl Site {
         Site {
             location,
             started: AtomicU32::new(0),
+            last_run: AtomicU64::new(0),
+            last_worker: AtomicUsize::new(0),
             balance: AtomicI32::new(0),
         }
     }
@@ -75,13 +83,20 @@ impl Site {
         self.location
     }
 
-    /// Counts a start and says whether it was the first.
-    fn count_start(&self) -> bool {
+    /// Counts a start.
+    fn count_start(&self) {
         // Plain loads and stores: a lost count costs nothing but a sample.
         let started = self.started.load(Ordering::Relaxed);
         self.started
             .store(started.wrapping_add(1), Ordering::Relaxed);
-        started == 0
+    }
+
+    /// Notes which run of a worker starts a goroutine, and says whether it is the one that
+    /// started the last one too.
+    fn note_parent(&self, (worker, run): (usize, u64)) -> bool {
+        let same_run = self.last_run.swap(run, Ordering::Relaxed) == run;
+        let same_worker = self.last_worker.swap(worker, Ordering::Relaxed) == worker;
+        same_run && same_worker
     }
 
     /// How many runs of the goroutine that starts now should be timed.
@@ -108,7 +123,7 @@ impl Site {
         self.note_run(u64::MAX);
     }
 
-    fn talks(&self) -> bool {
+    pub(super) fn talks(&self) -> bool {
         self.balance.load(Ordering::Relaxed) > 0
     }
 
@@ -117,26 +132,29 @@ impl Site {
     }
 }
 
-/// Chooses the worker for a new goroutine of `site`; `current` is the worker of its parent.
+/// Chooses the worker for a new goroutine of `site`; `parent` is the run that starts it (see
+/// [`Worker::current_run`](super::worker::Worker::current_run)).
 #[inline]
 pub(super) fn choose(
     workers: &[&'static Mailbox],
     site: &Site,
     wish: Wish,
-    current: Option<usize>,
+    parent: Option<(usize, u64)>,
 ) -> usize {
-    let first = site.count_start();
+    site.count_start();
     if workers.len() == 1 {
         return 0;
     }
-    let Some(current) = current else {
+    let Some(parent) = parent else {
         return least_loaded(workers, 0);
     };
     let near = match wish {
         Wish::Near => true,
         Wish::Spread => false,
-        Wish::Adaptive => site.talks() || (first && site.is_unknown()),
+        Wish::Adaptive if site.is_unknown() => !site.note_parent(parent),
+        Wish::Adaptive => site.talks(),
     };
+    let (current, _) = parent;
     if near {
         current
     } else {
@@ -183,16 +201,21 @@ mod tests {
     }
 
     #[test]
-    fn the_first_stays_near_and_unknown_siblings_spread() {
+    fn only_siblings_of_an_unknown_site_are_spread() {
         let workers = [Mailbox::obtain(), Mailbox::obtain()];
         let site = Site::new();
+        let choose = |wish, run| choose(&workers, &site, wish, Some((0, run)));
         workers[0].live.0.store(3, Ordering::Relaxed);
-        assert_eq!(choose(&workers, &site, Wish::Adaptive, Some(0)), 0);
-        assert_eq!(choose(&workers, &site, Wish::Adaptive, Some(0)), 1);
-        assert_eq!(choose(&workers, &site, Wish::Near, Some(0)), 0);
-        assert_eq!(choose(&workers, &site, Wish::Spread, Some(0)), 1);
+        assert_eq!(choose(Wish::Adaptive, 7), 0, "the first");
+        assert_eq!(choose(Wish::Adaptive, 7), 1, "its sibling");
+        assert_eq!(choose(Wish::Adaptive, 8), 0, "one of another run");
+        assert_eq!(choose(Wish::Near, 8), 0);
+        assert_eq!(choose(Wish::Spread, 8), 1);
         site.note_run(100);
-        assert_eq!(choose(&workers, &site, Wish::Adaptive, Some(0)), 0);
+        assert_eq!(choose(Wish::Adaptive, 8), 0, "the site talks");
+        site.note_full_turn();
+        site.note_full_turn();
+        assert_eq!(choose(Wish::Adaptive, 9), 1, "the site computes");
         workers[0].live.0.store(0, Ordering::Relaxed);
         workers.into_iter().for_each(Mailbox::give_back);
     }

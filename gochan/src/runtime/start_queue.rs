@@ -93,10 +93,24 @@ impl StartQueue {
     /// Takes the first one.
     #[inline]
     pub(super) fn pop(&self) -> Option<NonNull<Goroutine>> {
+        self.pop_if(|_| true)
+    }
+
+    /// Takes the first one, if `condition` holds for it.
+    #[inline]
+    pub(super) fn pop_if(
+        &self,
+        condition: impl FnOnce(&Goroutine) -> bool,
+    ) -> Option<NonNull<Goroutine>> {
         if self.len() == 0 {
             return None;
         }
         let inner = self.queue.0.lock();
+        let first = inner.goroutines.first()?;
+        // SAFETY: queued goroutines are alive.
+        if !condition(unsafe { first.as_ref() }) {
+            return None;
+        }
         let goroutine = inner.goroutines.pop()?;
         self.taken.store(self.taken() + 1, Ordering::Relaxed);
         Some(goroutine)

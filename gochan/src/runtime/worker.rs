@@ -88,6 +88,8 @@ pub(super) struct Worker {
     /// The first of the goroutines that have started here and not ended.
     live: Cell<*const Goroutine>,
     tick: Cell<u32>,
+    /// How many runs there have been.
+    runs: Cell<u64>,
     /// Operations that the running goroutine may still complete in this turn.
     turn: Cell<u32>,
     /// Goroutines that are suspended in the middle of unwinding.
@@ -110,6 +112,7 @@ impl Worker {
             queue: RunQueue::new(),
             live: Cell::new(ptr::null()),
             tick: Cell::new(0),
+            runs: Cell::new(0),
             turn: Cell::new(TURN_OPERATIONS),
             suspended_unwinding: Cell::new(0),
             stacks: StackCache::new(shared.settings.stack_size),
@@ -127,6 +130,12 @@ impl Worker {
 
     pub(super) fn index(&self) -> usize {
         self.index
+    }
+
+    /// What runs now: the worker's index, and a number that is another one in every run.
+    #[inline]
+    pub(super) fn current_run(&self) -> (usize, u64) {
+        (self.index, self.runs.get())
     }
 
     pub(super) fn mailbox(&self) -> &'static Mailbox {
@@ -333,6 +342,7 @@ impl Worker {
     fn resume(&self, goroutine: NonNull<Goroutine>) -> bool {
         self.current.set(goroutine.as_ptr());
         self.turn.set(TURN_OPERATIONS);
+        self.runs.set(self.runs.get() + 1);
         // SAFETY: nobody else touches the coroutine of a goroutine of ours, and it does not
         // touch it itself.
         let body = unsafe { &mut *goroutine.as_ref().body.get() };
@@ -450,12 +460,16 @@ impl Worker {
         debug_assert!(record.interrupt.get().is_none());
     }
 
-    /// Lets the other goroutines of this worker run.
+    /// Lets the other goroutines of this worker run. A goroutine that does nothing but this ends
+    /// here when its runtime ends.
     pub(super) fn yield_now(&self, goroutine: NonNull<Goroutine>) {
-        // SAFETY: it runs, so it is in no queue; it is switched away from at once.
-        unsafe {
-            self.enqueue(goroutine);
-            self.suspend(goroutine.as_ref());
+        // SAFETY: it runs.
+        let record = unsafe { goroutine.as_ref() };
+        // SAFETY: it is in no queue, and it is switched away from at once.
+        unsafe { self.enqueue(goroutine) };
+        self.suspend(record);
+        if record.cancelled.get() && !self.is_unwinding(record) {
+            panics::throw_goexit(record);
         }
     }
 
@@ -634,8 +648,8 @@ impl Worker {
     }
 
     /// Takes some of what waits on a worker whose oldest one has waited long. The placement policy
-    /// had its reasons to put them there, so they are taken only if that evens the load out, or
-    /// if they have waited very long.
+    /// had its reasons to put them there, so they are taken only if that evens the load out and
+    /// does not tear goroutines apart that talk, or if they have waited very long.
     fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
         let Some((victim, waited)) = watch.overdue(&self.shared.workers, now) else {
             return false;
@@ -646,9 +660,10 @@ impl Worker {
             return false;
         }
         let count = victim.start_queue.len().min(surplus / 2).max(1);
+        let may_leave = |record: &Goroutine| waited >= LONG_PATIENCE || !record.site.talks();
         let mut stolen = 0;
         while stolen < count
-            && let Some(goroutine) = victim.start_queue.pop()
+            && let Some(goroutine) = victim.start_queue.pop_if(may_leave)
         {
             stolen += 1;
             // SAFETY: it has left the other queue, and has not started.

@@ -794,6 +794,12 @@ impl<T> PromiseArm<'_, T> {
     }
 }
 
+impl<T> Drop for PromiseArm<'_, T> {
+    fn drop(&mut self) {
+        self.break_promise();
+    }
+}
+
 // ----- time -------------------------------------------------------------------------------
 
 /// An arm that becomes ready when some time has passed.
