@@ -78,7 +78,11 @@ fn values_pass_in_order_through_every_capacity() {
                 }
             });
             let received = receiving.start(move || receiver.into_iter().collect::<Vec<_>>());
-            assert_eq!(received.join(), (0..count).collect::<Vec<_>>(), "{capacity:?}");
+            assert_eq!(
+                received.join(),
+                (0..count).collect::<Vec<_>>(),
+                "{capacity:?}"
+            );
             sender.join();
         }
     });
@@ -148,7 +152,10 @@ fn a_chain_of_a_hundred_channels_keeps_the_order() {
                     first <- value;
                 }
             });
-            assert_eq!(last.iter().collect::<Vec<i32>>(), (0..count).collect::<Vec<_>>());
+            assert_eq!(
+                last.iter().collect::<Vec<i32>>(),
+                (0..count).collect::<Vec<_>>()
+            );
         });
     }
 }
@@ -156,7 +163,10 @@ fn a_chain_of_a_hundred_channels_keeps_the_order() {
 // ----- order among those who wait ---------------------------------------------------------
 
 /// Starts `count` goroutines on this very worker, each parked in `wait` before the next starts.
-fn park_in_order(count: usize, wait: impl Fn(usize) + Clone + 'static) -> Vec<gochan::JoinHandle<()>> {
+fn park_in_order(
+    count: usize,
+    wait: impl Fn(usize) + Clone + 'static,
+) -> Vec<gochan::JoinHandle<()>> {
     let arrived = Arc::new(AtomicUsize::new(0));
     (0..count)
         .map(|number| {
@@ -185,7 +195,9 @@ fn blocked_senders_are_served_first_come_first_served() {
             for value in 0..capacity + 10 {
                 assert_eq!(ch.recv(), Some(value));
             }
-            handles.into_iter().for_each(|handle| handle.join().unwrap());
+            handles
+                .into_iter()
+                .for_each(|handle| handle.join().unwrap());
         }
     });
 }
@@ -200,7 +212,9 @@ fn blocked_receivers_are_served_first_come_first_served() {
             for value in 0..10 {
                 ch.send(value).unwrap();
             }
-            handles.into_iter().for_each(|handle| handle.join().unwrap());
+            handles
+                .into_iter()
+                .for_each(|handle| handle.join().unwrap());
         }
     });
 }
@@ -224,7 +238,9 @@ fn selects_and_plain_waiters_stand_in_one_line() {
         for value in 0..10 {
             ch.send(value).unwrap();
         }
-        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        handles
+            .into_iter()
+            .for_each(|handle| handle.join().unwrap());
     });
 }
 
@@ -326,7 +342,10 @@ fn timed_operations_give_up_in_time_and_not_before() {
             assert_eq!(late.into_inner(), 7);
             assert!(gochan::time::now() - start >= SOON);
             let deadline = gochan::time::now() + SOON;
-            assert_eq!(ch.send_deadline(8, deadline), Err(SendTimeoutError::Timeout(8)));
+            assert_eq!(
+                ch.send_deadline(8, deadline),
+                Err(SendTimeoutError::Timeout(8))
+            );
             assert!(gochan::time::now() >= deadline);
             assert_eq!(ch.len(), capacity);
         }
@@ -340,11 +359,17 @@ fn timed_operations_that_are_ready_do_not_ask_the_clock() {
         let past = Instant::now() - Duration::from_secs(1);
         ch.send_timeout(1, Duration::ZERO).unwrap();
         ch.send_deadline(2, past).unwrap();
-        assert_eq!(ch.send_timeout(3, Duration::ZERO), Err(SendTimeoutError::Timeout(3)));
+        assert_eq!(
+            ch.send_timeout(3, Duration::ZERO),
+            Err(SendTimeoutError::Timeout(3))
+        );
         assert_eq!(ch.send_deadline(3, past), Err(SendTimeoutError::Timeout(3)));
         assert_eq!(ch.recv_timeout(Duration::ZERO), Ok(1));
         assert_eq!(ch.recv_deadline(past), Ok(2));
-        assert_eq!(ch.recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Timeout));
+        assert_eq!(
+            ch.recv_timeout(Duration::ZERO),
+            Err(RecvTimeoutError::Timeout)
+        );
         assert_eq!(ch.recv_deadline(past), Err(RecvTimeoutError::Timeout));
         ch.close();
         assert_eq!(ch.send_timeout(4, LONG), Err(SendTimeoutError::Closed(4)));
@@ -378,7 +403,12 @@ fn timed_operations_are_served_while_they_wait() {
             let ch = Chan::new(0);
             let receiver = receiving.start({
                 let ch = ch.clone();
-                move || (ch.recv_timeout(LONG), ch.recv_deadline(Instant::now() + LONG))
+                move || {
+                    (
+                        ch.recv_timeout(LONG),
+                        ch.recv_deadline(Instant::now() + LONG),
+                    )
+                }
             });
             let sender = sending.start(move || {
                 give_chances();
@@ -439,7 +469,10 @@ fn what_a_channel_says_of_itself() {
         let told = |ch: &Chan<i32>, sender: &Sender<i32>, receiver: &Receiver<i32>| {
             let told = (ch.len(), ch.is_empty(), ch.is_full());
             assert_eq!(told, (sender.len(), sender.is_empty(), sender.is_full()));
-            assert_eq!(told, (receiver.len(), receiver.is_empty(), receiver.is_full()));
+            assert_eq!(
+                told,
+                (receiver.len(), receiver.is_empty(), receiver.is_full())
+            );
             told
         };
         assert_eq!(told(&ch, &sender, &receiver), (0, true, false));
@@ -537,7 +570,11 @@ fn errors_display_and_hide_their_values() {
     assert!(format!("{error:?}").contains("SendError"));
     assert!(error.to_string().contains("closed"));
     assert!(TrySendError::Full(Opaque).to_string().contains("full"));
-    assert!(SendTimeoutError::Timeout(Opaque).to_string().contains("timed out"));
+    assert!(
+        SendTimeoutError::Timeout(Opaque)
+            .to_string()
+            .contains("timed out")
+    );
     assert!(TryRecvError::Empty.to_string().contains("empty"));
     assert!(RecvTimeoutError::Closed.to_string().contains("closed"));
     fn is_error<E: std::error::Error>(_: &E) {}
@@ -562,7 +599,12 @@ fn elements_of_any_size_and_kind_pass() {
             let unmovables = Chan::new(capacity);
             let boxes = Chan::new(capacity);
             let sender = sending.start({
-                let channels = (nothings.sender(), pages.sender(), unmovables.sender(), boxes.sender());
+                let channels = (
+                    nothings.sender(),
+                    pages.sender(),
+                    unmovables.sender(),
+                    boxes.sender(),
+                );
                 move || {
                     for n in 0..40_u32 {
                         channels.0.send(Nothing).unwrap();
@@ -601,7 +643,11 @@ fn zero_sized_values_are_counted() {
     });
     let vast = Chan::<()>::new(usize::MAX);
     vast.send(()).unwrap();
-    assert_eq!(vast.capacity(), Some(usize::MAX), "bounded is not unbounded");
+    assert_eq!(
+        vast.capacity(),
+        Some(usize::MAX),
+        "bounded is not unbounded"
+    );
 }
 
 #[test]

@@ -4,7 +4,9 @@ mod harness;
 
 use gochan::prelude::*;
 use gochan::{SendError, TryRecvError, channel};
-use harness::{Side, Tally, each_pair, each_runtime, everywhere, give_chances, panic_of, until, watch};
+use harness::{
+    Side, Tally, each_pair, each_runtime, everywhere, give_chances, panic_of, until, watch,
+};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,7 +26,10 @@ fn a_closed_channel_is_drained_and_then_gives_none_for_ever() {
                 ch.sender().close();
             }
             assert_eq!(ch.send(3), Err(SendError(3)));
-            assert_eq!((0..3).map(|_| ch.recv()).collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
+            assert_eq!(
+                (0..3).map(|_| ch.recv()).collect::<Vec<_>>(),
+                [Some(0), Some(1), Some(2)]
+            );
             for _ in 0..3 {
                 assert_eq!(ch.recv(), None);
                 assert_eq!(chan! { <-ch }, None);
@@ -96,7 +101,10 @@ fn closing_gives_blocked_senders_their_values_back() {
                 for (sender, value) in senders.into_iter().zip(100..) {
                     assert_eq!(sender.join(), Err(SendError(value)));
                 }
-                assert_eq!(ch.iter().collect::<Vec<_>>(), (0..capacity).collect::<Vec<_>>());
+                assert_eq!(
+                    ch.iter().collect::<Vec<_>>(),
+                    (0..capacity).collect::<Vec<_>>()
+                );
             }
         }
     });
@@ -335,8 +343,14 @@ fn a_send_on_a_closed_channel_panics() {
         let ch = make!(chan i32, 1);
         ch.close();
         assert_eq!(panic_of(|| chan! { ch <- 1; }), "send on closed channel");
-        assert_eq!(panic_of(|| select! { send(ch, 1) => {} }), "send on closed channel");
-        assert_eq!(panic_of(|| select! { ch <- 1 => {} }), "send on closed channel");
+        assert_eq!(
+            panic_of(|| select! { send(ch, 1) => {} }),
+            "send on closed channel"
+        );
+        assert_eq!(
+            panic_of(|| select! { ch <- 1 => {} }),
+            "send on closed channel"
+        );
         let error = go!({ ch <- 1; }).join().unwrap_err();
         assert!(error.is_panic() && !error.is_goexit());
         assert!(error.to_string().contains("send on closed channel"));
@@ -378,14 +392,20 @@ fn a_send_on_an_abandoned_channel_ends_the_goroutine_quietly() {
             for blocked in [false, true] {
                 let (sender, receiver) = channel(0);
                 let tally = Arc::new(Tally::new(2));
-                let (deferred, went_on) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+                let (deferred, went_on) = (
+                    Arc::new(AtomicBool::new(false)),
+                    Arc::new(AtomicBool::new(false)),
+                );
                 let mut receiver = Some(receiver);
                 if !blocked {
                     receiver = None;
                 }
                 let generator = {
-                    let (tally, deferred, went_on) =
-                        (Arc::clone(&tally), Arc::clone(&deferred), Arc::clone(&went_on));
+                    let (tally, deferred, went_on) = (
+                        Arc::clone(&tally),
+                        Arc::clone(&deferred),
+                        Arc::clone(&went_on),
+                    );
                     go!({
                         let _held = tally.value();
                         defer! { deferred.store(true, Ordering::SeqCst); }
@@ -419,7 +439,10 @@ fn a_send_on_an_abandoned_channel_panics_where_there_is_nothing_to_end() {
     everywhere(|| {
         let (sender, receiver) = channel(1);
         drop(receiver);
-        assert_eq!(panic_of(|| chan! { sender <- 1; }), "send on abandoned channel");
+        assert_eq!(
+            panic_of(|| chan! { sender <- 1; }),
+            "send on abandoned channel"
+        );
         assert_eq!(
             panic_of(|| select! { send(sender, 1) => {} }),
             "send on abandoned channel"

@@ -346,7 +346,7 @@ fn a_destructor_may_use_the_channel_that_drops_it() {
 fn channels_may_be_sent_through_channels() {
     each_runtime(|| {
         let tally = Arc::new(Tally::new(100));
-        let requests = make!(chan (Counted, Sender<Counted>));
+        let requests = make!(chan(Counted, Sender<Counted>));
         let server = go!(clone(requests), {
             for (value, reply) in &requests {
                 reply <- value;
@@ -364,7 +364,9 @@ fn channels_may_be_sent_through_channels() {
                 })
             })
             .collect();
-        clients.into_iter().for_each(|client| client.join().unwrap());
+        clients
+            .into_iter()
+            .for_each(|client| client.join().unwrap());
         requests.close();
         server.join().unwrap();
         tally.assert_each_dropped_once();

@@ -4,7 +4,9 @@ mod harness;
 
 use gochan::prelude::*;
 use gochan::{Select, SendError, TrySendError, channel};
-use harness::{Dice, Side, Tally, chi_square, each_pair, everywhere, give_chances, on_workers, panic_of, until};
+use harness::{
+    Dice, Side, Tally, chi_square, each_pair, everywhere, give_chances, on_workers, panic_of, until,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,7 +142,11 @@ fn operations_are_served_while_they_wait() {
                     move || {
                         let mut select = Select::new();
                         select.recv(&idle);
-                        let wanted = if send { select.send(&ch) } else { select.recv(&ch) };
+                        let wanted = if send {
+                            select.send(&ch)
+                        } else {
+                            select.recv(&ch)
+                        };
                         select.send(&idle);
                         let op = select.select();
                         assert_eq!(op.index(), wanted);
@@ -174,7 +180,8 @@ fn closing_ends_the_waits() {
         for send in [false, true] {
             for by_drop in [false, true] {
                 let (sender, receiver) = channel::<i32>(0);
-                let (ours, theirs): (Chan<i32>, _) = (make!(chan i32), (sender.clone(), receiver.clone()));
+                let (ours, theirs): (Chan<i32>, _) =
+                    (make!(chan i32), (sender.clone(), receiver.clone()));
                 let selector = selecting.start({
                     let ours = ours.clone();
                     move || {
@@ -273,7 +280,11 @@ fn a_promised_place_survives_close_and_abandonment() {
         select.send(&ch);
         let op = select.select();
         ch.close();
-        assert_eq!(op.send(&ch, 1), Err(SendError(1)), "closed before the value came");
+        assert_eq!(
+            op.send(&ch, 1),
+            Err(SendError(1)),
+            "closed before the value came"
+        );
         assert_eq!(ch.recv(), None);
 
         let (sender, receiver) = channel(1);
@@ -329,7 +340,7 @@ fn a_promised_receiver_waits_for_the_value_or_for_another() {
 fn a_promise_to_a_receiver_in_a_select_or_with_a_timeout() {
     each_pair(|selecting, receiving| {
         for round in 0..30_u64 {
-            let (ch, done) = (make!(chan u64), make!(chan ()));
+            let (ch, done) = (make!(chan u64), make!(chan()));
             let receiver = receiving.start({
                 let (ch, done) = (ch.receiver(), done.receiver());
                 move || {
@@ -501,7 +512,7 @@ fn a_changing_set_of_many_channels() {
 fn a_timeout_that_races_a_partner_loses_nothing() {
     each_pair(|selecting, other| {
         let tally = Arc::new(Tally::new(1000));
-        let (ch, done) = (make!(chan harness::Counted), make!(chan ()));
+        let (ch, done) = (make!(chan harness::Counted), make!(chan()));
         let partner = other.start({
             let (ch, done, tally) = (ch.clone(), done.receiver(), Arc::clone(&tally));
             move || {
@@ -528,7 +539,8 @@ fn a_timeout_that_races_a_partner_loses_nothing() {
                 select.recv(&ch);
                 let (mut sent, mut received) = (0, 0);
                 for _ in 0..300 {
-                    let Ok(op) = select.select_timeout(Duration::from_micros(dice.below(40))) else {
+                    let Ok(op) = select.select_timeout(Duration::from_micros(dice.below(40)))
+                    else {
                         continue;
                     };
                     if op.index() == send {

@@ -57,13 +57,28 @@ fn every_form_of_go() {
         assert_eq!(go!(near, { 8 }).join().unwrap(), 8);
         assert_eq!(go!(spread, { 9 }).join().unwrap(), 9);
         let name = format!("n{}", 1);
-        let all = go!(spread, stack = 100_000, clone(shared), name = name, { *shared });
+        let all = go!(spread, stack = 100_000, clone(shared), name = name, {
+            *shared
+        });
         assert_eq!((all.name(), all.id() == all.id()), (Some("n1"), true));
         assert_eq!(all.join().unwrap(), 6);
-        let built = Builder::new().name("built").stack_size(1 << 17).near().spawn(|| 10).unwrap();
+        let built = Builder::new()
+            .name("built")
+            .stack_size(1 << 17)
+            .near()
+            .spawn(|| 10)
+            .unwrap();
         assert_eq!(built.name(), Some("built"));
         assert_eq!(built.join().unwrap(), 10);
-        assert_eq!(Builder::new().spread().spawn(|| 11).unwrap().join().unwrap(), 11);
+        assert_eq!(
+            Builder::new()
+                .spread()
+                .spawn(|| 11)
+                .unwrap()
+                .join()
+                .unwrap(),
+            11
+        );
         // As a statement.
         let done = make!(chan i32, 1);
         go!(clone(done), { done <- 12 });
@@ -103,7 +118,11 @@ fn a_panic_in_an_operand_starts_nothing() {
 fn a_big_stack_is_big_and_deep_recursion_fits() {
     fn depth(n: u32) -> u32 {
         let frame = std::hint::black_box([n; 64]);
-        if n == 0 { 0 } else { depth(n - 1) + frame[63].min(1) }
+        if n == 0 {
+            0
+        } else {
+            depth(n - 1) + frame[63].min(1)
+        }
     }
     each_runtime(|| {
         let handles: Vec<_> = (0..8)
@@ -120,8 +139,18 @@ fn thousands_of_goroutines_run_and_end() {
     each_runtime(|| {
         let before = runtime::num_goroutine();
         for _ in 0..3 {
-            let handles: Vec<_> = (0..5000_u64).map(|n| go!({ yield_now(); n })).collect();
-            let sum: u64 = handles.into_iter().map(|handle| handle.join().unwrap()).sum();
+            let handles: Vec<_> = (0..5000_u64)
+                .map(|n| {
+                    go!({
+                        yield_now();
+                        n
+                    })
+                })
+                .collect();
+            let sum: u64 = handles
+                .into_iter()
+                .map(|handle| handle.join().unwrap())
+                .sum();
             assert_eq!(sum, 4999 * 5000 / 2);
         }
         until(|| runtime::num_goroutine() == before);
@@ -135,7 +164,7 @@ fn join_waits_and_gives_the_result() {
     for joining in [Side::Goroutine, Side::Thread] {
         each_runtime(|| {
             for round in 0..20 {
-                let go_on = make!(chan ());
+                let go_on = make!(chan());
                 let handle = go!(clone(go_on), {
                     go_on.recv();
                     vec![round; 3]
@@ -159,7 +188,9 @@ fn a_panic_ends_its_goroutine_only_and_reaches_who_joins() {
         let bystander = make!(chan i32);
         let echo = go!(clone(bystander), { bystander.recv() });
         let line = line!() + 1;
-        let error = go!(name = "culprit", { panic!("number {}", 7) }).join().unwrap_err();
+        let error = go!(name = "culprit", { panic!("number {}", 7) })
+            .join()
+            .unwrap_err();
         assert!(error.is_panic() && !error.is_goexit());
         assert_eq!(error.name(), Some("culprit"));
         let text = error.to_string();
@@ -170,7 +201,9 @@ fn a_panic_ends_its_goroutine_only_and_reaches_who_joins() {
         assert!(format!("{error:?}").contains("number 7"));
         assert_eq!(message_of(&*error.into_panic()), "number 7");
 
-        let error = go!({ resume_unwind(Box::new(Arc::new(5_u8))) }).join().unwrap_err();
+        let error = go!({ resume_unwind(Box::new(Arc::new(5_u8))) })
+            .join()
+            .unwrap_err();
         assert!(error.to_string().contains("panicked"));
         let payload = error.try_into_panic().unwrap();
         assert_eq!(**payload.downcast_ref::<Arc<u8>>().unwrap(), 5);
@@ -201,7 +234,10 @@ fn goexit_runs_destructors_and_is_told_from_a_panic() {
         let error = handle.join().unwrap_err();
         assert!(error.is_goexit() && !error.is_panic());
         let text = error.to_string();
-        assert!(text.contains("quitter") && text.contains("goexit"), "{text}");
+        assert!(
+            text.contains("quitter") && text.contains("goexit"),
+            "{text}"
+        );
         assert!(deferred.load(Ordering::SeqCst));
         tally.assert_each_dropped_once();
         let error = error.try_into_panic().unwrap_err();
@@ -210,7 +246,10 @@ fn goexit_runs_destructors_and_is_told_from_a_panic() {
     });
     let _watched = watch();
     let message = panic_of(|| goexit());
-    assert!(message.contains("goexit") && message.contains("thread"), "{message}");
+    assert!(
+        message.contains("goexit") && message.contains("thread"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -220,7 +259,10 @@ fn results_that_nobody_joins_are_dropped_once() {
         let tally = Arc::new(Tally::new(4 * COUNT));
         for round in 0..COUNT {
             drop(go!(clone(tally), { tally.value() }));
-            let late = go!(clone(tally), { yield_now(); tally.value() });
+            let late = go!(clone(tally), {
+                yield_now();
+                tally.value()
+            });
             if round % 2 == 0 {
                 until(|| late.is_finished());
             }
@@ -295,7 +337,9 @@ fn who_and_where_am_i() {
         let started_at = go!({ goroutine::current().started_at() }).join().unwrap();
         assert_eq!((started_at.file(), started_at.line()), (file!(), line));
         let line = line!() + 1;
-        let built = Builder::new().spawn(|| goroutine::current().started_at()).unwrap();
+        let built = Builder::new()
+            .spawn(|| goroutine::current().started_at())
+            .unwrap();
         assert_eq!(built.join().unwrap().line(), line);
     });
 }
@@ -318,7 +362,9 @@ fn goroutines_that_have_started_stay_on_their_thread() {
                 })
             })
             .collect();
-        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        handles
+            .into_iter()
+            .for_each(|handle| handle.join().unwrap());
     });
 }
 
@@ -338,7 +384,9 @@ fn yield_now_lets_every_other_one_run() {
                 })
             })
             .collect();
-        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        handles
+            .into_iter()
+            .for_each(|handle| handle.join().unwrap());
         let log = log.lock().unwrap();
         for number in 0..4 {
             // In between two of its turns each of the others has at most a few.
@@ -380,7 +428,14 @@ fn one_that_never_parks_does_not_starve_the_others() {
                 rounds
             });
             // On one worker nobody else can run unless the busy one gives way.
-            let others: Vec<_> = (0..5).map(|n| go!({ yield_now(); n })).collect();
+            let others: Vec<_> = (0..5)
+                .map(|n| {
+                    go!({
+                        yield_now();
+                        n
+                    })
+                })
+                .collect();
             for (n, other) in others.into_iter().enumerate() {
                 assert_eq!(other.join().unwrap(), n);
             }
@@ -395,7 +450,7 @@ fn one_that_never_parks_does_not_starve_the_others() {
 fn two_that_hand_each_other_the_worker_do_not_starve_the_others() {
     on_workers(1, || {
         let stop = Arc::new(AtomicBool::new(false));
-        let (ping, pong) = (make!(chan ()), make!(chan ()));
+        let (ping, pong) = (make!(chan()), make!(chan()));
         let first = go!(clone(ping, pong, stop), {
             while !stop.load(Ordering::Relaxed) {
                 ping <- ();
@@ -443,7 +498,9 @@ fn a_local_goroutine_shares_an_rc() {
         assert_eq!(*log.borrow(), (0..20).collect::<Vec<_>>());
         assert_eq!(Rc::strong_count(&log), 1);
         let rc = Rc::clone(&log);
-        let built = Builder::new().spawn_local(move || rc.borrow().len()).unwrap();
+        let built = Builder::new()
+            .spawn_local(move || rc.borrow().len())
+            .unwrap();
         assert_eq!(built.join().unwrap(), 20);
     });
 }
@@ -452,7 +509,10 @@ fn a_local_goroutine_shares_an_rc() {
 fn go_local_outside_a_goroutine_says_why() {
     let _watched = watch();
     let message = panic_of(|| _ = go!(local, {}));
-    assert!(message.contains("go!(local") && message.contains("thread"), "{message}");
+    assert!(
+        message.contains("go!(local") && message.contains("thread"),
+        "{message}"
+    );
     let _ = panic_of(|| _ = Builder::new().spawn_local(|| {}));
 }
 
@@ -460,7 +520,7 @@ fn go_local_outside_a_goroutine_says_why() {
 fn spread_reaches_other_workers() {
     on_workers(2, || {
         let here = thread::current().id();
-        let (arrived, go_on) = (Arc::new(AtomicUsize::new(0)), make!(chan ()));
+        let (arrived, go_on) = (Arc::new(AtomicUsize::new(0)), make!(chan()));
         let handles: Vec<_> = (0..10)
             .map(|_| {
                 go!(spread, clone(arrived, go_on), {
@@ -473,7 +533,10 @@ fn spread_reaches_other_workers() {
         // This worker is not idle meanwhile, so it takes nothing from the other one.
         until(|| arrived.load(Ordering::SeqCst) == 10);
         go_on.close();
-        let threads: Vec<_> = handles.into_iter().map(|handle| handle.join().unwrap()).collect();
+        let threads: Vec<_> = handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap())
+            .collect();
         let elsewhere = threads.iter().filter(|&&thread| thread != here).count();
         // It would be half of them, had the other worker not the right to take those that wait.
         assert!(elsewhere >= 5, "{elsewhere} of 10 elsewhere");
@@ -529,7 +592,10 @@ fn scoped_goroutines_are_joined_and_named() {
                 .map(|word| go!(in s, name = "scoped", { word.as_str() }))
                 .collect();
             assert!(handles.iter().all(|handle| handle.name() == Some("scoped")));
-            handles.into_iter().map(|handle| handle.join().unwrap()).collect::<String>()
+            handles
+                .into_iter()
+                .map(|handle| handle.join().unwrap())
+                .collect::<String>()
         });
         assert_eq!(joined, "abc");
         let sum = gochan::scope(|s| {
@@ -672,7 +738,9 @@ fn others_run_while_one_blocks() {
             })
             .collect();
         assert_eq!(blocked.join().unwrap(), 45);
-        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        handles
+            .into_iter()
+            .for_each(|handle| handle.join().unwrap());
     });
 }
 
@@ -682,7 +750,11 @@ fn many_block_at_once() {
         // Nobody gets through before all have arrived, so each needs a thread of its own.
         let barrier = Arc::new(std::sync::Barrier::new(20));
         let handles: Vec<_> = (0..20)
-            .map(|_| go!(clone(barrier), { gochan::blocking(|| barrier.wait().is_leader()) }))
+            .map(|_| {
+                go!(clone(barrier), {
+                    gochan::blocking(|| barrier.wait().is_leader())
+                })
+            })
             .collect();
         let leaders = handles.into_iter().map(|handle| handle.join().unwrap());
         assert_eq!(leaders.filter(|&leads| leads).count(), 1);
@@ -734,7 +806,11 @@ fn deferred_blocks_run_last_first_however_the_block_is_left() {
         Some(())
     }
     everywhere(|| {
-        let ways = if goroutine::try_current().is_some() { 5 } else { 4 };
+        let ways = if goroutine::try_current().is_some() {
+            5
+        } else {
+            4
+        };
         for how in 0..ways {
             let log = RefCell::new(Vec::new());
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| leave(how, &log)));

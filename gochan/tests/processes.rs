@@ -90,7 +90,9 @@ mod programs {
         #[gochan::main]
         pub fn main() -> ExitCode {
             for _ in 0..10 {
-                go!({ select! {} });
+                go!({
+                    select! {}
+                });
                 go!({
                     loop {
                         gochan::yield_now();
@@ -163,7 +165,12 @@ fn a_panic_in_main_is_101_and_names_the_goroutine() {
         leave(programs::panics_with_a_result::main());
     }
     let output = run_program(NAME, &[]);
-    assert_ended(&output, 101, &[], &["goroutine 1 ", "processes.rs:", "main failed"]);
+    assert_ended(
+        &output,
+        101,
+        &[],
+        &["goroutine 1 ", "processes.rs:", "main failed"],
+    );
 }
 
 #[test]
@@ -247,7 +254,9 @@ fn a_setting_in_the_program_goes_before_the_environment() {
     let _watched = watch();
     const NAME: &str = "a_setting_in_the_program_goes_before_the_environment";
     if is_program(NAME) {
-        let workers = Runtime::new(Config::new().workers(2)).unwrap().run(num_worker);
+        let workers = Runtime::new(Config::new().workers(2))
+            .unwrap()
+            .run(num_worker);
         let error = Runtime::new(Config::new()).unwrap_err();
         println!("workers: {workers}; {error}");
         leave(ExitCode::SUCCESS);
@@ -282,7 +291,13 @@ fn a_panic_message_names_goroutine_name_and_location() {
     }
     let output = run_program(NAME, &[]);
     let stdout = String::from_utf8_lossy(&output.stdout);
-    let id = stdout.split("id ").nth(1).unwrap().split('.').next().unwrap();
+    let id = stdout
+        .split("id ")
+        .nth(1)
+        .unwrap()
+        .split('.')
+        .next()
+        .unwrap();
     let goroutine = format!("goroutine {id} \"fetcher\"");
     assert_ended(
         &output,
@@ -301,14 +316,20 @@ fn goexit_and_an_abandoned_channel_print_nothing() {
         let sender = make!(chan i32).sender();
         assert!(go!({ sender <- 1 }).join().unwrap_err().is_goexit());
         Runtime::new(Config::new().workers(1)).unwrap().run(|| {
-            go!({ select! {} });
+            go!({
+                select! {}
+            });
             gochan::yield_now();
         });
         leave(ExitCode::SUCCESS);
     }
     let output = run_program(NAME, &[]);
     assert_ended(&output, 0, &[], &[]);
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -348,7 +369,10 @@ fn the_abort_policy_ends_the_process_after_the_message() {
     );
     assert!(!output.status.success(), "{out}{err}");
     assert!(out.contains("before") && !out.contains("went on"), "{out}");
-    assert!(err.contains("\"fatal\"") && err.contains("out of luck"), "{err}");
+    assert!(
+        err.contains("\"fatal\"") && err.contains("out of luck"),
+        "{err}"
+    );
     #[cfg(unix)]
     {
         use std::os::unix::process::ExitStatusExt;

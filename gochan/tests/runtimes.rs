@@ -39,7 +39,10 @@ fn settings_that_make_no_sense_are_refused_by_name() {
 #[test]
 fn workers_are_counted_and_named() {
     for workers in [1, 2, 5] {
-        let config = Config::new().workers(workers).name("demo").panic_policy(PanicPolicy::Unwind);
+        let config = Config::new()
+            .workers(workers)
+            .name("demo")
+            .panic_policy(PanicPolicy::Unwind);
         with(config, || {
             assert_eq!(runtime::num_worker(), workers);
             let name = thread::current().name().unwrap().to_owned();
@@ -65,7 +68,9 @@ fn a_panic_of_main_comes_out_of_run() {
     for workers in [1, 2] {
         let message = panic_of(|| {
             on_workers(workers, || {
-                go!({ select! {} });
+                go!({
+                    select! {}
+                });
                 resume_unwind(Box::new("from main"));
             });
         });
@@ -80,7 +85,7 @@ fn goroutines_are_counted() {
     for workers in [1, 2] {
         on_workers(workers, || {
             assert_eq!(runtime::num_goroutine(), 1);
-            let stop = make!(chan ());
+            let stop = make!(chan());
             let handles: Vec<_> = (0..10).map(|_| go!(clone(stop), { stop.recv() })).collect();
             // Those that move to another worker are in neither queue for a moment.
             until(|| runtime::num_goroutine() == 11);
@@ -102,8 +107,13 @@ fn a_runtime_may_be_dropped_unused_and_many_may_follow_each_other() {
         if round % 4 > 0 {
             let sum = runtime.run(|| {
                 let ch = make!(chan usize);
-                go!(clone(ch), { (0..10).for_each(|n| ch.send(n).unwrap()); ch.close() });
-                go!({ select! {} });
+                go!(clone(ch), {
+                    (0..10).for_each(|n| ch.send(n).unwrap());
+                    ch.close()
+                });
+                go!({
+                    select! {}
+                });
                 ch.iter().sum::<usize>()
             });
             assert_eq!(sum, 45);
@@ -158,8 +168,13 @@ fn runtimes_live_side_by_side_and_share_channels() {
         })
         .collect();
     drop(requests);
-    clients.into_iter().for_each(|client| client.join().unwrap());
-    let served: usize = servers.into_iter().map(|server| server.join().unwrap()).sum();
+    clients
+        .into_iter()
+        .for_each(|client| client.join().unwrap());
+    let served: usize = servers
+        .into_iter()
+        .map(|server| server.join().unwrap())
+        .sum();
     assert_eq!(served, 200);
 }
 
@@ -175,7 +190,10 @@ fn the_default_runtime_serves_threads() {
     });
     assert!(receiver.iter().eq(0..5));
     handle.join().unwrap();
-    assert_eq!(go!({ runtime::num_worker() }).join().unwrap(), runtime::num_worker());
+    assert_eq!(
+        go!({ runtime::num_worker() }).join().unwrap(),
+        runtime::num_worker()
+    );
 }
 
 // ----- time -------------------------------------------------------------------------------
@@ -193,7 +211,9 @@ fn real_sleeps_are_at_least_as_long_as_asked() {
                     })
                 })
                 .collect();
-            handles.into_iter().for_each(|handle| handle.join().unwrap());
+            handles
+                .into_iter()
+                .for_each(|handle| handle.join().unwrap());
             let start = time::now();
             let at = time::after(Duration::from_millis(1)).recv().unwrap();
             assert!(at >= start + Duration::from_millis(1));
@@ -218,7 +238,9 @@ fn virtual_hours_pass_at_once_and_in_order() {
                     })
                 })
                 .collect();
-            handles.into_iter().for_each(|handle| handle.join().unwrap());
+            handles
+                .into_iter()
+                .for_each(|handle| handle.join().unwrap());
             assert_eq!(*log.lock().unwrap(), [1, 3, 5, 7, 9]);
             assert_eq!(time::now() - start, LONG * 9);
 
@@ -252,7 +274,9 @@ fn a_thousand_virtual_timers_fire_in_the_order_of_their_times() {
                 })
             })
             .collect();
-        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        handles
+            .into_iter()
+            .for_each(|handle| handle.join().unwrap());
         let log = log.lock().unwrap();
         assert_eq!(log.len(), 1000);
         assert!(log.is_sorted());
@@ -272,7 +296,10 @@ fn virtual_time_stands_still_while_anything_runs() {
             assert_eq!(time::now(), start);
             assert!(timer.try_recv().is_err());
             // A helper thread at work holds the time, too.
-            let sleeper = go!({ time::sleep(LONG); time::now() });
+            let sleeper = go!({
+                time::sleep(LONG);
+                time::now()
+            });
             gochan::blocking(|| thread::sleep(Duration::from_millis(5)));
             assert!(time::now() - start <= Duration::from_nanos(1));
             assert!(!sleeper.is_finished());
@@ -321,33 +348,36 @@ fn a_thousand_timers_that_are_cancelled_leave_nothing_behind() {
 
 /// A program with many choices; what it chose.
 fn choices(seed: u64) -> Vec<usize> {
-    with(Config::new().workers(1).seed(seed).virtual_time(true), || {
-        let channels: [Chan<usize>; 3] = std::array::from_fn(|_| make!(chan usize));
-        for (number, channel) in channels.iter().enumerate() {
-            for _ in 0..2 {
-                go!(clone(channel), {
-                    for n in 0..100 {
-                        channel <- n;
-                        if n % 7 == number {
-                            time::sleep(Duration::from_millis(n as u64));
+    with(
+        Config::new().workers(1).seed(seed).virtual_time(true),
+        || {
+            let channels: [Chan<usize>; 3] = std::array::from_fn(|_| make!(chan usize));
+            for (number, channel) in channels.iter().enumerate() {
+                for _ in 0..2 {
+                    go!(clone(channel), {
+                        for n in 0..100 {
+                            channel <- n;
+                            if n % 7 == number {
+                                time::sleep(Duration::from_millis(n as u64));
+                            }
                         }
-                    }
-                });
+                    });
+                }
             }
-        }
-        (0..500)
-            .map(|_| {
-                let chosen = select! {
-                    recv(channels[0]) -> v => v.unwrap(),
-                    recv(channels[1]) -> v => 1000 + v.unwrap(),
-                    recv(channels[2]) -> v => 2000 + v.unwrap(),
-                    after(Duration::from_millis(3)) => 3000,
-                };
-                yield_now();
-                chosen
-            })
-            .collect()
-    })
+            (0..500)
+                .map(|_| {
+                    let chosen = select! {
+                        recv(channels[0]) -> v => v.unwrap(),
+                        recv(channels[1]) -> v => 1000 + v.unwrap(),
+                        recv(channels[2]) -> v => 2000 + v.unwrap(),
+                        after(Duration::from_millis(3)) => 3000,
+                    };
+                    yield_now();
+                    chosen
+                })
+                .collect()
+        },
+    )
 }
 
 #[test]
@@ -369,7 +399,10 @@ fn unwinds(what: &str, wait: impl Fn() + Clone + Send + Sync + 'static) {
         for parked in [true, false] {
             const COUNT: usize = 5;
             let tally = Arc::new(Tally::new(COUNT));
-            let (started, went_on) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+            let (started, went_on) = (
+                Arc::new(AtomicUsize::new(0)),
+                Arc::new(AtomicBool::new(false)),
+            );
             let deferred = Arc::new(AtomicUsize::new(0));
             on_workers(workers, || {
                 for _ in 0..COUNT {
@@ -389,7 +422,11 @@ fn unwinds(what: &str, wait: impl Fn() + Clone + Send + Sync + 'static) {
                 }
             });
             tally.assert_each_dropped_once();
-            assert_eq!(deferred.load(Ordering::SeqCst), started.load(Ordering::SeqCst), "{what}");
+            assert_eq!(
+                deferred.load(Ordering::SeqCst),
+                started.load(Ordering::SeqCst),
+                "{what}"
+            );
             assert!(!went_on.load(Ordering::SeqCst), "went on after {what}");
         }
     }
@@ -416,7 +453,10 @@ fn those_parked_in_selects_are_unwound() {
     let ch = make!(chan i32);
     let other = make!(chan i32);
     let (a, b) = (ch.clone(), other.clone());
-    unwinds("select!", move || select! { recv(a) => {}, send(b, 1) => {} });
+    unwinds(
+        "select!",
+        move || select! { recv(a) => {}, send(b, 1) => {} },
+    );
     let (a, b) = (ch.clone(), other.clone());
     unwinds("a select! with a timer", move || {
         select! { recv(a) => {}, send(b, 1) -> _ => {}, after(LONG) => {} }
@@ -437,8 +477,17 @@ fn those_parked_in_selects_are_unwound() {
 fn those_that_sleep_or_join_are_unwound() {
     unwinds("sleep", || time::sleep(LONG));
     unwinds("after", || _ = time::after(LONG).recv());
-    unwinds("join", || drop(go!({ select! {} }).join()));
-    unwinds("join of a sleeper", || drop(go!({ time::sleep(LONG) }).join()));
+    unwinds("join", || {
+        drop(
+            go!({
+                select! {}
+            })
+            .join(),
+        )
+    });
+    unwinds("join of a sleeper", || {
+        drop(go!({ time::sleep(LONG) }).join())
+    });
 }
 
 #[test]
@@ -472,7 +521,7 @@ fn nobody_goes_on_because_another_was_unwound() {
             on_workers(workers, || {
                 let (sender, receiver) = channel::<i32>(0);
                 let (full, abandoned) = channel::<i32>(0);
-                let ready = make!(chan ());
+                let ready = make!(chan());
                 let concludes = |number: u32| {
                     let (conclusions, receiver, full) =
                         (Arc::clone(&conclusions), receiver.clone(), full.clone());
@@ -540,7 +589,7 @@ fn a_blocking_call_is_waited_for_and_then_unwound() {
         let ended = Arc::new(AtomicBool::new(false));
         let (release, gate) = std::sync::mpsc::channel::<()>();
         on_workers(workers, || {
-            let started = make!(chan ());
+            let started = make!(chan());
             go!(clone(tally, ended, started), {
                 let value = tally.value();
                 started.send(()).unwrap();
@@ -568,7 +617,10 @@ fn those_that_have_not_started_are_dropped() {
     on_workers(1, || {
         for _ in 0..1000 {
             let value = tally.value();
-            go!({ drop(value); select! {} });
+            go!({
+                drop(value);
+                select! {}
+            });
         }
     });
     tally.assert_each_dropped_once();
@@ -597,7 +649,10 @@ impl Drop for Waits {
         select! { after(LONG) => {} }
         time::sleep(LONG);
         yield_now();
-        let _ = go!({ select! {} }).join();
+        let _ = go!({
+            select! {}
+        })
+        .join();
         gochan::blocking(|| {});
         gochan::scope(|s| drop(go!(in s, { select! {} })));
         let mut select = gochan::Select::new();
@@ -617,7 +672,7 @@ fn destructors_that_wait_at_the_end_go_on() {
         let went_on = Arc::new(AtomicUsize::new(0));
         let start = Instant::now();
         on_workers(workers, || {
-            let ready = make!(chan ());
+            let ready = make!(chan());
             for number in 0..6 {
                 let waits = Waits {
                     ch: make!(chan i32),
@@ -654,7 +709,8 @@ fn goroutines_that_wait_for_each_other_are_all_unwound() {
                 let next = make!(chan i32);
                 let (sender, receiver) = (next.sender(), last.receiver());
                 last = next;
-                let (value, before, started) = (tally.value(), previous.take(), Arc::clone(&started));
+                let (value, before, started) =
+                    (tally.value(), previous.take(), Arc::clone(&started));
                 previous = Some(go!({
                     let _value = value;
                     started.fetch_add(1, Ordering::SeqCst);
@@ -683,7 +739,7 @@ fn a_thread_that_waits_for_a_goroutine_of_an_ended_runtime_is_woken() {
             (receiver.recv(), handle.join().unwrap_err().is_goexit())
         });
         on_workers(workers, || {
-            let ready = make!(chan ());
+            let ready = make!(chan());
             let handle = go!(clone(ready), {
                 let _sender = sender;
                 ready <- ();
@@ -760,7 +816,7 @@ fn a_panic_while_the_runtime_ends_stays_in_its_goroutine() {
     for workers in [1, 2] {
         let tally = Arc::new(Tally::new(3));
         on_workers(workers, || {
-            let ready = make!(chan ());
+            let ready = make!(chan());
             for _ in 0..3 {
                 go!(clone(ready, tally), {
                     let _value = tally.value();
@@ -782,9 +838,8 @@ fn a_panic_while_the_runtime_ends_stays_in_its_goroutine() {
 #[test]
 fn run_within_a_goroutine_of_another_runtime() {
     let outer = on_workers(2, || {
-        let inner = gochan::blocking(|| {
-            on_workers(1, || go!({ runtime::num_worker() }).join().unwrap())
-        });
+        let inner =
+            gochan::blocking(|| on_workers(1, || go!({ runtime::num_worker() }).join().unwrap()));
         inner * 10 + runtime::num_worker()
     });
     assert_eq!(outer, 12);
@@ -826,5 +881,10 @@ fn a_payload_crosses_run_unchanged() {
         Ok(()) => panic!("no panic"),
         Err(payload) => payload,
     };
-    assert_eq!(payload.downcast_ref::<u8>(), Some(&41), "{}", message_of(&*payload));
+    assert_eq!(
+        payload.downcast_ref::<u8>(),
+        Some(&41),
+        "{}",
+        message_of(&*payload)
+    );
 }

@@ -55,7 +55,10 @@ fn every_sending_form() {
         ch.close();
         assert_eq!(select! { send(ch, 7) -> sent => sent }, Err(SendError(7)));
         slot = Some(8);
-        assert_eq!(select! { send(ch, take slot) -> sent => sent }, Err(SendError(8)));
+        assert_eq!(
+            select! { send(ch, take slot) -> sent => sent },
+            Err(SendError(8))
+        );
     });
 }
 
@@ -117,7 +120,10 @@ fn guards_disable_arms_and_are_evaluated_first() {
             default => "default",
         };
         assert_eq!(chosen, "default");
-        assert_eq!(select! { recv(ch) -> v if on => v, default => None }, Some(1));
+        assert_eq!(
+            select! { recv(ch) -> v if on => v, default => None },
+            Some(1)
+        );
         assert_eq!(
             select! { send(ch, 3) if !on => 0, after(SOON) => 1 },
             1,
@@ -133,7 +139,10 @@ fn an_absent_channel_is_never_ready() {
         let mut input = Some(ch.receiver());
         let output: Option<&Sender<i32>> = None;
         ch.send(1).unwrap();
-        assert_eq!(select! { recv(input) -> v => v, send(output, 1) => Some(-1) }, Some(1));
+        assert_eq!(
+            select! { recv(input) -> v => v, send(output, 1) => Some(-1) },
+            Some(1)
+        );
         ch.send(2).unwrap();
         assert_eq!(select! { recv(input.as_ref()) -> v => v }, Some(2));
         input = None;
@@ -142,7 +151,10 @@ fn an_absent_channel_is_never_ready() {
             select! { recv(input) -> v => v, send(output, 1) => Some(-1), default => None },
             None
         );
-        assert_eq!(select! { recv(&input) -> v => v, after(SOON) => None }, None);
+        assert_eq!(
+            select! { recv(&input) -> v => v, after(SOON) => None },
+            None
+        );
         let mut nothing: Option<i32> = None;
         let room = make!(chan i32, 1);
         let taken = select! { send(room, take nothing) => "sent", default => "nothing to take" };
@@ -323,7 +335,13 @@ fn operands_are_evaluated_once_in_source_order() {
         assert_eq!(
             *log.borrow(),
             [
-                "guard 1", "channel 1", "guard 2", "channel 2", "value 2", "time 3", "channel 4",
+                "guard 1",
+                "channel 1",
+                "guard 2",
+                "channel 2",
+                "value 2",
+                "time 3",
+                "channel 4",
                 "value 4"
             ]
         );
@@ -379,7 +397,7 @@ const CHI_THREE: f64 = 28.0;
 #[test]
 fn two_ready_arms_are_chosen_evenly() {
     everywhere(|| {
-        let (a, b) = (make!(chan (), 1), make!(chan (), 1));
+        let (a, b) = (make!(chan(), 1), make!(chan(), 1));
         a.send(()).unwrap();
         b.send(()).unwrap();
         let mut counts = [0; 2];
@@ -398,7 +416,7 @@ fn an_arm_that_is_not_ready_does_not_bend_the_choice() {
     // A rotation in place of a shuffle would give the arm behind the idle one twice its share.
     on_workers(1, || {
         for idle in 0..3 {
-            let channels = [(); 3].map(|()| make!(chan (), 1));
+            let channels = [(); 3].map(|()| make!(chan(), 1));
             let mut counts = [0; 3];
             for (number, channel) in channels.iter().enumerate() {
                 if number != idle {
@@ -415,7 +433,10 @@ fn an_arm_that_is_not_ready_does_not_bend_the_choice() {
                 channels[chosen].send(()).unwrap();
             }
             let ready: Vec<u64> = counts.into_iter().filter(|&count| count > 0).collect();
-            assert!(ready.len() == 2 && chi_square(&ready) < CHI_TWO, "{counts:?}");
+            assert!(
+                ready.len() == 2 && chi_square(&ready) < CHI_TWO,
+                "{counts:?}"
+            );
         }
     });
 }
@@ -423,7 +444,7 @@ fn an_arm_that_is_not_ready_does_not_bend_the_choice() {
 #[test]
 fn arms_of_all_kinds_are_chosen_evenly_with_a_default() {
     on_workers(1, || {
-        let (input, output) = (make!(chan (), 1), make!(chan (), 1));
+        let (input, output) = (make!(chan(), 1), make!(chan(), 1));
         input.send(()).unwrap();
         let mut counts = [0; 3];
         for _ in 0..ROUNDS {
@@ -441,7 +462,7 @@ fn arms_of_all_kinds_are_chosen_evenly_with_a_default() {
 #[test]
 fn partners_that_wait_are_chosen_evenly() {
     on_workers(1, || {
-        let (a, b) = (make!(chan ()), make!(chan ()));
+        let (a, b) = (make!(chan()), make!(chan()));
         for ch in [a.clone(), b.clone()] {
             go!({
                 loop {
@@ -503,7 +524,11 @@ fn selecting_senders_deliver_every_value_once() {
         (2, Side::Goroutine, Side::Thread),
         (2, Side::Thread, Side::Goroutine),
     ] {
-        let each = if sending == receiving { EACH } else { EACH / 10 };
+        let each = if sending == receiving {
+            EACH
+        } else {
+            EACH / 10
+        };
         on_workers(workers, || {
             let channels: [Chan<usize>; 4] = std::array::from_fn(|n| Chan::new(n % 2));
             let seen: Arc<Vec<AtomicUsize>> =
@@ -582,9 +607,14 @@ fn ten_thousand_blocked_selects_all_wake_on_close() {
             .collect();
         until(|| started.load(Ordering::SeqCst) == COUNT);
         // Nobody receives from `c`, and nothing is sent: only a close can end the waits.
-        assert_eq!(handles.iter().filter(|handle| handle.is_finished()).count(), 0);
+        assert_eq!(
+            handles.iter().filter(|handle| handle.is_finished()).count(),
+            0
+        );
         channels[COUNT % 3].close();
-        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        handles
+            .into_iter()
+            .for_each(|handle| handle.join().unwrap());
     });
 }
 
@@ -640,11 +670,13 @@ fn a_select_never_meets_itself() {
             assert!(select! { recv(ch) => false, send(ch, 1) => false, after(SOON / 50) => true });
             let selector = selecting.start({
                 let ch = ch.clone();
-                move || select! {
-                    send(ch, 1) -> sent => { sent.unwrap(); None }
-                    recv(ch) -> v => v,
-                    recv(ch) -> v => v,
-                    send(ch, 2) -> sent => { sent.unwrap(); None }
+                move || {
+                    select! {
+                        send(ch, 1) -> sent => { sent.unwrap(); None }
+                        recv(ch) -> v => v,
+                        recv(ch) -> v => v,
+                        send(ch, 2) -> sent => { sent.unwrap(); None }
+                    }
                 }
             });
             let partner = other.start(move || {
@@ -728,7 +760,7 @@ fn a_slot_is_taken_only_if_its_send_happens() {
     each_pair(|selecting, other| {
         let tally = Arc::new(Tally::new(200));
         for round in 0..100 {
-            let (ch, stop) = (make!(chan harness::Counted), make!(chan ()));
+            let (ch, stop) = (make!(chan harness::Counted), make!(chan()));
             let selector = selecting.start({
                 let (ch, stop, value) = (ch.sender(), stop.clone(), tally.value());
                 move || {
@@ -811,7 +843,7 @@ fn a_select_without_arms_is_unwound_at_the_end() {
         let drops = Arc::new(Tally::new(3));
         let tally = Arc::clone(&drops);
         on_workers(workers, move || {
-            let started = make!(chan ());
+            let started = make!(chan());
             for _ in 0..3 {
                 let value = tally.value();
                 go!(clone(started), {
@@ -846,7 +878,9 @@ fn values_that_are_not_send_pass_in_a_local_select() {
     each_runtime(|| {
         let ch = make!(chan Rc<i32>);
         let sender = ch.sender();
-        let handle = go!(local, { select! { send(sender, Rc::new(5)) => {} } });
+        let handle = go!(local, {
+            select! { send(sender, Rc::new(5)) => {} }
+        });
         assert_eq!(select! { recv(ch) -> v => v }.as_deref(), Some(&5));
         handle.join().unwrap();
     });
@@ -880,6 +914,9 @@ fn cpu_time() -> Duration {
     let Ok(stat) = std::fs::read_to_string("/proc/thread-self/schedstat") else {
         return Duration::ZERO;
     };
-    let nanos = stat.split_whitespace().next().and_then(|first| first.parse().ok());
+    let nanos = stat
+        .split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok());
     Duration::from_nanos(nanos.unwrap_or(0))
 }

@@ -57,7 +57,9 @@ impl World {
     fn value(&self) -> Option<Counted> {
         let budget = &self.budget;
         budget
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
             .is_ok()
             .then(|| self.ledger.tally.value())
     }
@@ -110,10 +112,17 @@ impl World {
                     recv(other) -> v if dice.below(2) == 0 => ledger.receive(v),
                     default => {}
                 }
-                first.into_iter().chain(second).for_each(|value| ledger.give_back(value));
+                first
+                    .into_iter()
+                    .chain(second)
+                    .for_each(|value| ledger.give_back(value));
             }
             6 | 7 => {
-                let mut select = if dice.below(2) == 0 { Select::new() } else { Select::biased() };
+                let mut select = if dice.below(2) == 0 {
+                    Select::new()
+                } else {
+                    Select::biased()
+                };
                 let send = select.send(ch);
                 select.recv(other);
                 let mut value = Some(value);
@@ -274,17 +283,23 @@ fn soak(workers: usize, seed: u64) {
         }
         channel.close();
     }
-    let World { ledger, channels, .. } = world;
+    let World {
+        ledger, channels, ..
+    } = world;
     drop(channels);
     ledger.tally.assert_each_dropped_once();
     let (mut received, mut returned) = (0, 0);
     for id in 0..VALUES {
-        let counts = [&ledger.received[id], &ledger.returned[id]].map(|n| n.load(Ordering::Relaxed));
+        let counts =
+            [&ledger.received[id], &ledger.returned[id]].map(|n| n.load(Ordering::Relaxed));
         assert!(counts.iter().sum::<usize>() <= 1, "value {id}: {counts:?}");
         received += counts[0];
         returned += counts[1];
     }
-    assert!(received > 0 && returned > 0, "{received} received, {returned} returned");
+    assert!(
+        received > 0 && returned > 0,
+        "{received} received, {returned} returned"
+    );
 }
 
 fn from_environment(variable: &str) -> Option<u64> {
@@ -298,7 +313,10 @@ fn a_random_mix_loses_and_doubles_nothing() {
     let seconds = from_environment("GOCHAN_SOAK_SECONDS").unwrap_or(10);
     let end = Instant::now() + Duration::from_secs(seconds);
     let clock = std::time::SystemTime::now();
-    let clock = clock.duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let clock = clock
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos() as u64;
     let mut seed = fixed.unwrap_or(clock % 1_000_000_007);
     loop {
         for workers in [1, 2, 4] {

@@ -145,10 +145,12 @@ impl<T: Send + 'static> Task<T> {
     /// Waits for its end. A `goexit` is a payload like any other here.
     pub fn outcome(self) -> thread::Result<T> {
         match self {
-            Task::Goroutine(handle) => handle.join().map_err(|error| match error.try_into_panic() {
-                Ok(payload) => payload,
-                Err(error) => Box::new(error.to_string()) as Box<dyn Any + Send>,
-            }),
+            Task::Goroutine(handle) => {
+                handle.join().map_err(|error| match error.try_into_panic() {
+                    Ok(payload) => payload,
+                    Err(error) => Box::new(error.to_string()) as Box<dyn Any + Send>,
+                })
+            }
             Task::Thread(handle) => gochan::blocking(|| handle.join()),
         }
     }
@@ -241,7 +243,9 @@ impl Tally {
     /// How many drops there were in all.
     pub fn dropped(&self) -> usize {
         let drops = self.drops.iter();
-        drops.map(|drops| drops.load(Ordering::SeqCst) as usize).sum()
+        drops
+            .map(|drops| drops.load(Ordering::SeqCst) as usize)
+            .sum()
     }
 
     /// Asserts that every value that was made has been dropped once.
