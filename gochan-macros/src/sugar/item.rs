@@ -35,7 +35,8 @@ impl Rewriter<'_> {
                 next,
                 Some("fn" | "impl" | "trait" | "extern" | "mod" | "auto")
             ),
-            "macro_rules" => self.cursor.op_ahead(1) == "!",
+            // The macros of the standard library that are items.
+            "macro_rules" | "thread_local" | "include" => self.cursor.op_ahead(1) == "!",
             "union" | "auto" | "default" | "safe" => next.is_some(),
             _ => false,
         }

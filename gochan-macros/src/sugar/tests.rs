@@ -171,6 +171,7 @@ fn only_items() {
     };
     assert!(only_items("fn f() {} struct A; const B: C = 1;"));
     assert!(only_items("#[a] pub(crate) const unsafe fn f() {}"));
+    assert!(only_items("thread_local! { static A: B = C; } fn f() {}"));
     assert!(!only_items("fn f() {} f()"));
     assert!(!only_items("const { 1 }"));
     assert!(!only_items("unsafe { f() }"));
