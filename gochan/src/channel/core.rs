@@ -42,6 +42,9 @@ const CAN_RECV: u8 = 1;
 /// A send would not wait.
 const CAN_SEND: u8 = 2;
 
+/// The channel is closed and drained, and so will it stay.
+const DRAINED: u8 = 4;
+
 /// What is guarded by a channel's lock.
 pub(crate) struct State<T> {
     buffer: Buffer<T>,
@@ -200,12 +203,19 @@ impl<T> Channel<T> {
                 unsafe { self.remove_waiting_sender(&entry) }
             })
         });
+        if wake == Wake::Done {
+            return Ok(());
+        }
+        Self::send_failed(wake, value)
+    }
+
+    #[cold]
+    fn send_failed(wake: Wake, value: ManuallyDrop<T>) -> Result<(), (T, Refusal)> {
         let refusal = match wake {
-            Wake::Done => return Ok(()),
             Wake::TimedOut => Refusal::TimedOut,
             Wake::Abandoned => Refusal::Abandoned,
             Wake::Closed => Refusal::Closed,
-            Wake::Retry => unreachable!("a sender's partner does not give up"),
+            Wake::Done | Wake::Retry => unreachable!("a sender's partner does not give up"),
             Wake::Cancelled => {
                 // The value is dropped by the unwinding, unless the goroutine unwinds already.
                 let value = ManuallyDrop::into_inner(value);
@@ -225,7 +235,12 @@ impl<T> Channel<T> {
         patience: Patience,
         location: &'static Location<'static>,
     ) -> Result<T, Refusal> {
-        if matches!(patience, Patience::Never) && !self.can_recv() {
+        let readiness = self.readiness.load(Ordering::Acquire);
+        if readiness & DRAINED != 0 {
+            runtime::count_operation();
+            return Err(Refusal::Closed);
+        }
+        if matches!(patience, Patience::Never) && readiness & CAN_RECV == 0 {
             runtime::count_operation();
             return Err(Refusal::WouldBlock);
         }
@@ -286,15 +301,22 @@ impl<T> Channel<T> {
                 unsafe { self.remove_waiting_receiver(&entry) }
             })
         });
-        match wake {
+        if wake == Wake::Done {
             // SAFETY: a partner that says so has filled `value`.
-            Wake::Done => Some(Ok(unsafe { value.assume_init() })),
-            Wake::TimedOut => Some(Err(Refusal::TimedOut)),
-            Wake::Closed | Wake::Abandoned => Some(Err(Refusal::Closed)),
+            return Some(Ok(unsafe { value.assume_init() }));
+        }
+        Self::recv_failed(wake).map(Err)
+    }
+
+    #[cold]
+    fn recv_failed(wake: Wake) -> Option<Refusal> {
+        match wake {
+            Wake::TimedOut => Some(Refusal::TimedOut),
+            Wake::Done | Wake::Closed | Wake::Abandoned => Some(Refusal::Closed),
             Wake::Retry => None,
             Wake::Cancelled => {
                 crate::unwind_cancelled();
-                Some(Err(Refusal::Closed))
+                Some(Refusal::Closed)
             }
         }
     }
@@ -427,7 +449,8 @@ impl<T> Channel<T> {
 
     #[inline]
     pub(crate) fn publish(&self, state: &State<T>) {
-        self.readiness.store(state.readiness(), Ordering::Relaxed);
+        // Who sees that the channel was closed sees what happened before that.
+        self.readiness.store(state.readiness(), Ordering::Release);
     }
 
     /// Takes a waiting sender's entry back; `false` if it was claimed.
@@ -463,7 +486,10 @@ impl<T> State<T> {
             || !self.waiting_receivers.is_empty()
             || self.closed
             || self.abandoned;
-        (u8::from(can_recv) * CAN_RECV) | (u8::from(can_send) * CAN_SEND)
+        let drained = self.closed && self.buffer.is_empty() && self.waiting_senders.is_empty();
+        (u8::from(can_recv) * CAN_RECV)
+            | (u8::from(can_send) * CAN_SEND)
+            | (u8::from(drained) * DRAINED)
     }
 
     /// Tries to send the value at `value`, which is moved out exactly if the answer is `Done`.

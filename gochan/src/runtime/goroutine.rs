@@ -81,7 +81,8 @@ pub(super) type Suspender = Yielder<(), ()>;
 pub(crate) struct Birth {
     pub(crate) identity: Identity,
     pub(crate) site: &'static Site,
-    pub(crate) stack: Stack,
+    /// The size of a stack that has been reserved for it.
+    pub(crate) stack_size: usize,
     pub(crate) scope: Option<Arc<ScopeData>>,
     /// Whether it is the function that `Runtime::run` was given.
     pub(crate) is_main: bool,
@@ -98,8 +99,9 @@ pub struct Goroutine {
     pub(super) behind: Cell<usize>,
     /// Where to ready it: the mailbox of its worker, set when it starts.
     pub(super) home: Cell<Option<&'static Mailbox>>,
-    /// Home: the stack until it starts, then the coroutine on it.
-    pub(super) stack: Cell<Option<Stack>>,
+    /// The size of the stack that is reserved for it.
+    pub(super) stack_size: usize,
+    /// Home: the coroutine, from the start to the end.
     pub(super) body: UnsafeCell<Option<Body>>,
     pub(super) suspender: Cell<*const Suspender>,
     /// Home: what it waits for.
@@ -307,7 +309,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 link: Cell::new(ptr::null()),
                 behind: Cell::new(0),
                 home: Cell::new(None),
-                stack: Cell::new(Some(birth.stack)),
+                stack_size: birth.stack_size,
                 body: UnsafeCell::new(None),
                 suspender: Cell::new(ptr::null()),
                 waiting: Cell::new(ptr::null()),

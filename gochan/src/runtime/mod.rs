@@ -394,9 +394,15 @@ impl Shared {
             None => self.settings.stack_size,
             Some(bytes) => stack::round_size(bytes)?,
         };
-        let (id, stack) = match parent {
-            Some(worker) => (worker.next_id(), worker.stacks().take(size)?),
-            None => (reserve_ids(1), stack::take_one(size)?),
+        let id = match parent {
+            Some(worker) => {
+                worker.stacks().reserve(size)?;
+                worker.next_id()
+            }
+            None => {
+                stack::reserve_one(size)?;
+                reserve_ids(1)
+            }
         };
         let birth = Birth {
             identity: Identity {
@@ -405,7 +411,7 @@ impl Shared {
                 started_at: options.started_at.unwrap_or_else(|| site.location()),
             },
             site,
-            stack,
+            stack_size: size,
             scope,
             is_main: kind == Kind::Main,
         };
@@ -442,9 +448,7 @@ unsafe fn discard_unqueued(goroutine: NonNull<Goroutine>) {
     // SAFETY: the caller's promise; `dismiss` gives the reference up.
     unsafe {
         Goroutine::discard(goroutine);
-        if let Some(stack) = goroutine.as_ref().stack.take() {
-            stack::give_back_one(stack);
-        }
+        stack::cancel_one(goroutine.as_ref().stack_size);
         worker::dismiss(goroutine);
     }
 }
@@ -471,7 +475,7 @@ fn running<'a>() -> (&'a Worker, &'a Goroutine) {
 
 /// Parks the calling goroutine until it is readied, or interrupted by the end of its time or of
 /// its runtime.
-#[inline]
+#[inline(always)] // see `Waiter::wait`
 pub(crate) fn park(waiter: &Waiter, deadline: Option<Instant>) -> Option<Interrupt> {
     let (worker, record) = running();
     worker.park(record, waiter, deadline)

@@ -265,7 +265,7 @@ impl Worker {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn execute(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: it came out of one of our queues, so the runtime's reference is still there.
         let record = unsafe { goroutine.as_ref() };
@@ -288,10 +288,7 @@ impl Worker {
         }
         // SAFETY: it has just left its queue.
         let record = unsafe { goroutine.as_ref() };
-        let stack = record
-            .stack
-            .take()
-            .expect("a goroutine that has not started has a stack");
+        let stack = self.stacks.take(record.stack_size);
         let body = Body::with_stack(stack, move |suspender, ()| {
             // SAFETY: the record outlives its coroutine; the suspender is used by the goroutine
             // itself only, so only while this frame stands. `run` is called once.
@@ -338,7 +335,7 @@ impl Worker {
 
     /// Switches to a goroutine until it parks or ends, and says whether it has ended. If so its
     /// record may be gone.
-    #[inline]
+    #[inline(always)] // see `Waiter::wait`
     fn resume(&self, goroutine: NonNull<Goroutine>) -> bool {
         self.current.set(goroutine.as_ptr());
         self.turn.set(TURN_OPERATIONS);
@@ -371,7 +368,7 @@ impl Worker {
     }
 
     /// Ends a goroutine whose coroutine has returned.
-    #[inline]
+    #[inline(never)]
     fn finish(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: the runtime's reference is given up in `dismiss` below.
         let record = unsafe { goroutine.as_ref() };
@@ -380,18 +377,16 @@ impl Worker {
         if let Some(body) = unsafe { (*record.body.get()).take() } {
             self.stacks.give_back(body.into_stack());
         }
+        self.stacks.cancel(record.stack_size);
         dismiss(goroutine);
     }
 
     /// Drops a goroutine that is not going to start.
     fn discard(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: it has not started, and it is in no queue any more.
-        let stack = unsafe {
+        unsafe {
             Goroutine::discard(goroutine);
-            goroutine.as_ref().stack.take()
-        };
-        if let Some(stack) = stack {
-            self.stacks.give_back(stack);
+            self.stacks.cancel(goroutine.as_ref().stack_size);
         }
         dismiss(goroutine);
     }
@@ -399,7 +394,7 @@ impl Worker {
     // ----- what goroutines ask of their worker --------------------------------------------
 
     /// Switches from the running goroutine back to the worker.
-    #[inline]
+    #[inline(always)] // see `Waiter::wait`
     fn suspend(&self, record: &Goroutine) {
         let unwinding = self.is_unwinding(record);
         // What it threw earlier it has caught.
@@ -425,7 +420,7 @@ impl Worker {
     }
 
     /// Parks the running goroutine until it is readied, or interrupted.
-    #[inline]
+    #[inline(always)] // see `Waiter::wait`
     pub(super) fn park(
         &self,
         record: &Goroutine,
@@ -444,6 +439,7 @@ impl Worker {
         record.interrupt.take()
     }
 
+    #[inline(never)]
     fn suspend_until(&self, record: &Goroutine, deadline: Instant) {
         let node = TimerNode::new();
         let timers = &self.mailbox.timers;

@@ -107,29 +107,22 @@ impl Waiter {
     ///
     /// It is handed over shared, and everything in it is a cell or atomic: others read and write
     /// it through the entries while the waiter itself holds the reference.
-    #[inline]
+    #[inline(always)] // see `wait`
     pub(crate) fn with<R>(
         reason: WaitReason,
         location: &'static Location<'static>,
         body: impl FnOnce(&Waiter) -> R,
     ) -> R {
-        match runtime::current_goroutine() {
-            Some(goroutine) => body(&Waiter::new(
-                Parker::Goroutine(goroutine),
-                reason,
-                location,
-            )),
+        // Held to the end of the wait: a claimant takes its own handle only when it unparks.
+        let thread;
+        let parker = match runtime::current_goroutine() {
+            Some(goroutine) => Parker::Goroutine(goroutine),
             None => {
-                // Held to the end of the wait: a claimant takes its own handle only when it
-                // unparks.
-                let thread = current_thread();
-                body(&Waiter::new(
-                    Parker::Thread(NonNull::from(&*thread)),
-                    reason,
-                    location,
-                ))
+                thread = current_thread();
+                Parker::Thread(NonNull::from(&*thread))
             }
-        }
+        };
+        body(&Waiter::new(parker, reason, location))
     }
 
     #[inline]
@@ -202,7 +195,10 @@ impl Waiter {
     /// `withdraw` is called when the wait is to end without a claimant: it takes the entries out
     /// of their queues, or says that a claimant was faster, in which case its wake-up is awaited
     /// and counts.
-    #[inline]
+    ///
+    /// The way from here to the switch of stacks is inlined throughout: after a switch the
+    /// processor mispredicts every return to a frame from before it.
+    #[inline(always)]
     pub(crate) fn wait(
         &self,
         deadline: Option<Instant>,
@@ -218,21 +214,25 @@ impl Waiter {
         };
         match interrupt {
             None => self.wake.get(),
-            Some(interrupt) => {
-                if withdraw() {
-                    return match interrupt {
-                        Interrupt::TimedOut => Wake::TimedOut,
-                        Interrupt::Cancelled => Wake::Cancelled,
-                    };
-                }
-                match self.parker {
-                    Parker::Goroutine(_) => runtime::park_until_ready(self),
-                    // SAFETY: as above.
-                    Parker::Thread(thread) => _ = unsafe { thread.as_ref() }.park(None),
-                }
-                self.wake.get()
-            }
+            Some(interrupt) => self.end_early(interrupt, withdraw()),
         }
+    }
+
+    /// Ends a wait that nobody has unparked.
+    #[cold]
+    fn end_early(&self, interrupt: Interrupt, withdrawn: bool) -> Wake {
+        if withdrawn {
+            return match interrupt {
+                Interrupt::TimedOut => Wake::TimedOut,
+                Interrupt::Cancelled => Wake::Cancelled,
+            };
+        }
+        match self.parker {
+            Parker::Goroutine(_) => runtime::park_until_ready(self),
+            // SAFETY: `Waiter::with` holds the thread's parker for as long as we live.
+            Parker::Thread(thread) => _ = unsafe { thread.as_ref() }.park(None),
+        }
+        self.wake.get()
     }
 
     /// Waits to the end, whatever happens to the runtime meanwhile.
