@@ -336,11 +336,10 @@ fn who_and_where_am_i() {
         let line = line!() + 1;
         let started_at = go!({ goroutine::current().started_at() }).join().unwrap();
         assert_eq!((started_at.file(), started_at.line()), (file!(), line));
+        let builder = Builder::new();
         let line = line!() + 1;
-        let built = Builder::new()
-            .spawn(|| goroutine::current().started_at())
-            .unwrap();
-        assert_eq!(built.join().unwrap().line(), line);
+        let built = builder.spawn(goroutine::current).unwrap();
+        assert_eq!(built.join().unwrap().started_at().line(), line);
     });
 }
 
