@@ -6,7 +6,7 @@ use crate::wait::{WaitReason, Wake};
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 /// How a goroutine ended, if it did not return.
 pub(crate) enum Failure {
@@ -54,7 +54,7 @@ impl<T> JoinHandle<T> {
             .goroutine()
             .completion()
             .wait(WaitReason::Join, Location::caller());
-        if wake == Wake::Cancelled {
+        if matches!(wake, Wake::Cancelled | Wake::DoneLate) {
             crate::unwind_cancelled();
         }
         // A goroutine that is unwound with its runtime does not wait: what it would have joined
@@ -86,6 +86,10 @@ impl<T> JoinHandle<T> {
         matches!(self.result.take(), Some(Err(Failure::Panic(_))))
     }
 }
+
+// A handle is changed by `join` alone, which takes it.
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

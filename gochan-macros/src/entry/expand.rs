@@ -33,9 +33,9 @@ pub fn expand(kind: Kind, options: &[Choice], function: &Function) -> TokenStrea
             quote_spanned!(span=> #run(#config, #name))
         }
     };
-    // `#[should_panic]` wants a test that returns nothing; and a function that returns nothing has
-    // no exit code but success.
-    let (exit, run) = if output.is_empty() {
+    // A main function says by its exit code that it panicked, even if it returns nothing. A test
+    // that returns nothing says it by the panic itself, and `#[should_panic]` wants it so.
+    let (exit, run) = if kind == Kind::Test && output.is_empty() {
         (TokenStream::new(), quote_spanned!(span=> let _ = #run;))
     } else {
         (quote_spanned!(span=> -> ::std::process::ExitCode), run)

@@ -16,7 +16,7 @@
 //! is to be woken is woken after the lock has been left.
 
 use super::buffer::{Buffer, Capacity};
-use crate::runtime;
+use crate::runtime::{self, ChannelTimer};
 use crate::wait::{
     Entry, Parker, Patience, SpinGuard, SpinLock, SpinMutex, WaitQueue, WaitReason, Waiter,
     WakeList, Wake,
@@ -24,7 +24,9 @@ use crate::wait::{
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::Location;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Instant;
 
 /// A channel, shared by its handles.
 pub(crate) struct Channel<T> {
@@ -35,6 +37,8 @@ pub(crate) struct Channel<T> {
     senders: AtomicUsize,
     /// Handles that can receive.
     receivers: AtomicUsize,
+    /// What sends on the channel of a timer, in place of a sending handle.
+    timer: Option<ChannelTimer>,
 }
 
 /// A receive would not wait.
@@ -112,6 +116,7 @@ impl<T> Channel<T> {
             readiness: AtomicU8::new(0),
             senders: AtomicUsize::new(1),
             receivers: AtomicUsize::new(1),
+            timer: None,
         };
         channel.readiness = AtomicU8::new(channel.state.get_mut().readiness());
         channel
@@ -125,11 +130,6 @@ impl<T> Channel<T> {
 
     pub(super) fn add_receiver(&self) {
         self.receivers.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Lets the channel stay open when its last sender goes.
-    pub(crate) fn keep_open(&self) {
-        self.add_sender();
     }
 
     /// The last sending handle closes the channel.
@@ -215,6 +215,10 @@ impl<T> Channel<T> {
             Wake::TimedOut => Refusal::TimedOut,
             Wake::Abandoned => Refusal::Abandoned,
             Wake::Closed => Refusal::Closed,
+            Wake::DoneLate => {
+                crate::unwind_cancelled();
+                return Ok(());
+            }
             Wake::Done | Wake::Retry => unreachable!("a sender's partner does not give up"),
             Wake::Cancelled => {
                 // The value is dropped by the unwinding, unless the goroutine unwinds already.
@@ -224,6 +228,32 @@ impl<T> Channel<T> {
             }
         };
         Err((ManuallyDrop::into_inner(value), refusal))
+    }
+
+    /// Sends `value` if that is possible at once, else drops it. The receiver that it went to is
+    /// to be woken by the caller.
+    pub(crate) fn offer(&self, value: T) -> Option<Parker> {
+        let mut value = ManuallyDrop::new(value);
+        let place = ptr::from_mut(&mut *value);
+        let mut state = self.lock();
+        // SAFETY: the value is ours to move out; it is forgotten if it was.
+        let attempt = unsafe { state.attempt_send(place) };
+        self.unlock(state);
+        match attempt {
+            Attempt::Done(receiver) => receiver,
+            _ => {
+                drop(ManuallyDrop::into_inner(value));
+                None
+            }
+        }
+    }
+
+    /// Takes back a value that was sent and not received; says whether there was one.
+    pub(crate) fn take_back(&self) -> bool {
+        let mut state = self.lock();
+        let value = state.buffer.pop();
+        self.unlock(state);
+        value.is_some()
     }
 
     // ----- receiving ----------------------------------------------------------------------
@@ -305,6 +335,12 @@ impl<T> Channel<T> {
             // SAFETY: a partner that says so has filled `value`.
             return Some(Ok(unsafe { value.assume_init() }));
         }
+        if wake == Wake::DoneLate {
+            // SAFETY: as above.
+            let value = unsafe { value.assume_init() };
+            crate::unwind_cancelled();
+            return Some(Ok(value));
+        }
         Self::recv_failed(wake).map(Err)
     }
 
@@ -312,7 +348,7 @@ impl<T> Channel<T> {
     fn recv_failed(wake: Wake) -> Option<Refusal> {
         match wake {
             Wake::TimedOut => Some(Refusal::TimedOut),
-            Wake::Done | Wake::Closed | Wake::Abandoned => Some(Refusal::Closed),
+            Wake::Done | Wake::DoneLate | Wake::Closed | Wake::Abandoned => Some(Refusal::Closed),
             Wake::Retry => None,
             Wake::Cancelled => {
                 crate::unwind_cancelled();
@@ -353,7 +389,7 @@ impl<T> Channel<T> {
     // ----- ending -------------------------------------------------------------------------
 
     /// Closes the channel; `false` if it was closed before.
-    pub(super) fn close(&self) -> bool {
+    pub(crate) fn close(&self) -> bool {
         let mut woken = WakeList::new();
         let mut state = self.lock();
         if std::mem::replace(&mut state.closed, true) {
@@ -375,6 +411,9 @@ impl<T> Channel<T> {
         self.unlock(state);
         drop(woken);
         drop(values);
+        if let Some(timer) = &self.timer {
+            timer.stop();
+        }
     }
 
     // ----- questions ----------------------------------------------------------------------
@@ -406,6 +445,17 @@ impl<T> Channel<T> {
     /// call, by any chain of synchronisation, is seen.
     #[inline]
     pub(crate) fn can_recv(&self) -> bool {
+        self.readiness.load(Ordering::Relaxed) & CAN_RECV != 0
+            || (self.timer.is_some() && self.can_recv_from_timer())
+    }
+
+    /// A goroutine that computes and looks for its timer now and then keeps the worker from
+    /// firing it, so the look does.
+    #[cold]
+    fn can_recv_from_timer(&self) -> bool {
+        if let Some(timer) = &self.timer {
+            timer.fire_if_due();
+        }
         self.readiness.load(Ordering::Relaxed) & CAN_RECV != 0
     }
 
@@ -475,6 +525,24 @@ impl<T> Channel<T> {
         let removed = unsafe { state.waiting_receivers.remove(entry) };
         self.unlock(state);
         removed
+    }
+}
+
+impl Channel<Instant> {
+    /// The channel of a timer, which is not set yet.
+    pub(super) fn of_timer() -> Arc<Self> {
+        let mut channel = Channel::new(Capacity::Bounded(1));
+        channel.timer = Some(ChannelTimer::new());
+        let channel = Arc::new(channel);
+        // SAFETY: the channel owns the timer, and stops it when its last receiver goes; nobody
+        // else has it yet.
+        unsafe { channel.timer().attach(&channel) };
+        channel
+    }
+
+    /// The timer that sends here.
+    pub(crate) fn timer(&self) -> &ChannelTimer {
+        self.timer.as_ref().expect("it is the channel of a timer")
     }
 }
 

@@ -10,7 +10,7 @@ use crate::select::arm::{CloseOperand, RecvOperand, SendOperand};
 use crate::wait::Patience;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -138,6 +138,24 @@ impl<T> Chan<T> {
     }
 }
 
+impl Receiver<Instant> {
+    /// What receives from a timer, which is not set yet; the channel is never closed.
+    pub(crate) fn of_timer() -> Self {
+        Receiver {
+            channel: Channel::of_timer(),
+        }
+    }
+}
+
+impl<T> Receiver<T> {
+    /// What receives from a channel that has no sending handle, and that only the crate closes.
+    pub(crate) fn without_sender() -> Self {
+        Receiver {
+            channel: Arc::new(Channel::new(Capacity::Bounded(0))),
+        }
+    }
+}
+
 impl<T> From<Chan<T>> for Sender<T> {
     fn from(chan: Chan<T>) -> Self {
         chan.sender()
@@ -212,6 +230,10 @@ macro_rules! any_handle {
         }
 
         impl<T> Eq for $handle<T> {}
+
+        // A panic cannot leave a channel half changed: no user code runs inside an operation.
+        impl<T> UnwindSafe for $handle<T> {}
+        impl<T> RefUnwindSafe for $handle<T> {}
 
         impl<T> Hash for $handle<T> {
             fn hash<H: Hasher>(&self, state: &mut H) {

@@ -1,17 +1,18 @@
 //! The clock of a runtime: all its time goes through here.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Nanoseconds since the clock was made.
 pub(crate) type Nanos = u64;
 
-/// A clock that never goes back.
-#[derive(Debug)]
+/// A clock that never goes back. Clones are the same clock.
+#[derive(Clone, Debug)]
 pub(crate) struct Clock {
     origin: Instant,
     /// The time of a virtual clock, which stands still until it is advanced.
-    virtual_now: Option<AtomicU64>,
+    virtual_now: Option<Arc<AtomicU64>>,
 }
 
 impl Clock {
@@ -27,7 +28,7 @@ impl Clock {
     pub(crate) fn virtual_time() -> Self {
         Clock {
             origin: Instant::now(),
-            virtual_now: Some(AtomicU64::new(0)),
+            virtual_now: Some(Arc::default()),
         }
     }
 

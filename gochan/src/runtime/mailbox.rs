@@ -55,6 +55,7 @@ impl Mailbox {
             }))
         });
         mailbox.start_queue.open();
+        mailbox.timers.open();
         mailbox
     }
 

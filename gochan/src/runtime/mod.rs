@@ -16,11 +16,13 @@ mod record_cache;
 mod run_queue;
 mod stack;
 mod start_queue;
+mod timer_heap;
 mod timers;
 mod worker;
 
 pub use config::{Config, PanicPolicy};
 pub(crate) use goroutine::Interrupt;
+pub(crate) use timers::{ChannelTimer, StartTimer};
 
 use crate::join::Failure;
 use crate::scope::ScopeData;
@@ -41,7 +43,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
-use timers::Alarm;
 use worker::Worker;
 
 /// Workers that run goroutines.
@@ -130,6 +131,7 @@ impl Idleness {
 }
 
 impl Shared {
+    #[inline]
     fn is_ending(&self) -> bool {
         self.ending.load(Ordering::SeqCst)
     }
@@ -439,6 +441,25 @@ impl Shared {
     }
 }
 
+/// Starts a goroutine that nobody waits for, on behalf of the runtime. If it cannot be started
+/// that is printed: there is nobody to tell.
+pub(crate) fn start_detached(
+    site: &'static Site,
+    started_at: &'static Location<'static>,
+    body: impl FnOnce() + Send + 'static,
+) {
+    let options = SpawnOptions {
+        started_at: Some(started_at),
+        ..SpawnOptions::default()
+    };
+    panics::contain(|| {
+        // SAFETY: the body is `Send` and `'static`.
+        if let Err(error) = unsafe { start(site, options, Kind::Plain, None, body) } {
+            eprintln!("gochan: cannot start the goroutine of {started_at}: {error}");
+        }
+    });
+}
+
 /// Ends a goroutine that a closed queue refused: its runtime ends.
 ///
 /// # Safety
@@ -500,6 +521,24 @@ pub(crate) unsafe fn ready(goroutine: NonNull<Goroutine>) {
         .expect("a goroutine that waits has started");
     match worker::current() {
         Some(worker) if worker.is_at(home) => worker.ready_next(goroutine),
+        // SAFETY: the caller's promise.
+        _ => unsafe { home.deliver(goroutine) },
+    }
+}
+
+/// As [`ready`], but the goroutine runs in its turn, behind those that are ready already.
+///
+/// # Safety
+/// As for [`ready`].
+pub(crate) unsafe fn ready_in_turn(goroutine: NonNull<Goroutine>) {
+    // SAFETY: it is parked until the next lines, so it is alive.
+    let home = unsafe { goroutine.as_ref() }
+        .home
+        .get()
+        .expect("a goroutine that waits has started");
+    match worker::current() {
+        // SAFETY: it is in no queue, and this is its worker's thread.
+        Some(worker) if worker.is_at(home) => unsafe { worker.enqueue(goroutine) },
         // SAFETY: the caller's promise.
         _ => unsafe { home.deliver(goroutine) },
     }
@@ -571,26 +610,13 @@ pub(crate) fn now() -> Instant {
     }
 }
 
-/// Calls `call`, which must not block, when `after` has passed; never, if the clock cannot say
-/// when that is.
-pub(crate) fn call_after(after: Duration, call: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-    let set = |shared: &Shared, at: &Mailbox| {
-        let after = u64::try_from(after.as_nanos()).ok();
-        let when = after.and_then(|after| shared.clock.nanos().checked_add(after));
-        if let Some(when) = when
-            && at.timers.set_detached(when, Alarm::Call(call))
-        {
-            at.wake();
-        }
-    };
+/// The worker and the clock for what the calling goroutine sets up to happen later; those of the
+/// default runtime for an ordinary thread.
+fn here<T>(use_them: impl FnOnce(&'static Mailbox, &Clock) -> T) -> T {
     match worker::current() {
-        Some(worker) => set(worker.shared(), worker.mailbox()),
-        None => {
-            let shared = &default_runtime()?.shared;
-            set(shared, shared.workers[0]);
-        }
+        Some(worker) => use_them(worker.mailbox(), &worker.shared().clock),
+        None => ask(|shared| use_them(shared.workers[0], &shared.clock)),
     }
-    Ok(())
 }
 
 /// The helper threads of the calling goroutine's runtime; `None` for an ordinary thread.

@@ -18,7 +18,7 @@ use super::random::Random;
 use super::record_cache::RecordCache;
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
-use super::timers::{Alarm, TimerNode};
+use super::timers::{Sleeper, Sleepers};
 use crate::wait::Waiter;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
@@ -92,6 +92,8 @@ pub(super) struct Worker {
     runs: Cell<u64>,
     /// Operations that the running goroutine may still complete in this turn.
     turn: Cell<u32>,
+    /// The goroutines of this worker that wait no longer than until some time.
+    sleepers: Sleepers,
     /// Goroutines that are suspended in the middle of unwinding.
     suspended_unwinding: Cell<u32>,
     stacks: StackCache,
@@ -114,6 +116,7 @@ impl Worker {
             tick: Cell::new(0),
             runs: Cell::new(0),
             turn: Cell::new(TURN_OPERATIONS),
+            sleepers: Sleepers::new(shared.workers[index]),
             suspended_unwinding: Cell::new(0),
             stacks: StackCache::new(shared.settings.stack_size),
             records: RecordCache::new(),
@@ -183,9 +186,12 @@ impl Worker {
         WORKER.set(self);
         let _reset = ResetWorker;
         loop {
+            if self.shared.is_ending() && !self.cancelled.replace(true) {
+                self.cancel_all();
+            }
             if let Some(goroutine) = self.pick() {
                 self.execute(goroutine);
-            } else if self.shared.is_ending() {
+            } else if self.cancelled.get() {
                 if self.wind_up() {
                     break;
                 }
@@ -193,7 +199,7 @@ impl Worker {
                 self.idle();
             }
         }
-        self.mailbox.timers.clear();
+        self.mailbox.timers.close();
     }
 
     // ----- the goroutines of this worker --------------------------------------------------
@@ -436,18 +442,20 @@ impl Worker {
             Some(deadline) => self.suspend_until(record, deadline),
         }
         record.waiting.set(ptr::null());
+        if record.cancelled.get() {
+            waiter.note_late();
+        }
         record.interrupt.take()
     }
 
     #[inline(never)]
     fn suspend_until(&self, record: &Goroutine, deadline: Instant) {
-        let node = TimerNode::new();
-        let timers = &self.mailbox.timers;
+        let sleeper = Sleeper::new(record);
         let when = self.shared.clock.nanos_at(deadline);
-        // SAFETY: the node stays on this frame until it is cancelled or has fired.
-        unsafe { timers.set(when, &node, Alarm::Wake(NonNull::from(record))) };
+        // SAFETY: the sleeper stays on this frame until it is removed or has been woken.
+        unsafe { self.sleepers.add(when, &sleeper) };
         self.suspend(record);
-        timers.cancel(&node);
+        self.sleepers.remove(&sleeper);
     }
 
     /// Parks the running goroutine until it is readied, whatever happens.
@@ -512,14 +520,20 @@ impl Worker {
     }
 
     fn fire_timers(&self) {
-        if self.mailbox.timers.earliest().is_none() {
+        let timers = &self.mailbox.timers;
+        if timers.earliest().is_none() {
             return;
         }
         let now = self.shared.clock.nanos();
-        while let Some(alarm) = self.mailbox.timers.take_due(now) {
-            match alarm {
-                Alarm::Wake(goroutine) => self.interrupt(goroutine, Interrupt::TimedOut),
-                Alarm::Call(call) => panics::contain(call),
+        loop {
+            let (sleeper, timer) = (self.sleepers.earliest(), timers.earliest_to_fire());
+            if sleeper.min(timer) > now {
+                break;
+            }
+            if timer < sleeper {
+                timers.fire_first(now);
+            } else if let Some(goroutine) = self.sleepers.pop() {
+                self.interrupt(goroutine, Interrupt::TimedOut);
             }
         }
     }
@@ -699,14 +713,11 @@ impl Worker {
 
     // ----- the end ------------------------------------------------------------------------
 
-    /// Drops what has not started and cancels what is parked. True: nothing is left here.
+    /// Drops what has not started and waits for what is left. True: nothing is left here.
     fn wind_up(&self) -> bool {
         let unstarted = self.mailbox.start_queue.close();
         while let Some(goroutine) = unstarted.pop() {
             self.discard(goroutine);
-        }
-        if !self.cancelled.replace(true) {
-            self.cancel_all();
         }
         if self.has_local_work() {
             return false;
@@ -720,7 +731,8 @@ impl Worker {
         false
     }
 
-    /// Tells every living goroutine to unwind. They do so one after the other, each until it
+    /// Tells every living goroutine to unwind: one that runs does so when it next waits or yields,
+    /// the parked ones do so one after the other, each until it
     /// has ended or parks again in a destructor.
     fn cancel_all(&self) {
         // First mark all, so that whoever is woken by an unwinding one knows.

@@ -365,8 +365,9 @@ impl<T> Operation for RecvArm<'_, T> {
 
     #[inline]
     fn settle(&mut self, wake: Wake) -> bool {
-        self.received = Some(wake == Wake::Done);
-        wake != Wake::Retry
+        let is_retry = wake == Wake::Retry;
+        self.received = (!is_retry).then_some(matches!(wake, Wake::Done | Wake::DoneLate));
+        !is_retry
     }
 
     unsafe fn await_promised(
@@ -546,8 +547,8 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
     #[inline]
     fn settle(&mut self, wake: Wake) -> bool {
         match wake {
-            Wake::Done => self.record(Ok(())),
-            Wake::Abandoned => self.record(Err(Refusal::Abandoned)),
+            Wake::Done | Wake::DoneLate => self.record(Ok(())),
+            Wake::Abandoned | Wake::Cancelled => self.record(Err(Refusal::Abandoned)),
             _ => self.record(Err(Refusal::Closed)),
         }
         true
@@ -763,9 +764,9 @@ impl<T> Operation for PromiseArm<'_, T> {
     fn settle(&mut self, wake: Wake) -> bool {
         self.promise = Some(match (wake, NonNull::new(self.entry.slot())) {
             // The receiver that claimed the promise has left its entry where the value would be.
-            (Wake::Done, Some(receiver)) => Ok(Promise::ToReceiver(receiver.cast())),
-            (Wake::Done, None) => Ok(Promise::OfPlace),
-            (Wake::Abandoned, _) => Err(Refusal::Abandoned),
+            (Wake::Done | Wake::DoneLate, Some(receiver)) => Ok(Promise::ToReceiver(receiver.cast())),
+            (Wake::Done | Wake::DoneLate, None) => Ok(Promise::OfPlace),
+            (Wake::Abandoned | Wake::Cancelled, _) => Err(Refusal::Abandoned),
             _ => Err(Refusal::Closed),
         });
         true

@@ -261,13 +261,13 @@ fn wait_for_all(
             }
         }
         match (claimed, wake, timer) {
-            (Some(index), ..) => {
-                if arms[index].settle(wake) {
-                    Outcome::Chosen(index)
-                } else {
-                    Outcome::Again
+            (Some(index), ..) if arms[index].settle(wake) => {
+                if matches!(wake, Wake::DoneLate | Wake::Cancelled) {
+                    crate::unwind_cancelled();
                 }
+                Outcome::Chosen(index)
             }
+            (Some(_), ..) => Outcome::Again,
             (None, Wake::TimedOut, Some((at, index))) if deadline == Some(at) => {
                 Outcome::Chosen(index)
             }

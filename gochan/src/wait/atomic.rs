@@ -12,3 +12,16 @@ pub(crate) use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread::yield_now,
 };
+
+/// Makes a function `const`, except for loom, whose atomics are made at run time.
+macro_rules! const_unless_loom {
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$attribute])*
+        $visibility const fn $($rest)*
+        #[cfg(loom)]
+        $(#[$attribute])*
+        $visibility fn $($rest)*
+    };
+}
+pub(crate) use const_unless_loom;

@@ -6,7 +6,7 @@
 //! processor to the holder, and in the end sleeps in short naps, so that even a holder of lower
 //! scheduling priority gets to leave.
 
-use super::atomic::{AtomicBool, Ordering, spin_loop, yield_now};
+use super::atomic::{AtomicBool, Ordering, const_unless_loom, spin_loop, yield_now};
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 
@@ -25,10 +25,12 @@ pub struct SpinLock {
 }
 
 impl SpinLock {
-    /// A free lock.
-    pub(crate) fn new() -> Self {
-        SpinLock {
-            locked: AtomicBool::new(false),
+    const_unless_loom! {
+        /// A free lock.
+        pub(crate) fn new() -> Self {
+            SpinLock {
+                locked: AtomicBool::new(false),
+            }
         }
     }
 
@@ -92,10 +94,12 @@ unsafe impl<T: Send> Sync for SpinMutex<T> {}
 unsafe impl<T: Send> Send for SpinMutex<T> {}
 
 impl<T> SpinMutex<T> {
-    pub(crate) fn new(data: T) -> Self {
-        SpinMutex {
-            lock: SpinLock::new(),
-            data: UnsafeCell::new(data),
+    const_unless_loom! {
+        pub(crate) fn new(data: T) -> Self {
+            SpinMutex {
+                lock: SpinLock::new(),
+                data: UnsafeCell::new(data),
+            }
         }
     }
 

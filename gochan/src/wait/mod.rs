@@ -13,7 +13,7 @@
 //! A claimed waiter stays parked until its claimant unparks it, so the claimant may use the
 //! waiter's stack until that moment and not a moment longer.
 
-mod atomic;
+pub(crate) mod atomic;
 mod lock;
 mod parker;
 mod queue;

@@ -45,6 +45,22 @@ impl Parker {
     }
 }
 
+impl Parker {
+    /// As [`Parker::unpark`], but a goroutine of this worker runs in its turn, not next: for
+    /// many that are woken one after the other.
+    ///
+    /// # Safety
+    /// As for [`Parker::unpark`].
+    pub(crate) unsafe fn unpark_in_turn(self) {
+        match self {
+            // SAFETY: a claimed goroutine stays parked, and so alive, until it is readied.
+            Parker::Goroutine(goroutine) => unsafe { crate::runtime::ready_in_turn(goroutine) },
+            // SAFETY: the caller's promise.
+            Parker::Thread(_) => unsafe { self.unpark() },
+        }
+    }
+}
+
 const EMPTY: usize = 0;
 const PARKED: usize = 1;
 const NOTIFIED: usize = 2;

@@ -122,6 +122,30 @@ impl WaitQueue {
         self.tail = entry;
     }
 
+    /// Puts an entry in front of all others.
+    ///
+    /// # Safety
+    /// As for [`WaitQueue::push`].
+    pub(crate) unsafe fn push_first(&mut self, entry: &Entry) {
+        debug_assert!(!entry.queued.get());
+        entry.queued.set(true);
+        entry.previous.set(ptr::null());
+        entry.next.set(self.head);
+        if self.head.is_null() {
+            self.tail = entry;
+        } else {
+            // SAFETY: linked entries are alive, by the queue's invariant.
+            unsafe { (*self.head).previous.set(entry) };
+        }
+        self.head = entry;
+    }
+
+    /// The first entry, left where it is.
+    pub(crate) fn first(&self) -> Option<&Entry> {
+        // SAFETY: linked entries are alive, by the queue's invariant.
+        unsafe { self.head.as_ref() }
+    }
+
     /// Takes an entry out, if it is still in.
     ///
     /// # Safety
@@ -173,16 +197,24 @@ impl WaitQueue {
         }
     }
 
+    /// Claims the first entry that can be claimed and moves it to `list`, recording `wake`;
+    /// `false` if there is none.
+    pub(crate) fn take_one(&mut self, wake: Wake, list: &mut WakeList) -> bool {
+        let Some(entry) = self.take() else {
+            return false;
+        };
+        // SAFETY: `take` claimed it.
+        unsafe {
+            entry.as_ref().next.set(list.head);
+            entry.as_ref().finish(wake);
+        }
+        list.head = entry.as_ptr();
+        true
+    }
+
     /// Claims everybody and moves them to `list`, recording `wake`.
     pub(crate) fn take_all(&mut self, wake: Wake, list: &mut WakeList) {
-        while let Some(entry) = self.take() {
-            // SAFETY: `take` claimed it.
-            unsafe {
-                entry.as_ref().next.set(list.head);
-                entry.as_ref().finish(wake);
-            }
-            list.head = entry.as_ptr();
-        }
+        while self.take_one(wake, list) {}
     }
 }
 

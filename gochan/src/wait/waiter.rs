@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 pub enum Wake {
     /// What was waited for has happened.
     Done,
+    /// What was waited for has happened, but the runtime has begun to end meanwhile: the
+    /// goroutine is to unwind once it has put in order what it got.
+    DoneLate,
     /// The channel was closed.
     Closed,
     /// The channel's last receiver has gone.
@@ -66,6 +69,16 @@ pub(crate) enum WaitReason {
     Join,
     Scope,
     Blocking,
+    Mutex,
+    RwLockRead,
+    RwLockWrite,
+    Cond,
+    WaitGroup,
+    Once,
+    Semaphore,
+    Barrier,
+    SingleFlight,
+    ErrGroup,
 }
 
 impl fmt::Display for WaitReason {
@@ -79,6 +92,16 @@ impl fmt::Display for WaitReason {
             WaitReason::Join => "join",
             WaitReason::Scope => "scope",
             WaitReason::Blocking => "blocking",
+            WaitReason::Mutex => "mutex",
+            WaitReason::RwLockRead => "rwlock read",
+            WaitReason::RwLockWrite => "rwlock write",
+            WaitReason::Cond => "cond",
+            WaitReason::WaitGroup => "wait group",
+            WaitReason::Once => "once",
+            WaitReason::Semaphore => "semaphore",
+            WaitReason::Barrier => "barrier",
+            WaitReason::SingleFlight => "single flight",
+            WaitReason::ErrGroup => "err group",
         })
     }
 }
@@ -100,6 +123,8 @@ pub struct Waiter {
     location: &'static Location<'static>,
     /// Whether the end of the runtime may interrupt this wait.
     cancellable: Cell<bool>,
+    /// Whether the runtime began to end while it lasted.
+    late: Cell<bool>,
 }
 
 impl Waiter {
@@ -139,6 +164,7 @@ impl Waiter {
             reason,
             location,
             cancellable: Cell::new(true),
+            late: Cell::new(false),
         }
     }
 
@@ -158,6 +184,12 @@ impl Waiter {
     #[inline]
     pub(crate) fn is_cancellable(&self) -> bool {
         self.cancellable.get()
+    }
+
+    /// Notes that the runtime began to end while this cancellable wait lasted.
+    #[cold]
+    pub(crate) fn note_late(&self) {
+        self.late.set(self.cancellable.get());
     }
 
     #[inline]
@@ -213,8 +245,18 @@ impl Waiter {
             }
         };
         match interrupt {
+            None if self.late.get() => self.end_late(),
             None => self.wake.get(),
             Some(interrupt) => self.end_early(interrupt, withdraw()),
+        }
+    }
+
+    /// How a wait ended that was over when its runtime had begun to end.
+    #[cold]
+    fn end_late(&self) -> Wake {
+        match self.wake.get() {
+            Wake::Done => Wake::DoneLate,
+            _ => Wake::Cancelled,
         }
     }
 
@@ -231,6 +273,9 @@ impl Waiter {
             Parker::Goroutine(_) => runtime::park_until_ready(self),
             // SAFETY: `Waiter::with` holds the thread's parker for as long as we live.
             Parker::Thread(thread) => _ = unsafe { thread.as_ref() }.park(None),
+        }
+        if self.late.get() {
+            return self.end_late();
         }
         self.wake.get()
     }

@@ -1,0 +1,480 @@
+//! The lock below [`Mutex`](super::Mutex) and [`RwLock`](super::RwLock): held by one writer or
+//! by any number of readers. A mutex is one without readers.
+//!
+//! One word says who holds it and whether somebody waits; those who wait stand in two queues. To
+//! take a free lock and to leave one that nobody waits for is one compare-and-exchange.
+//!
+//! Invariants:
+//! - `WRITERS_WAIT` and `READERS_WAIT` are set exactly while those queues are not empty; they and
+//!   `HAND_OVER` change under the queues' lock only;
+//! - while a writer holds the lock, its word changes under the queues' lock only, or by the
+//!   holder;
+//! - if readers wait, a writer holds the lock, waits for it, or has been woken for it; so they
+//!   are let in when it leaves, or gives up waiting;
+//! - if writers wait, either the lock is held, or one of them has been woken (`WOKEN`), or
+//!   whoever left the lock last is about to see to it.
+//!
+//! Who gets it next: a writer that leaves lets in all readers that wait. A waiting writer keeps
+//! new readers out, so it waits for the readers that are in, no others. Between writers,
+//! newcomers may overtake a writer that has been woken but does not run yet, because a lock that
+//! is passed on at once is used most; so may a woken one find the lock taken, and wait again, in
+//! front of all others. When it has waited for a millisecond in all, or has been overtaken very
+//! often, it sets `HAND_OVER`: then nobody overtakes any more, and whoever leaves the lock hands
+//! it to the first in the queue, until one gets it that has not waited as long. These are the
+//! rules of Go's mutex (`sync/mutex.go`: normal and starvation mode) and of its `RWMutex`.
+
+use super::monitor::{Cancelled, Monitor, Place, Wait};
+use crate::runtime;
+use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom, spin_loop};
+use crate::wait::{WaitQueue, WakeList, Wake};
+use std::mem;
+use std::time::{Duration, Instant};
+
+/// A writer holds the lock.
+const WRITER: usize = 1;
+/// The queue of writers is not empty.
+const WRITERS_WAIT: usize = 2;
+/// The queue of readers is not empty.
+const READERS_WAIT: usize = 4;
+/// A writer has been woken to try again, and has not done so yet.
+const WOKEN: usize = 8;
+/// Nobody may overtake.
+const HAND_OVER: usize = 16;
+/// One reader that holds the lock.
+const READER: usize = 32;
+/// Everything but the count of readers.
+const FLAGS: usize = READER - 1;
+
+/// How long a writer waits until it is not overtaken any more.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// How often it is overtaken at most; that ends the wait where the clock does not move, in a
+/// runtime with virtual time.
+const OVERTAKEN: u32 = 1000;
+
+/// How often somebody looks whether the lock is left before it waits in the queue. Each look is
+/// preceded by so many pauses of the processor, and all of them together take about as long as
+/// to park and to be woken.
+#[cfg(not(loom))]
+const LOOKS: u32 = 4;
+#[cfg(loom)]
+const LOOKS: u32 = 0;
+const PAUSES: u32 = 20;
+
+/// See the module's text.
+pub(super) struct RawLock {
+    state: AtomicUsize,
+    queues: Monitor<Queues>,
+}
+
+struct Queues {
+    writers: WaitQueue,
+    readers: WaitQueue,
+    /// How many readers wait.
+    reader_count: usize,
+}
+
+impl RawLock {
+    const_unless_loom! {
+        pub(super) fn new() -> Self {
+            RawLock {
+                state: AtomicUsize::new(0),
+                queues: Monitor::new(Queues {
+                    writers: WaitQueue::new(),
+                    readers: WaitQueue::new(),
+                    reader_count: 0,
+                }),
+            }
+        }
+    }
+
+    // ----- writers ------------------------------------------------------------------------
+
+    /// Takes the lock if that is possible at once.
+    #[inline]
+    pub(super) fn try_write(&self) -> bool {
+        self.write_free() || self.try_write_contended()
+    }
+
+    /// Takes a lock that nobody holds or waits for.
+    #[inline]
+    fn write_free(&self) -> bool {
+        self.state
+            .compare_exchange(0, WRITER, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    #[cold]
+    fn try_write_contended(&self) -> bool {
+        let mut state = self.state.load(Ordering::Relaxed);
+        while is_free(state) && state & HAND_OVER == 0 {
+            match self.state.compare_exchange_weak(
+                state,
+                state | WRITER,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(current) => state = current,
+            }
+        }
+        false
+    }
+
+    /// Takes the lock; `false` if the time was up.
+    #[inline]
+    pub(super) fn write(&self, wait: Wait) -> bool {
+        // Before the lock is held: other goroutines may get their turn here.
+        runtime::count_operation();
+        self.write_free() || self.write_contended(wait)
+    }
+
+    /// As [`RawLock::write`], for somebody who has not been given the lock at the first look.
+    #[cold]
+    #[inline(never)]
+    fn write_contended(&self, mut wait: Wait) -> bool {
+        if self.spin() {
+            return true;
+        }
+        let since = crate::time::now();
+        let mut overtaken = 0;
+        // Whether this writer is the one that `WOKEN` stands for.
+        let mut woken = false;
+        loop {
+            let starves = woken && (overtaken > OVERTAKEN || has_waited_long(since));
+            let queues = self.queues.lock();
+            if self.write_or_announce(woken, starves) {
+                return true;
+            }
+            let place = if woken { Place::First } else { Place::Last };
+            woken = false;
+            let wake = self.queues.wait(
+                queues,
+                |queues| &mut queues.writers,
+                place,
+                &0,
+                &wait,
+                |queues, woken| self.writer_withdrew(queues, woken),
+            );
+            match wake {
+                Wake::Done => {
+                    self.accept(since);
+                    return true;
+                }
+                Wake::Retry => {
+                    woken = true;
+                    overtaken += 1;
+                }
+                Wake::DoneLate => {
+                    self.accept(since);
+                    let leave = OnUnwind(|| self.leave_write());
+                    crate::unwind_cancelled();
+                    mem::forget(leave);
+                    return true;
+                }
+                Wake::TimedOut => return false,
+                _ => {
+                    if wait.cancelled() == Cancelled::GiveUp {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the lock, or sets what says that a writer waits. Called under the queues' lock.
+    fn write_or_announce(&self, woken: bool, starves: bool) -> bool {
+        let settled = if woken { !WOKEN } else { !0 };
+        let waiting = WRITERS_WAIT | if starves { HAND_OVER } else { 0 };
+        let mut state = self.state.load(Ordering::Relaxed);
+        loop {
+            let take = is_free(state) && state & HAND_OVER == 0;
+            let new = state & settled | if take { WRITER } else { waiting };
+            match self.state.compare_exchange_weak(
+                state,
+                new,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return take,
+                Err(current) => state = current,
+            }
+        }
+    }
+
+    /// Looks for a moment whether the lock is left, where that can be: its holder must run, so
+    /// not on this worker.
+    fn spin(&self) -> bool {
+        if LOOKS == 0 || runtime::current_goroutine().is_some() && runtime::num_worker() == 1 {
+            return false;
+        }
+        for _ in 0..LOOKS {
+            for _ in 0..PAUSES {
+                spin_loop();
+            }
+            if self.try_write_contended() {
+                return true;
+            }
+            if self.state.load(Ordering::Relaxed) & HAND_OVER != 0 {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Ends the time in which nobody overtakes, if the writer that has been given the lock has
+    /// not waited long itself.
+    fn accept(&self, since: Instant) {
+        if self.state.load(Ordering::Relaxed) & HAND_OVER != 0 && !has_waited_long(since) {
+            self.state.fetch_and(!HAND_OVER, Ordering::Relaxed);
+        }
+    }
+
+    /// A writer has left the queue without having been served. Called under the queues' lock.
+    fn writer_withdrew(&self, queues: &mut Queues, woken: &mut WakeList) {
+        if !queues.writers.is_empty() {
+            return;
+        }
+        let readers = queues.reader_count * READER;
+        let mut state = self.state.load(Ordering::Relaxed);
+        let admit = loop {
+            let mut new = state & !(WRITERS_WAIT | HAND_OVER);
+            // Readers that waited for this writer alone wait for nobody now.
+            let admit = readers > 0 && state & (WRITER | WOKEN) == 0;
+            if admit {
+                new = (new & !READERS_WAIT) + readers;
+            }
+            match self.state.compare_exchange_weak(
+                state,
+                new,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break admit,
+                Err(current) => state = current,
+            }
+        };
+        if admit {
+            queues.take_readers(woken);
+        }
+    }
+
+    /// Leaves the lock. Only the writer that holds it may call this.
+    #[inline]
+    pub(super) fn leave_write(&self) {
+        if self
+            .state
+            .compare_exchange(WRITER, 0, Ordering::Release, Ordering::Relaxed)
+            .is_err()
+        {
+            self.leave_write_contended();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_write_contended(&self) {
+        let mut state = self.state.load(Ordering::Relaxed);
+        // A writer that has been woken already will see to the lock: there is nothing to do.
+        while state & (WOKEN | READERS_WAIT) == WOKEN {
+            match self.state.compare_exchange_weak(
+                state,
+                state & !WRITER,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(current) => state = current,
+            }
+        }
+        let mut woken = WakeList::new();
+        let mut queues = self.queues.lock();
+        // Nobody else changes the word now.
+        let mut state = self.state.load(Ordering::Relaxed);
+        if queues.reader_count > 0 {
+            state = (state & !(WRITER | READERS_WAIT)) + queues.reader_count * READER;
+            queues.take_readers(&mut woken);
+        } else if state & WOKEN != 0 || queues.writers.is_empty() {
+            state &= !WRITER;
+        } else if state & HAND_OVER != 0 {
+            queues.writers.take_one(Wake::Done, &mut woken);
+        } else {
+            queues.writers.take_one(Wake::Retry, &mut woken);
+            state = state & !WRITER | WOKEN;
+        }
+        if queues.writers.is_empty() {
+            state &= !(WRITERS_WAIT | HAND_OVER);
+        }
+        self.state.store(state, Ordering::Release);
+        drop(queues);
+        drop(woken);
+    }
+
+    // ----- readers ------------------------------------------------------------------------
+
+    /// Takes the lock for reading if that is possible at once.
+    #[inline]
+    pub(super) fn try_read(&self) -> bool {
+        let mut state = self.state.load(Ordering::Relaxed);
+        while state & FLAGS == 0 {
+            match self.state.compare_exchange_weak(
+                state,
+                one_more_reader(state),
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(current) => state = current,
+            }
+        }
+        false
+    }
+
+    /// Takes the lock for reading; `false` if the time was up.
+    #[inline]
+    pub(super) fn read(&self, wait: Wait) -> bool {
+        runtime::count_operation();
+        self.try_read() || self.read_contended(wait)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_contended(&self, mut wait: Wait) -> bool {
+        loop {
+            let mut queues = self.queues.lock();
+            if self.read_or_announce() {
+                return true;
+            }
+            queues.reader_count += 1;
+            let wake = self.queues.wait(
+                queues,
+                |queues| &mut queues.readers,
+                Place::Last,
+                &0,
+                &wait,
+                |queues, _| {
+                    queues.reader_count -= 1;
+                    if queues.reader_count == 0 {
+                        self.state.fetch_and(!READERS_WAIT, Ordering::Relaxed);
+                    }
+                },
+            );
+            match wake {
+                Wake::Done => return true,
+                Wake::DoneLate => {
+                    let leave = OnUnwind(|| self.leave_read());
+                    crate::unwind_cancelled();
+                    mem::forget(leave);
+                    return true;
+                }
+                Wake::TimedOut => return false,
+                _ => {
+                    if wait.cancelled() == Cancelled::GiveUp {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the lock for reading, or sets what says that a reader waits. Called under the
+    /// queues' lock.
+    fn read_or_announce(&self) -> bool {
+        let mut state = self.state.load(Ordering::Relaxed);
+        loop {
+            let take = state & FLAGS == 0;
+            let new = if take {
+                one_more_reader(state)
+            } else {
+                state | READERS_WAIT
+            };
+            match self.state.compare_exchange_weak(
+                state,
+                new,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return take,
+                Err(current) => state = current,
+            }
+        }
+    }
+
+    /// Leaves the lock. Only a reader that holds it may call this.
+    #[inline]
+    pub(super) fn leave_read(&self) {
+        let state = self.state.fetch_sub(READER, Ordering::Release) - READER;
+        if state < READER && state & (WRITERS_WAIT | WOKEN) == WRITERS_WAIT {
+            self.last_reader_left();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn last_reader_left(&self) {
+        let mut woken = WakeList::new();
+        let mut queues = self.queues.lock();
+        // Acquires what the other readers have released: a writer that is handed the lock
+        // synchronises with this thread only.
+        let mut state = self.state.load(Ordering::Acquire);
+        if !is_free(state) || state & WOKEN != 0 || queues.writers.is_empty() {
+            // Somebody else holds the lock, or will, and sees to the others.
+            return;
+        }
+        let hands_over = state & HAND_OVER != 0;
+        let wake = if hands_over { Wake::Done } else { Wake::Retry };
+        queues.writers.take_one(wake, &mut woken);
+        loop {
+            let mut new = state | if hands_over { WRITER } else { WOKEN };
+            if queues.writers.is_empty() {
+                new &= !(WRITERS_WAIT | HAND_OVER);
+            }
+            // It may be taken meanwhile by a newcomer, if it is not handed over.
+            match self.state.compare_exchange_weak(
+                state,
+                new,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(current) => state = current,
+            }
+        }
+        drop(queues);
+        drop(woken);
+    }
+
+    /// Whether somebody holds the lock for writing.
+    pub(super) fn is_written(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & WRITER != 0
+    }
+}
+
+impl Queues {
+    fn take_readers(&mut self, woken: &mut WakeList) {
+        self.reader_count = 0;
+        self.readers.take_all(Wake::Done, woken);
+    }
+}
+
+/// Whether nobody holds the lock.
+fn is_free(state: usize) -> bool {
+    state & WRITER == 0 && state < READER
+}
+
+/// Counts a reader. The count can run over only if guards are forgotten for hours.
+fn one_more_reader(state: usize) -> usize {
+    state.checked_add(READER).expect("too many readers")
+}
+
+fn has_waited_long(since: Instant) -> bool {
+    crate::time::now().saturating_duration_since(since) >= PATIENCE
+}
+
+/// Calls its closure when it is dropped, which is when the code below it unwinds.
+struct OnUnwind<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnUnwind<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

@@ -1,0 +1,76 @@
+//! Calls that are waited for only so long.
+
+use crate::channel::channel;
+use crate::error::RecvTimeoutError;
+use crate::join::JoinHandle;
+use crate::runtime::placement::Site;
+use crate::runtime::{self, Kind, SpawnOptions};
+use std::error::Error;
+use std::fmt;
+use std::panic::{Location, resume_unwind};
+use std::time::Duration;
+
+/// Calls `f` in a goroutine of its own, and returns what it returns if that is within `limit`.
+///
+/// If the time is up, `f` is not interrupted, as nothing can interrupt a running function: its
+/// goroutine goes on, and what it returns is dropped. Give it a
+/// [`Context`](crate::context::Context) to watch if it is to end early. An `f` that computes
+/// without ever waiting may keep its worker, and with it the caller, beyond the limit.
+///
+/// # Errors
+/// The time is up.
+///
+/// # Panics
+/// As `f` does, if that is within `limit`, or if its goroutine cannot be started.
+///
+/// ```
+/// use gochan::time::{sleep, timeout};
+/// use std::time::Duration;
+///
+/// assert_eq!(timeout(Duration::from_secs(60), || 6 * 7), Ok(42));
+/// let late = timeout(Duration::from_millis(1), || sleep(Duration::from_millis(50)));
+/// assert_eq!(late.unwrap_err().to_string(), "the time is up");
+/// ```
+#[track_caller]
+pub fn timeout<F, T>(limit: Duration, f: F) -> Result<T, TimeoutError>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    static SITE: Site = Site::new();
+    let options = SpawnOptions {
+        started_at: Some(Location::caller()),
+        ..SpawnOptions::default()
+    };
+    let (sender, receiver) = channel(1);
+    let body = move || {
+        // Nobody may be left to hear it, which is no fault.
+        let _ = sender.send(f());
+    };
+    // SAFETY: the body is `Send` and `'static`, and so is what it returns.
+    let started = unsafe { runtime::start(&SITE, options, Kind::Plain, None, body) };
+    let call = match started {
+        Ok(result) => JoinHandle::new(result),
+        Err(error) => panic!("cannot start the goroutine of a timeout: {error}"),
+    };
+    match receiver.recv_timeout(limit) {
+        Ok(value) => Ok(value),
+        Err(RecvTimeoutError::Timeout) => Err(TimeoutError),
+        Err(RecvTimeoutError::Closed) => match call.join().map_err(|error| error.try_into_panic()) {
+            Err(Ok(payload)) => resume_unwind(payload),
+            _ => panic!("the function of a timeout called goexit"),
+        },
+    }
+}
+
+/// The time is up; from [`timeout`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeoutError;
+
+impl fmt::Display for TimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time is up")
+    }
+}
+
+impl Error for TimeoutError {}
