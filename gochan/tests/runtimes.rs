@@ -583,6 +583,45 @@ fn those_that_poll_for_ever_are_unwound() {
 }
 
 #[test]
+fn those_that_pass_values_for_ever_lose_none_when_they_are_stopped() {
+    // They are stopped where an operation has just happened and its value is on the way.
+    for workers in [1, 2] {
+        for form in 0..6 {
+            for skew in 0..8 {
+                let element = Arc::new(());
+                on_workers(workers, || {
+                    let passed = Arc::new(AtomicUsize::new(0));
+                    go!(clone(element, passed), {
+                        let ch = Chan::new(4);
+                        // Operations come in pairs: an odd start moves the end of the turn from
+                        // the send to the receive.
+                        for _ in 0..skew {
+                            let _ = Chan::new(1).send(());
+                        }
+                        loop {
+                            passed.fetch_add(1, Ordering::Relaxed);
+                            let value = Arc::clone(&element);
+                            if form % 2 == 0 {
+                                let _ = ch.send(value);
+                            } else {
+                                select! { send(ch, value) => {} }
+                            }
+                            match form / 2 {
+                                0 => drop(ch.recv()),
+                                1 => select! { recv(ch) -> value => drop(value) },
+                                _ => drop(ch.try_recv()),
+                            }
+                        }
+                    });
+                    until(|| passed.load(Ordering::Relaxed) > 500);
+                });
+                assert_eq!(Arc::strong_count(&element), 1, "form {form}, skew {skew}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_blocking_call_is_waited_for_and_then_unwound() {
     for workers in [1, 2] {
         let tally = Arc::new(Tally::new(1));
