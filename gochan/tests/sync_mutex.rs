@@ -1,0 +1,301 @@
+//! Mutual exclusion: nothing is lost, nobody starves, whoever holds the lock and however it is
+//! left.
+
+mod harness;
+
+use gochan::go;
+use gochan::runtime::{Config, Runtime};
+use gochan::sync::{Mutex, WaitGroup};
+use harness::{Side, each_pair, each_runtime, everywhere, on_workers, until, watch};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn excludes() {
+    each_pair(|left, right| {
+        let counter = Arc::new(Mutex::new(0));
+        let tasks = [left, right, left, right].map(|side| {
+            let counter = Arc::clone(&counter);
+            side.start(move || {
+                for _ in 0..1000 {
+                    let mut count = counter.lock();
+                    let seen = *count;
+                    if seen % 16 == 0 {
+                        gochan::yield_now();
+                    }
+                    *count = seen + 1;
+                }
+            })
+        });
+        tasks.into_iter().for_each(|task| task.join());
+        assert_eq!(*counter.lock(), 4000);
+    });
+}
+
+#[test]
+fn try_lock_says_whether_it_is_held() {
+    everywhere(|| {
+        let mutex = Mutex::new(7);
+        let guard = mutex.try_lock().expect("nobody holds it");
+        assert!(mutex.try_lock().is_none());
+        assert!(mutex.lock_timeout(Duration::from_millis(1)).is_none());
+        assert!(mutex.lock_deadline(gochan::time::now()).is_none());
+        drop(guard);
+        assert_eq!(
+            mutex.lock_timeout(Duration::ZERO).map(|guard| *guard),
+            Some(7)
+        );
+        assert_eq!(
+            mutex.lock_timeout(Duration::MAX).map(|guard| *guard),
+            Some(7)
+        );
+    });
+}
+
+#[test]
+fn whoever_gave_up_is_not_handed_the_lock() {
+    each_pair(|left, right| {
+        let mutex = Arc::new(Mutex::new(()));
+        let guard = mutex.lock();
+        let impatient = {
+            let mutex = Arc::clone(&mutex);
+            left.start(move || mutex.lock_timeout(Duration::from_millis(2)).is_none())
+        };
+        let patient = {
+            let mutex = Arc::clone(&mutex);
+            right.start(move || drop(mutex.lock()))
+        };
+        assert!(impatient.join());
+        drop(guard);
+        patient.join();
+        assert!(mutex.try_lock().is_some());
+    });
+}
+
+#[test]
+fn a_panic_leaves_the_lock_and_does_not_poison_it() {
+    everywhere(|| {
+        let mutex = Mutex::new(1);
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            *mutex.lock() = 2;
+            let _guard = mutex.lock();
+            panic!("as planned");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(*mutex.lock(), 2);
+    });
+}
+
+#[test]
+fn shows_its_value_or_that_it_is_locked() {
+    let mutex = Mutex::from(5);
+    assert_eq!(format!("{mutex:?}"), "Mutex { value: 5 }");
+    let guard = mutex.lock();
+    assert_eq!(
+        format!("{mutex:?} {guard:?} {guard}"),
+        "Mutex { value: <locked> } 5 5"
+    );
+}
+
+#[test]
+fn holds_what_has_no_size() {
+    let mutex: Box<Mutex<[u8]>> = Box::new(Mutex::new([1, 2, 3]));
+    mutex.lock()[1] = 9;
+    assert_eq!(*mutex.lock(), [1, 9, 3]);
+}
+
+/// Goroutines and threads lock a million times together; what each got is compared.
+fn storm(workers: usize, held: fn()) {
+    const GOROUTINES: usize = 100;
+    const THREADS: usize = 4;
+    const LOCKS: usize = 1_000_000;
+    on_workers(workers, || {
+        let left = Arc::new(Mutex::new(LOCKS));
+        let body = move |left: Arc<Mutex<usize>>| {
+            let mut locks = 0_usize;
+            loop {
+                let mut left = left.lock();
+                if *left == 0 {
+                    return locks;
+                }
+                *left -= 1;
+                locks += 1;
+                held();
+            }
+        };
+        let mut tasks = Vec::new();
+        for side in [(Side::Goroutine, GOROUTINES), (Side::Thread, THREADS)] {
+            for _ in 0..side.1 {
+                let left = Arc::clone(&left);
+                tasks.push(side.0.start(move || body(left)));
+            }
+        }
+        let shares: Vec<usize> = tasks.into_iter().map(|task| task.join()).collect();
+        assert_eq!(shares.iter().sum::<usize>(), LOCKS, "an update was lost");
+        let mean = LOCKS / shares.len();
+        let slowest = shares[..GOROUTINES].iter().min().unwrap();
+        assert!(
+            slowest * 10 >= mean,
+            "a goroutine got {slowest} locks of a mean of {mean}"
+        );
+    });
+}
+
+#[test]
+fn a_storm_loses_nothing_and_starves_nobody() {
+    storm(1, || {});
+    storm(2, || {});
+}
+
+#[test]
+fn a_storm_with_turns_in_the_lock() {
+    storm(2, || {
+        thread_local!(static TURN: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
+        TURN.set(TURN.get() + 1);
+        if TURN.get().is_multiple_of(64) {
+            gochan::yield_now();
+        }
+    });
+}
+
+/// One holds the lock nearly always, another one hardly ever: the second must get it all the same
+/// (the case that Go's fairness test is about).
+#[test]
+fn a_greedy_holder_does_not_starve_others() {
+    each_pair(|greedy, modest| {
+        let mutex = Arc::new(Mutex::new(()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let greedy = {
+            let (mutex, stop) = (Arc::clone(&mutex), Arc::clone(&stop));
+            greedy.start(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let _guard = mutex.lock();
+                    let start = Instant::now();
+                    while start.elapsed() < Duration::from_micros(100) {
+                        gochan::yield_now();
+                    }
+                }
+            })
+        };
+        let modest = modest.start(move || {
+            for _ in 0..10 {
+                gochan::time::sleep(Duration::from_micros(100));
+                drop(mutex.lock());
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        modest.join();
+        greedy.join();
+    });
+}
+
+/// The clock does not move while they fight, so that the millisecond never passes.
+#[test]
+fn virtual_time_starves_nobody_either() {
+    let _watched = watch();
+    let runtime = Runtime::new(Config::new().workers(1).virtual_time(true)).unwrap();
+    runtime.run(|| {
+        let mutex = Arc::new(Mutex::new(()));
+        let stop = Arc::new(AtomicBool::new(false));
+        go!(clone(mutex, stop), {
+            while !stop.load(Ordering::Relaxed) {
+                let _guard = mutex.lock();
+                gochan::yield_now();
+            }
+        });
+        until(|| mutex.try_lock().is_none());
+        drop(mutex.lock());
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn those_who_wait_are_unwound_with_their_runtime() {
+    let _watched = watch();
+    for workers in [1, 2] {
+        let mutex = Arc::new(Mutex::new(()));
+        let unwound = Arc::new(AtomicUsize::new(0));
+        let guard = mutex.lock();
+        Runtime::new(Config::new().workers(workers))
+            .unwrap()
+            .run(|| {
+                let started = WaitGroup::new();
+                for _ in 0..10 {
+                    started.add(1);
+                    go!(clone(mutex, unwound, started), {
+                        gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
+                        started.done();
+                        let _guard = mutex.lock();
+                        unreachable!("the test holds the lock");
+                    });
+                }
+                started.wait();
+            });
+        assert_eq!(unwound.load(Ordering::Relaxed), 10);
+        drop(guard);
+        assert!(
+            mutex.try_lock().is_some(),
+            "nobody who has gone was handed it"
+        );
+    }
+}
+
+#[test]
+fn destructors_lock_while_the_runtime_ends() {
+    struct LogOnDrop(Arc<Mutex<Vec<usize>>>, usize);
+    impl Drop for LogOnDrop {
+        fn drop(&mut self) {
+            let mut log = self.0.lock();
+            gochan::yield_now();
+            log.push(self.1);
+        }
+    }
+    let _watched = watch();
+    for workers in [1, 2] {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        Runtime::new(Config::new().workers(workers))
+            .unwrap()
+            .run(|| {
+                let never = Arc::new(Mutex::new(()));
+                let held = never.lock();
+                let started = WaitGroup::new();
+                for i in 0..20 {
+                    started.add(1);
+                    go!(clone(log, never, started), {
+                        let _log = LogOnDrop(log, i);
+                        started.done();
+                        drop(never.lock());
+                    });
+                }
+                started.wait();
+                std::mem::forget(held);
+            });
+        let mut log = std::mem::take(&mut *log.lock());
+        log.sort_unstable();
+        assert_eq!(log, (0..20).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_guard_is_held_across_waits() {
+    each_runtime(|| {
+        let mutex = Arc::new(Mutex::new(0));
+        let ready = gochan::Chan::<()>::new(0);
+        let holder = go!(clone(mutex, ready), {
+            let mut value = mutex.lock();
+            ready.recv();
+            *value = 1;
+        });
+        until(|| mutex.try_lock().is_none());
+        let other = {
+            let mutex = Arc::clone(&mutex);
+            thread::spawn(move || *mutex.lock())
+        };
+        ready.send(()).unwrap();
+        holder.join().unwrap();
+        assert_eq!(gochan::blocking(|| other.join().unwrap()), 1);
+    });
+}
