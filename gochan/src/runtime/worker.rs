@@ -505,7 +505,8 @@ impl Worker {
             || self.mailbox.start_queue.len() > 0
             || !self.mailbox.inbox_is_empty()
             || self.timer_is_due();
-        if others {
+        // At the end of the runtime the worker itself is the one who waits for its turn.
+        if others || self.shared.is_ending() {
             self.yield_now(goroutine);
         }
     }
