@@ -47,6 +47,7 @@ pub mod __private;
 pub mod runtime;
 mod scope;
 mod select;
+pub mod sync;
 pub mod time;
 mod wait;
 

@@ -2,7 +2,7 @@
 
 use super::monitor::{Monitor, Place, Wait};
 use crate::wait::atomic::const_unless_loom;
-use crate::wait::{WaitQueue, WakeList, Wake};
+use crate::wait::{WaitQueue, Wake, WakeList};
 
 /// Closed at first; whoever waits at it gets through when it is opened.
 pub(super) struct Gate {

@@ -6,7 +6,7 @@
 
 use crate::wait::atomic::const_unless_loom;
 use crate::wait::{
-    Entry, Patience, SpinGuard, SpinMutex, WaitQueue, WaitReason, Waiter, WakeList, Wake,
+    Entry, Patience, SpinGuard, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeList,
 };
 use std::panic::Location;
 use std::ptr;
@@ -106,7 +106,10 @@ impl<S> Monitor<S> {
 
     /// As [`Monitor::wait`]; `before_parking` is called when the caller stands in the queue and
     /// the lock has been left.
-    #[expect(clippy::too_many_arguments, reason = "each says one thing about the wait")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each says one thing about the wait"
+    )]
     #[inline]
     pub(super) fn wait_after(
         &self,

@@ -5,8 +5,9 @@
 //! take a free lock and to leave one that nobody waits for is one compare-and-exchange.
 //!
 //! Invariants:
-//! - `WRITERS_WAIT` and `READERS_WAIT` are set exactly while those queues are not empty; they and
-//!   `HAND_OVER` change under the queues' lock only;
+//! - `WRITERS_WAIT` and `READERS_WAIT` are set exactly while those queues are not empty, and
+//!   change under the queues' lock only; `HAND_OVER` is set only while writers wait, and no
+//!   writer is woken to try again while it is set;
 //! - while a writer holds the lock, its word changes under the queues' lock only, or by the
 //!   holder;
 //! - if readers wait, a writer holds the lock, waits for it, or has been woken for it; so they
@@ -26,7 +27,7 @@
 use super::monitor::{Cancelled, Monitor, Place, Wait};
 use crate::runtime;
 use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom, spin_loop};
-use crate::wait::{WaitQueue, WakeList, Wake};
+use crate::wait::{WaitQueue, Wake, WakeList};
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -187,14 +188,12 @@ impl RawLock {
         let waiting = WRITERS_WAIT | if starves { HAND_OVER } else { 0 };
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
-            let take = is_free(state) && state & HAND_OVER == 0;
+            let take = is_free(state) && (woken || state & HAND_OVER == 0);
             let new = state & settled | if take { WRITER } else { waiting };
-            match self.state.compare_exchange_weak(
-                state,
-                new,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .state
+                .compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
+            {
                 Ok(_) => return take,
                 Err(current) => state = current,
             }
@@ -243,12 +242,10 @@ impl RawLock {
             if admit {
                 new = (new & !READERS_WAIT) + readers;
             }
-            match self.state.compare_exchange_weak(
-                state,
-                new,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .state
+                .compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
+            {
                 Ok(_) => break admit,
                 Err(current) => state = current,
             }
@@ -387,12 +384,10 @@ impl RawLock {
             } else {
                 state | READERS_WAIT
             };
-            match self.state.compare_exchange_weak(
-                state,
-                new,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .state
+                .compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
+            {
                 Ok(_) => return take,
                 Err(current) => state = current,
             }
@@ -429,12 +424,10 @@ impl RawLock {
                 new &= !(WRITERS_WAIT | HAND_OVER);
             }
             // It may be taken meanwhile by a newcomer, if it is not handed over.
-            match self.state.compare_exchange_weak(
-                state,
-                new,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .state
+                .compare_exchange_weak(state, new, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => break,
                 Err(current) => state = current,
             }

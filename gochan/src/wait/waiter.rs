@@ -77,8 +77,6 @@ pub(crate) enum WaitReason {
     Once,
     Semaphore,
     Barrier,
-    SingleFlight,
-    ErrGroup,
 }
 
 impl fmt::Display for WaitReason {
@@ -100,8 +98,6 @@ impl fmt::Display for WaitReason {
             WaitReason::Once => "once",
             WaitReason::Semaphore => "semaphore",
             WaitReason::Barrier => "barrier",
-            WaitReason::SingleFlight => "single flight",
-            WaitReason::ErrGroup => "err group",
         })
     }
 }

@@ -1,0 +1,303 @@
+//! Waiting until what a mutex guards has changed.
+
+use super::monitor::{Monitor, Place, Wait};
+use super::{Mutex, MutexGuard};
+use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom};
+use crate::wait::{Patience, WaitQueue, WaitReason, Wake, WakeList};
+use std::fmt;
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+/// A condition variable: lets goroutines and threads wait until somebody says that what a
+/// [`Mutex`] guards has changed.
+///
+/// For those who come from Go: [`wait`](Cond::wait) is `Wait`, [`notify_one`](Cond::notify_one)
+/// is `Signal`, [`notify_all`](Cond::notify_all) is `Broadcast`. The mutex belongs to the call,
+/// not to the condition. Those who wait are woken first come, first served.
+///
+/// A goroutine that waits here when its runtime ends is unwound without the mutex. In a destructor
+/// that runs meanwhile nobody may be left to notify, so `wait` does not wait: it leaves the
+/// mutex, lets others run, takes the mutex again and returns; `wait_while` then returns although
+/// its condition still holds.
+///
+/// ```
+/// use gochan::prelude::*;
+/// use gochan::sync::{Cond, Mutex};
+/// use std::collections::VecDeque;
+/// use std::sync::Arc;
+///
+/// #[gochan::main]
+/// fn main() {
+///     let queue = Arc::new((Mutex::new(VecDeque::new()), Cond::new()));
+///     let reader = go!(clone(queue), {
+///         let (items, not_empty) = &*queue;
+///         let mut items = not_empty.wait_while(items.lock(), |items| items.is_empty());
+///         items.pop_front()
+///     });
+///     let (items, not_empty) = &*queue;
+///     items.lock().push_back("job");
+///     not_empty.notify_one();
+///     assert_eq!(reader.join().unwrap(), Some("job"));
+/// }
+/// ```
+pub struct Cond {
+    waiting: Monitor<WaitQueue>,
+    /// Whether the queue is not empty; changed under its lock.
+    occupied: AtomicUsize,
+}
+
+/// Whether a wait with a time limit ended because the time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitTimeoutResult(bool);
+
+impl WaitTimeoutResult {
+    /// Whether the time was up before somebody notified.
+    ///
+    /// ```
+    /// use gochan::sync::{Cond, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// let (mutex, cond) = (Mutex::new(()), Cond::new());
+    /// let (_guard, result) = cond.wait_timeout(mutex.lock(), Duration::from_millis(1));
+    /// assert!(result.timed_out());
+    /// ```
+    pub fn timed_out(self) -> bool {
+        self.0
+    }
+}
+
+impl Cond {
+    const_unless_loom! {
+        /// A condition for which nobody waits.
+        ///
+        /// ```
+        /// static CHANGED: gochan::sync::Cond = gochan::sync::Cond::new();
+        /// CHANGED.notify_all(); // nobody hears it
+        /// ```
+        pub fn new() -> Self {
+            Cond {
+                waiting: Monitor::new(WaitQueue::new()),
+                occupied: AtomicUsize::new(0),
+            }
+        }
+    }
+
+    /// Leaves the mutex, waits to be notified, and takes the mutex again. No notification that
+    /// comes after the mutex was left is missed.
+    ///
+    /// Others may have changed the value again between the notification and the return: call it
+    /// in a loop, or use [`wait_while`](Cond::wait_while).
+    ///
+    /// ```
+    /// use gochan::prelude::*;
+    /// use gochan::sync::{Cond, Mutex};
+    /// use std::sync::Arc;
+    ///
+    /// let shared = Arc::new((Mutex::new(false), Cond::new()));
+    /// go!(clone(shared), {
+    ///     *shared.0.lock() = true;
+    ///     shared.1.notify_all();
+    /// });
+    /// let mut ready = shared.0.lock();
+    /// while !*ready {
+    ///     ready = shared.1.wait(ready);
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        self.wait_once(guard, Patience::Forever, Location::caller())
+            .0
+    }
+
+    /// Waits as long as `condition` holds, which is asked with the mutex locked: at once, and
+    /// after every notification.
+    ///
+    /// ```
+    /// use gochan::sync::{Cond, Mutex};
+    ///
+    /// let (mutex, cond) = (Mutex::new(3), Cond::new());
+    /// let guard = cond.wait_while(mutex.lock(), |count| *count == 0);
+    /// assert_eq!(*guard, 3);
+    /// ```
+    #[track_caller]
+    pub fn wait_while<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        condition: impl FnMut(&mut T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        self.wait_while_patiently(guard, Patience::Forever, condition, Location::caller())
+            .0
+    }
+
+    /// As [`wait`](Cond::wait), for at most `timeout`. To take the mutex again may take longer.
+    ///
+    /// ```
+    /// use gochan::sync::{Cond, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// let (mutex, cond) = (Mutex::new(()), Cond::new());
+    /// let (guard, result) = cond.wait_timeout(mutex.lock(), Duration::ZERO);
+    /// assert!(result.timed_out() && mutex.try_lock().is_none());
+    /// # drop(guard);
+    /// ```
+    #[track_caller]
+    pub fn wait_timeout<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        timeout: Duration,
+    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
+        let (guard, wake) = self.wait_once(guard, Patience::lasting(timeout), Location::caller());
+        (guard, WaitTimeoutResult(wake == Wake::TimedOut))
+    }
+
+    /// As [`wait`](Cond::wait), until `deadline` (on the clock of
+    /// [`time::now`](crate::time::now)) at most.
+    ///
+    /// ```
+    /// use gochan::sync::{Cond, Mutex};
+    ///
+    /// let (mutex, cond) = (Mutex::new(()), Cond::new());
+    /// let (_guard, result) = cond.wait_deadline(mutex.lock(), gochan::time::now());
+    /// assert!(result.timed_out());
+    /// ```
+    #[track_caller]
+    pub fn wait_deadline<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        deadline: Instant,
+    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
+        let (guard, wake) = self.wait_once(guard, Patience::Until(deadline), Location::caller());
+        (guard, WaitTimeoutResult(wake == Wake::TimedOut))
+    }
+
+    /// As [`wait_while`](Cond::wait_while), for at most `timeout`. If the time was up, the
+    /// condition still holds.
+    ///
+    /// ```
+    /// use gochan::sync::{Cond, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// let (mutex, cond) = (Mutex::new(0), Cond::new());
+    /// let brief = Duration::from_millis(1);
+    /// let (_guard, result) = cond.wait_timeout_while(mutex.lock(), brief, |n| *n == 0);
+    /// assert!(result.timed_out());
+    /// ```
+    #[track_caller]
+    pub fn wait_timeout_while<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        timeout: Duration,
+        condition: impl FnMut(&mut T) -> bool,
+    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
+        let patience = Patience::lasting(timeout);
+        let (guard, holds) =
+            self.wait_while_patiently(guard, patience, condition, Location::caller());
+        (guard, WaitTimeoutResult(holds))
+    }
+
+    /// Says also whether the condition still holds.
+    fn wait_while_patiently<'a, T: ?Sized>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        patience: Patience,
+        mut condition: impl FnMut(&mut T) -> bool,
+        location: &'static Location<'static>,
+    ) -> (MutexGuard<'a, T>, bool) {
+        let mut last = false;
+        loop {
+            let holds = condition(&mut guard);
+            if !holds || last {
+                return (guard, holds);
+            }
+            let wake;
+            (guard, wake) = self.wait_once(guard, patience, location);
+            last = matches!(wake, Wake::TimedOut | Wake::Cancelled);
+        }
+    }
+
+    fn wait_once<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        patience: Patience,
+        location: &'static Location<'static>,
+    ) -> (MutexGuard<'a, T>, Wake) {
+        let mutex: &'a Mutex<T> = guard.mutex();
+        let waiting = self.waiting.lock();
+        self.occupied.store(1, Ordering::Relaxed);
+        let wake = self.waiting.wait_after(
+            waiting,
+            |waiting| waiting,
+            Place::Last,
+            &0,
+            &Wait::new(WaitReason::Cond, location, patience),
+            || drop(guard),
+            |waiting, _| self.note_occupied(waiting),
+        );
+        if wake == Wake::DoneLate {
+            // Somebody of another runtime may be waiting for the notification as well.
+            self.notify_one();
+        }
+        if matches!(wake, Wake::Cancelled | Wake::DoneLate) {
+            crate::unwind_cancelled();
+            crate::yield_now();
+        }
+        (mutex.lock_at(location), wake)
+    }
+
+    /// Wakes the one who has waited longest, if anybody waits. The mutex may be held or not.
+    ///
+    /// ```
+    /// gochan::sync::Cond::new().notify_one(); // nobody hears it
+    /// ```
+    pub fn notify_one(&self) {
+        if !self.is_occupied() {
+            return;
+        }
+        let mut woken = WakeList::new();
+        let mut waiting = self.waiting.lock();
+        waiting.take_one(Wake::Done, &mut woken);
+        self.note_occupied(&waiting);
+        drop(waiting);
+        drop(woken);
+    }
+
+    /// Wakes everybody who waits. The mutex may be held or not.
+    ///
+    /// ```
+    /// gochan::sync::Cond::new().notify_all(); // nobody hears it
+    /// ```
+    pub fn notify_all(&self) {
+        if !self.is_occupied() {
+            return;
+        }
+        let mut woken = WakeList::new();
+        let mut waiting = self.waiting.lock();
+        waiting.take_all(Wake::Done, &mut woken);
+        self.note_occupied(&waiting);
+        drop(waiting);
+        drop(woken);
+    }
+
+    /// Whoever has changed the value under the mutex since somebody left it to wait has
+    /// synchronised with that one, so this look finds him.
+    fn is_occupied(&self) -> bool {
+        self.occupied.load(Ordering::Relaxed) != 0
+    }
+
+    fn note_occupied(&self, waiting: &WaitQueue) {
+        let occupied = usize::from(!waiting.is_empty());
+        self.occupied.store(occupied, Ordering::Relaxed);
+    }
+}
+
+impl Default for Cond {
+    fn default() -> Self {
+        Cond::new()
+    }
+}
+
+impl fmt::Debug for Cond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cond").finish_non_exhaustive()
+    }
+}
