@@ -9,7 +9,7 @@ use std::sync::Once;
 /// What unwinds a goroutine that ends by [`goexit`](crate::goexit) or with its runtime.
 pub(crate) struct GoexitPayload;
 
-/// Makes every panic in a goroutine say, before the usual message, which goroutine it is. The
+/// Makes every panic in a goroutine say, after the usual message, which goroutine it was. The
 /// hook that was there before is called as before; a hook that the user sets later replaces
 /// this one.
 pub(super) fn install_hook() {
@@ -17,17 +17,17 @@ pub(super) fn install_hook() {
     INSTALLED.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if let Some(worker) = worker::current()
-                && let Some(goroutine) = worker.current_goroutine()
-            {
-                // SAFETY: it runs.
-                let record = unsafe { goroutine.as_ref() };
+            let goroutine = worker::current().and_then(worker::Worker::current_goroutine);
+            // SAFETY: the goroutine that panics is the one that runs.
+            let record = goroutine.map(|goroutine| unsafe { goroutine.as_ref() });
+            if let Some(record) = record {
                 record.has_thrown.set(true);
-                // The one message on a closed stderr that could be lost is not worth a second
-                // panic.
-                let _ = writeln!(std::io::stderr(), "{} panics:", record.identity());
             }
             previous(info);
+            if let Some(record) = record {
+                // A line that is lost because stderr is closed is not worth a second panic.
+                let _ = writeln!(std::io::stderr(), "in {}", record.identity());
+            }
         }));
     });
 }
