@@ -220,6 +220,43 @@ fn blocked_receivers_are_served_first_come_first_served() {
 }
 
 #[test]
+fn a_place_that_becomes_free_goes_to_the_longest_waiting_sender() {
+    each_pair(|sending, _| {
+        for by_select in [false, true] {
+            let ch = Chan::new(2);
+            (0..2).for_each(|value| ch.send(value).unwrap());
+            let sender = sending.start({
+                let ch = ch.clone();
+                move || {
+                    if by_select {
+                        select! { send(ch, 2) => {}, recv(make!(chan i32)) => {} }
+                    } else {
+                        ch.send(2).unwrap();
+                    }
+                }
+            });
+            give_chances();
+            assert_eq!(ch.recv(), Some(0));
+            // One receive lets one blocked sender go; the buffer need not drain first.
+            sender.join();
+            assert_eq!((ch.len(), ch.try_send(3)), (2, Err(TrySendError::Full(3))));
+            assert_eq!((ch.recv(), ch.recv()), (Some(1), Some(2)));
+        }
+    });
+    each_runtime(|| {
+        let ch = Chan::new(1);
+        ch.send(0).unwrap();
+        let blocked = ch.clone();
+        let handles = park_in_order(3, move |number| blocked.send(number + 1).unwrap());
+        assert_eq!(ch.recv(), Some(0));
+        // Nobody overtakes those who wait.
+        assert_eq!(ch.try_send(9), Err(TrySendError::Full(9)));
+        drop(handles);
+        assert!(ch.iter().take(3).eq(1..=3));
+    });
+}
+
+#[test]
 fn selects_and_plain_waiters_stand_in_one_line() {
     each_runtime(|| {
         let (ch, other) = (Chan::new(0), Chan::<usize>::new(0));
