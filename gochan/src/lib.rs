@@ -37,6 +37,7 @@
 #![warn(missing_debug_implementations)]
 
 mod channel;
+pub mod context;
 mod error;
 pub mod goroutine;
 mod join;

@@ -257,9 +257,16 @@ mod tests {
             _ => time(number),
         };
         let taken = take_until(&mut heap, 20_000);
-        assert_eq!(taken.len(), nodes.iter().filter(|node| node.0 % 3 != 0).count());
+        assert_eq!(
+            taken.len(),
+            nodes.iter().filter(|node| node.0 % 3 != 0).count()
+        );
         assert!(taken.iter().all(|number| number % 3 != 0));
-        assert!(taken.windows(2).all(|pair| expected(pair[0]) <= expected(pair[1])));
+        assert!(
+            taken
+                .windows(2)
+                .all(|pair| expected(pair[0]) <= expected(pair[1]))
+        );
     }
 
     #[test]
@@ -270,6 +277,9 @@ mod tests {
         assert_eq!(heap.earliest(), NEVER);
         push(&mut heap, 5, &nodes[1]);
         assert_eq!(take_until(&mut heap, NEVER - 1), [1]);
-        assert_eq!(heap.remove(nodes[0].1.get().unwrap()), NonNull::from(&nodes[0]));
+        assert_eq!(
+            heap.remove(nodes[0].1.get().unwrap()),
+            NonNull::from(&nodes[0])
+        );
     }
 }

@@ -219,18 +219,6 @@ impl TimerNode {
         }
     }
 
-    fn is_due(&self) -> bool {
-        let now = self.clock.nanos();
-        let timers = &self.home.timers;
-        if timers.earliest.load(Ordering::Relaxed) > now {
-            return false;
-        }
-        let state = timers.state.lock();
-        self.place
-            .get()
-            .is_some_and(|place| state.heap.time_at(place) <= now)
-    }
-
     /// Fires the timer if it is due, though its worker has not come to it yet.
     fn fire_if_due(&self) {
         let now = self.clock.nanos();
@@ -347,15 +335,15 @@ impl State {
         // SAFETY: it is in the heap.
         let timer = unsafe { node.as_ref() };
         let period = timer.period.get();
-        let removed = if period == 0 {
+        let removed = match (now - when).checked_div(period) {
             // SAFETY: it leaves the heap.
-            Some(unsafe { Removed::new(self.heap.remove(place)) })
-        } else {
+            None => Some(unsafe { Removed::new(self.heap.remove(place)) }),
             // Ticks that nobody fired in time are left out.
-            let periods = 1 + (now - when) / period;
-            let next = when.saturating_add(period.saturating_mul(periods));
-            self.heap.set_time(place, next);
-            None
+            Some(missed) => {
+                let next = when.saturating_add(period.saturating_mul(missed + 1));
+                self.heap.set_time(place, next);
+                None
+            }
         };
         match &timer.action {
             Action::Send(channel) => {
@@ -400,7 +388,10 @@ impl Timers {
             let mut state = self.state.lock();
             state.open = false;
             // SAFETY: it leaves the heap.
-            let removed = state.heap.pop_any().map(|node| unsafe { Removed::new(node) });
+            let removed = state
+                .heap
+                .pop_any()
+                .map(|node| unsafe { Removed::new(node) });
             self.publish(&state);
             drop(state);
             if removed.is_none() {
@@ -521,9 +512,9 @@ impl StartTimer {
         self.0.stop()
     }
 
-    /// Whether its time has come, and its goroutine has not been started yet.
-    pub(crate) fn is_due(&self) -> bool {
-        self.0.is_due()
+    /// The time on the clock that the timer goes by.
+    pub(crate) fn now(&self) -> Instant {
+        self.0.clock.now()
     }
 }
 

@@ -56,10 +56,12 @@ where
     match receiver.recv_timeout(limit) {
         Ok(value) => Ok(value),
         Err(RecvTimeoutError::Timeout) => Err(TimeoutError),
-        Err(RecvTimeoutError::Closed) => match call.join().map_err(|error| error.try_into_panic()) {
-            Err(Ok(payload)) => resume_unwind(payload),
-            _ => panic!("the function of a timeout called goexit"),
-        },
+        Err(RecvTimeoutError::Closed) => {
+            match call.join().map_err(|error| error.try_into_panic()) {
+                Err(Ok(payload)) => resume_unwind(payload),
+                _ => panic!("the function of a timeout called goexit"),
+            }
+        }
     }
 }
 
