@@ -50,7 +50,7 @@ struct Options {
     /// Directory to walk
     dir: PathBuf,
 
-    /// Files to digest at a time [default: the number of workers]
+    /// Files to digest at a time [default: twice the number of workers]
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
@@ -71,9 +71,10 @@ struct Report {
 #[gochan::main]
 fn main() -> ExitCode {
     let options = Options::parse();
-    let jobs = options
-        .jobs
-        .map_or_else(runtime::num_worker, NonZeroUsize::get);
+    // A goroutine stays on the worker it started on. With two for each, no
+    // worker is left without one, wherever they start.
+    let twice = || 2 * runtime::num_worker();
+    let jobs = options.jobs.map_or_else(twice, NonZeroUsize::get);
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     match md5_all(options.dir, jobs, &mut out) {
         Ok(0) => ExitCode::SUCCESS,
