@@ -33,7 +33,7 @@ pub(super) fn install_hook() {
 }
 
 /// Called on the goroutine's stack when its body has ended in a panic.
-pub(super) fn after_panic() {
+pub(crate) fn after_panic() {
     if worker::current()
         .is_some_and(|worker| worker.shared().settings.panic_policy == PanicPolicy::Abort)
     {

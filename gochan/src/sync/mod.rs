@@ -8,6 +8,9 @@
 //! | `sync.WaitGroup` | [`WaitGroup`] |
 //! | `sync.Once`, `sync.OnceValue` | [`Once`], [`OnceValue`] |
 //! | `semaphore.Weighted` | [`Semaphore`] |
+//! | `errgroup.Group` | [`ErrGroup`] |
+//! | `singleflight.Group` | [`SingleFlight`] |
+//! | `sync.Pool` | [`Pool`] |
 //! | (none) | [`Barrier`] |
 //!
 //! Everything here waits as channels do: a goroutine is parked and its worker runs others, an
@@ -21,22 +24,28 @@
 
 mod barrier;
 mod cond;
+mod err_group;
 mod failure;
 mod gate;
 mod monitor;
 mod mutex;
 mod once;
 mod once_value;
+mod pool;
 mod raw_lock;
 mod rwlock;
 mod semaphore;
+mod single_flight;
 mod wait_group;
 
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use cond::{Cond, WaitTimeoutResult};
+pub use err_group::ErrGroup;
 pub use mutex::{Mutex, MutexGuard};
 pub use once::Once;
 pub use once_value::OnceValue;
+pub use pool::{Pool, Pooled};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{Permit, Semaphore};
+pub use single_flight::SingleFlight;
 pub use wait_group::WaitGroup;

@@ -150,7 +150,7 @@ impl Group {
         )
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.state.load(Ordering::Relaxed) / ONE
     }
 }

@@ -77,6 +77,8 @@ pub(crate) enum WaitReason {
     Once,
     Semaphore,
     Barrier,
+    SingleFlight,
+    ErrGroup,
 }
 
 impl fmt::Display for WaitReason {
@@ -98,6 +100,8 @@ impl fmt::Display for WaitReason {
             WaitReason::Once => "once",
             WaitReason::Semaphore => "semaphore",
             WaitReason::Barrier => "barrier",
+            WaitReason::SingleFlight => "single flight",
+            WaitReason::ErrGroup => "err group",
         })
     }
 }

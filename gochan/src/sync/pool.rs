@@ -1,0 +1,213 @@
+//! Values to be used again.
+
+use crate::wait::SpinMutex;
+use std::cell::Cell;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// How many values a pool keeps if nothing else is said.
+const DEFAULT_CAPACITY: usize = 256;
+
+/// Keeps values that are costly to make, to be used again: [`get`](Pool::get) takes one, or makes
+/// one if there is none, and what it returns puts the value back when it is dropped.
+///
+/// A value comes back as it was left: clear it before use. As with Go's `sync.Pool` nothing says
+/// which value one gets, or that a value put back is kept; but while Go's pool is emptied by the
+/// garbage collector, this one keeps a bounded number and drops what is beyond that.
+///
+/// Each thread looks first where it has put values itself, so that workers rarely meet.
+///
+/// ```
+/// use gochan::sync::Pool;
+///
+/// static BUFFERS: Pool<Vec<u8>> = Pool::new(|| Vec::with_capacity(4096));
+///
+/// let mut buffer = BUFFERS.get();
+/// buffer.clear();
+/// buffer.extend_from_slice(b"hello");
+/// ```
+pub struct Pool<T, F = fn() -> T> {
+    make: F,
+    capacity: usize,
+    shelves: OnceLock<Box<[Shelf<T>]>>,
+}
+
+/// Where the threads of one number put values. Padded, so that two do not share a cache line.
+#[repr(align(128))]
+struct Shelf<T> {
+    /// Never grows: it is allocated for as many as it may hold, since nothing may be allocated
+    /// under this lock.
+    values: SpinMutex<Vec<T>>,
+}
+
+impl<T, F: Fn() -> T> Pool<T, F> {
+    /// A pool that makes values by `make`, and keeps about 256 of them.
+    ///
+    /// ```
+    /// let pool = gochan::sync::Pool::new(String::new);
+    /// assert_eq!(pool.get().len(), 0);
+    /// ```
+    pub const fn new(make: F) -> Self {
+        Pool::with_capacity(DEFAULT_CAPACITY, make)
+    }
+
+    /// A pool that makes values by `make`, and keeps about `capacity` of them: as many, rounded
+    /// up to an equal share for each processor.
+    ///
+    /// ```
+    /// let pool = gochan::sync::Pool::with_capacity(8, || vec![0_u8; 1 << 16]);
+    /// assert_eq!(pool.get().len(), 1 << 16);
+    /// ```
+    pub const fn with_capacity(capacity: usize, make: F) -> Self {
+        Pool {
+            make,
+            capacity,
+            shelves: OnceLock::new(),
+        }
+    }
+
+    /// A value from the pool, which goes back when the guard is dropped.
+    ///
+    /// ```
+    /// let pool = gochan::sync::Pool::new(Vec::<u32>::new);
+    /// {
+    ///     let mut numbers = pool.get();
+    ///     numbers.push(1);
+    /// }
+    /// assert_eq!(*pool.get(), [1], "as it was left");
+    /// ```
+    pub fn get(&self) -> Pooled<'_, T, F> {
+        Pooled {
+            value: ManuallyDrop::new(self.take()),
+            pool: self,
+        }
+    }
+
+    /// A value from the pool, for good; [`put`](Pool::put) gives it back.
+    ///
+    /// ```
+    /// let pool = gochan::sync::Pool::new(|| 1);
+    /// let value = pool.take();
+    /// pool.put(value);
+    /// ```
+    pub fn take(&self) -> T {
+        self.kept().unwrap_or_else(|| (self.make)())
+    }
+
+    fn kept(&self) -> Option<T> {
+        self.own_first().find_map(|shelf| shelf.values.lock().pop())
+    }
+
+    /// Puts a value into the pool, or drops it if there are enough.
+    ///
+    /// ```
+    /// let pool = gochan::sync::Pool::new(|| 1);
+    /// pool.put(5);
+    /// assert_eq!(pool.take(), 5);
+    /// ```
+    pub fn put(&self, value: T) {
+        let mut value = Some(value);
+        for shelf in self.own_first() {
+            let mut values = shelf.values.lock();
+            if values.len() < values.capacity()
+                && let Some(value) = value.take()
+            {
+                values.push(value);
+                return;
+            }
+        }
+    }
+
+    /// All shelves, the calling thread's own one first.
+    fn own_first(&self) -> impl Iterator<Item = &Shelf<T>> {
+        let shelves = self.shelves.get_or_init(|| shelves(self.capacity));
+        let own = thread_number() % shelves.len();
+        shelves[own..].iter().chain(&shelves[..own])
+    }
+}
+
+fn shelves<T>(capacity: usize) -> Box<[Shelf<T>]> {
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    let share = capacity.div_ceil(count);
+    let shelf = |_| Shelf {
+        values: SpinMutex::new(Vec::with_capacity(share)),
+    };
+    (0..count).map(shelf).collect()
+}
+
+/// Numbers the threads, so that workers, which are started together, get different shelves.
+fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    const NONE: usize = usize::MAX;
+    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(NONE) });
+    let mut number = NUMBER.get();
+    if number == NONE {
+        number = NEXT.fetch_add(1, Ordering::Relaxed);
+        NUMBER.set(number);
+    }
+    number
+}
+
+impl<T, F> fmt::Debug for Pool<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value of a [`Pool`], put back when this is dropped.
+pub struct Pooled<'a, T, F: Fn() -> T = fn() -> T> {
+    /// There until this is dropped or detached.
+    value: ManuallyDrop<T>,
+    pool: &'a Pool<T, F>,
+}
+
+impl<T, F: Fn() -> T> Pooled<'_, T, F> {
+    /// Keeps the value; it does not go back by itself any more.
+    ///
+    /// ```
+    /// use gochan::sync::{Pool, Pooled};
+    ///
+    /// let pool = Pool::new(|| String::from("kept"));
+    /// let text: String = Pooled::detach(pool.get());
+    /// assert_eq!(text, "kept");
+    /// ```
+    pub fn detach(this: Self) -> T {
+        let mut this = ManuallyDrop::new(this);
+        // SAFETY: the guard is not dropped, so nobody takes the value a second time.
+        unsafe { ManuallyDrop::take(&mut this.value) }
+    }
+}
+
+impl<T, F: Fn() -> T> Deref for Pooled<'_, T, F> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T, F: Fn() -> T> DerefMut for Pooled<'_, T, F> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T, F: Fn() -> T> Drop for Pooled<'_, T, F> {
+    fn drop(&mut self) {
+        // SAFETY: the guard ends here, so nobody takes the value a second time.
+        let value = unsafe { ManuallyDrop::take(&mut self.value) };
+        self.pool.put(value);
+    }
+}
+
+impl<T: fmt::Debug, F: Fn() -> T> fmt::Debug for Pooled<'_, T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
