@@ -270,7 +270,7 @@ impl<T> Channel<T> {
             runtime::count_operation();
             return Err(Refusal::Closed);
         }
-        if matches!(patience, Patience::Never) && readiness & CAN_RECV == 0 {
+        if matches!(patience, Patience::Never) && readiness & CAN_RECV == 0 && !self.can_recv() {
             runtime::count_operation();
             return Err(Refusal::WouldBlock);
         }
