@@ -1,0 +1,561 @@
+//! What is done or made once, counted out, kept, or shared: `Once`, `OnceValue`, `Semaphore`,
+//! `Pool`, `SingleFlight`, `ErrGroup`.
+
+mod harness;
+
+use gochan::runtime::{Config, Runtime};
+use gochan::sync::{ErrGroup, Once, OnceValue, Pool, Pooled, Semaphore, SingleFlight, WaitGroup};
+use gochan::{Chan, go};
+use harness::{Side, Tally, each_pair, each_runtime, everywhere, panic_of, until, watch};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+// ----- Once, OnceValue --------------------------------------------------------------------
+
+#[test]
+fn once_means_once_and_nobody_returns_before() {
+    each_pair(|left, right| {
+        let once = Arc::new(Once::new());
+        let done = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..10)
+            .map(|i| {
+                let (once, done) = (Arc::clone(&once), Arc::clone(&done));
+                [left, right][i % 2].start(move || {
+                    once.call_once(|| {
+                        gochan::time::sleep(Duration::from_millis(1));
+                        done.fetch_add(1, Ordering::Relaxed);
+                    });
+                    assert_eq!(done.load(Ordering::Relaxed), 1);
+                })
+            })
+            .collect();
+        tasks.into_iter().for_each(|task| task.join());
+        assert!(once.is_completed());
+    });
+}
+
+#[test]
+fn a_panic_counts_as_done() {
+    everywhere(|| {
+        let once = Once::new();
+        assert_eq!(panic_of(|| once.call_once(|| panic!("failed"))), "failed");
+        once.call_once(|| unreachable!("it was called"));
+    });
+}
+
+#[test]
+fn a_once_whose_goroutine_ended_is_done() {
+    let _watched = watch();
+    let once = Arc::new(Once::new());
+    Runtime::new(Config::new().workers(1)).unwrap().run(|| {
+        let entered = Chan::new(0);
+        go!(clone(once, entered), {
+            once.call_once(|| {
+                entered.send(()).unwrap();
+                gochan::select!();
+            });
+        });
+        entered.recv();
+    });
+    once.call_once(|| unreachable!("it was called"));
+}
+
+#[test]
+fn a_value_is_computed_once_and_shared() {
+    each_pair(|left, right| {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let value = {
+            let calls = Arc::clone(&calls);
+            Arc::new(OnceValue::new(move || {
+                gochan::yield_now();
+                calls.fetch_add(1, Ordering::Relaxed);
+                String::from("gopher")
+            }))
+        };
+        assert_eq!(format!("{value:?}"), "OnceValue(<no value>)");
+        let tasks: Vec<_> = (0..8)
+            .map(|i| {
+                let value = Arc::clone(&value);
+                [left, right][i % 2].start(move || value.get().len())
+            })
+            .collect();
+        assert!(tasks.into_iter().all(|task| task.join() == 6));
+        assert_eq!(
+            (calls.load(Ordering::Relaxed), value.as_str()),
+            (1, "gopher")
+        );
+    });
+}
+
+#[test]
+fn a_value_that_panics_does_so_for_everybody() {
+    everywhere(|| {
+        let value: OnceValue<i32, _> = OnceValue::new(|| panic!("no value"));
+        assert_eq!(panic_of(|| _ = value.get()), "no value");
+        for _ in 0..2 {
+            let text = panic_of(|| _ = value.get());
+            assert_eq!(text, "a OnceValue's function panicked: no value");
+        }
+        assert_eq!(value.try_get(), None);
+    });
+}
+
+#[test]
+fn values_are_dropped_once() {
+    let tally = Tally::new(2);
+    let computed = OnceValue::new(|| tally.value());
+    computed.get();
+    drop(computed);
+    let kept = tally.value();
+    drop(OnceValue::new(move || kept));
+    tally.assert_each_dropped_once();
+}
+
+// ----- Semaphore --------------------------------------------------------------------------
+
+#[test]
+fn a_semaphore_is_never_exceeded() {
+    each_pair(|left, right| {
+        let semaphore = Arc::new(Semaphore::new(5));
+        let used = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..10)
+            .map(|i| {
+                let (semaphore, used) = (Arc::clone(&semaphore), Arc::clone(&used));
+                [left, right][i % 2].start(move || {
+                    for round in 0..200 {
+                        let count = 1 + (i + round) % 5;
+                        let permit = semaphore.acquire(count);
+                        assert!(used.fetch_add(count, Ordering::SeqCst) + count <= 5);
+                        gochan::yield_now();
+                        used.fetch_sub(count, Ordering::SeqCst);
+                        drop(permit);
+                    }
+                })
+            })
+            .collect();
+        tasks.into_iter().for_each(|task| task.join());
+        assert_eq!(semaphore.available(), 5);
+    });
+}
+
+#[test]
+fn large_wishes_do_not_starve() {
+    each_pair(|left, right| {
+        let semaphore = Arc::new(Semaphore::new(3));
+        let first = semaphore.acquire(1);
+        let large = {
+            let semaphore = Arc::clone(&semaphore);
+            left.start(move || drop(semaphore.acquire(3)))
+        };
+        // From then on nobody gets a single one before the large wish is served.
+        until(|| semaphore.try_acquire(1).is_none());
+        assert_eq!(semaphore.available(), 2);
+        let small = {
+            let semaphore = Arc::clone(&semaphore);
+            right.start(move || drop(semaphore.acquire(1)))
+        };
+        assert!(
+            semaphore
+                .acquire_timeout(1, Duration::from_millis(1))
+                .is_none()
+        );
+        drop(first);
+        large.join();
+        small.join();
+    });
+}
+
+#[test]
+fn who_gives_up_a_large_wish_lets_the_others_in() {
+    each_pair(|left, right| {
+        let semaphore = Arc::new(Semaphore::new(3));
+        let first = semaphore.acquire(1);
+        let large = {
+            let semaphore = Arc::clone(&semaphore);
+            left.start(move || {
+                let timeout = Duration::from_millis(2);
+                semaphore.acquire_timeout(3, timeout).is_none()
+            })
+        };
+        let small = {
+            let semaphore = Arc::clone(&semaphore);
+            right.start(move || drop(semaphore.acquire(2)))
+        };
+        assert!(large.join());
+        small.join();
+        drop(first);
+    });
+}
+
+#[test]
+fn permits_are_counted() {
+    everywhere(|| {
+        let semaphore = Arc::new(Semaphore::new(2));
+        assert_eq!(
+            panic_of(|| drop(semaphore.acquire(3))),
+            "a semaphore of 2 permits was asked for 3"
+        );
+        assert!(semaphore.try_acquire(3).is_none());
+        assert!(semaphore.acquire_timeout(3, Duration::MAX).is_none());
+        assert_eq!(semaphore.acquire(0).count(), 0);
+        let owned = Semaphore::try_acquire_owned(&semaphore, 2).unwrap();
+        assert!(Semaphore::try_acquire_owned(&semaphore, 1).is_none());
+        assert!(semaphore.acquire_deadline(1, gochan::time::now()).is_none());
+        Side::Thread.start(move || drop(owned)).join();
+        assert_eq!(semaphore.available(), 2);
+    });
+}
+
+#[test]
+fn a_semaphore_lets_a_runtime_end() {
+    struct AcquireOnDrop(Arc<Semaphore>);
+    impl Drop for AcquireOnDrop {
+        fn drop(&mut self) {
+            let _both = self.0.acquire(2);
+            gochan::yield_now();
+        }
+    }
+    let _watched = watch();
+    for workers in [1, 2] {
+        let semaphore = Arc::new(Semaphore::new(2));
+        Runtime::new(Config::new().workers(workers))
+            .unwrap()
+            .run(|| {
+                let started = WaitGroup::new();
+                for _ in 0..10 {
+                    started.add(1);
+                    go!(clone(semaphore, started), {
+                        let _on_drop = AcquireOnDrop(Arc::clone(&semaphore));
+                        started.done();
+                        let _one = semaphore.acquire(1);
+                        gochan::Chan::<()>::new(0).recv();
+                    });
+                }
+                started.wait();
+            });
+        assert_eq!(semaphore.available(), 2);
+    }
+}
+
+// ----- Pool -------------------------------------------------------------------------------
+
+#[test]
+fn a_pool_keeps_a_bounded_number_and_drops_the_rest() {
+    let tally = Tally::new(100);
+    let processors = std::thread::available_parallelism().unwrap().get();
+    {
+        let pool = Pool::with_capacity(2 * processors, || tally.value());
+        let values: Vec<_> = (0..50).map(|_| pool.get()).collect();
+        drop(values);
+        assert_eq!(tally.dropped(), 50 - 2 * processors);
+        let id = pool.get().id;
+        assert!(id < 50, "a kept one comes first");
+        let detached = Pooled::detach(pool.get());
+        drop(detached);
+        assert_eq!(tally.dropped(), 50 - 2 * processors + 1);
+    }
+    tally.assert_each_dropped_once();
+}
+
+#[test]
+fn no_value_is_given_to_two() {
+    each_pair(|left, right| {
+        let pool = Arc::new(Pool::new(|| AtomicBool::new(false)));
+        let tasks: Vec<_> = (0..6)
+            .map(|i| {
+                let pool = Arc::clone(&pool);
+                [left, right][i % 2].start(move || {
+                    for _ in 0..500 {
+                        let in_use = pool.get();
+                        assert!(!in_use.swap(true, Ordering::SeqCst));
+                        gochan::yield_now();
+                        in_use.store(false, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        tasks.into_iter().for_each(|task| task.join());
+    });
+}
+
+// ----- SingleFlight -----------------------------------------------------------------------
+
+#[test]
+fn concurrent_calls_share_one_execution() {
+    each_pair(|left, right| {
+        let flights = Arc::new(SingleFlight::new());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let joined = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..10)
+            .map(|i| {
+                let (flights, calls) = (Arc::clone(&flights), Arc::clone(&calls));
+                let joined = Arc::clone(&joined);
+                [left, right][i % 2].start(move || {
+                    joined.fetch_add(1, Ordering::SeqCst);
+                    flights.run_shared("key", || {
+                        until(|| joined.load(Ordering::SeqCst) == 10);
+                        gochan::time::sleep(Duration::from_millis(20));
+                        calls.fetch_add(1, Ordering::SeqCst);
+                        String::from("value")
+                    })
+                })
+            })
+            .collect();
+        let results: Vec<_> = tasks.into_iter().map(|task| task.join()).collect();
+        assert!(results.iter().all(|(value, _)| value == "value"));
+        let shared = results.iter().filter(|(_, shared)| *shared).count();
+        // A thread may have been held up for so long that it came too late.
+        let calls = calls.load(Ordering::SeqCst);
+        assert!(
+            calls < 10 && shared >= 10 - calls,
+            "{calls} calls, {shared} shared"
+        );
+        assert_eq!(flights.run("key", || String::from("new")), "new");
+    });
+}
+
+#[test]
+fn keys_do_not_wait_for_each_other() {
+    everywhere(|| {
+        let flights = SingleFlight::new();
+        let sum = flights.run(1, || 10 + flights.run(2, || 20));
+        assert_eq!(sum, 30);
+    });
+}
+
+#[test]
+fn a_panic_reaches_all_who_share() {
+    each_pair(|left, right| {
+        let flights: Arc<SingleFlight<u8, u8>> = Arc::new(SingleFlight::new());
+        let (entered, leave) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let first = {
+            let flights = Arc::clone(&flights);
+            let (entered, leave) = (Arc::clone(&entered), Arc::clone(&leave));
+            left.start(move || {
+                flights.run(1, || {
+                    entered.store(true, Ordering::SeqCst);
+                    until(|| leave.load(Ordering::SeqCst));
+                    panic!("no fetch")
+                })
+            })
+        };
+        until(|| entered.load(Ordering::SeqCst));
+        let waiting = Arc::new(AtomicBool::new(false));
+        let second = {
+            let (flights, waiting) = (Arc::clone(&flights), Arc::clone(&waiting));
+            right.start(move || {
+                waiting.store(true, Ordering::SeqCst);
+                flights.run_shared(1, || 7)
+            })
+        };
+        until(|| waiting.load(Ordering::SeqCst));
+        std::thread::sleep(Duration::from_millis(2));
+        leave.store(true, Ordering::SeqCst);
+        let first = first.outcome().unwrap_err();
+        assert_eq!(harness::message_of(&*first), "no fetch");
+        match second.outcome() {
+            Err(payload) => assert_eq!(
+                harness::message_of(&*payload),
+                "a shared execution panicked: no fetch"
+            ),
+            // It was held up before it could join.
+            Ok(result) => assert_eq!(result, (7, false)),
+        }
+        assert_eq!(flights.run(1, || 8), 8, "nothing is left of it");
+    });
+}
+
+#[test]
+fn after_forget_the_next_one_runs_its_own() {
+    each_runtime(|| {
+        let flights = Arc::new(SingleFlight::new());
+        let (entered, leave) = (Chan::new(0), Chan::new(0));
+        let slow = go!(clone(flights, entered, leave), {
+            flights.run("key".to_owned(), || {
+                entered.send(()).unwrap();
+                leave.recv();
+                1
+            })
+        });
+        entered.recv();
+        flights.forget("key");
+        let quick = flights.run("key".to_owned(), || {
+            leave.send(()).unwrap();
+            assert_eq!(slow.join().unwrap(), 1);
+            // The first one has ended: this one is still under way all the same.
+            let other = go!(clone(flights), { flights.run("key".to_owned(), || 3) });
+            gochan::time::sleep(Duration::from_millis(5));
+            (2, other)
+        }.0);
+        assert_eq!(quick, 2);
+    });
+}
+
+#[test]
+fn if_the_one_who_runs_is_ended_another_one_runs() {
+    each_runtime(|| {
+        let flights = Arc::new(SingleFlight::new());
+        let (entered, leave) = (Chan::new(0), Chan::<()>::new(0));
+        let ended = go!(clone(flights, entered, leave), {
+            flights.run((), || {
+                entered.send(()).unwrap();
+                leave.recv();
+                gochan::goexit()
+            })
+        });
+        entered.recv();
+        let others: Vec<_> = (0..3)
+            .map(|_| go!(clone(flights), { flights.run((), || 5) }))
+            .collect();
+        harness::give_chances();
+        leave.close();
+        assert!(others.into_iter().all(|other| other.join().unwrap() == 5));
+        let ended: Result<i32, _> = ended.join();
+        assert!(ended.unwrap_err().is_goexit());
+    });
+}
+
+// ----- ErrGroup ---------------------------------------------------------------------------
+
+#[test]
+fn the_first_error_wins() {
+    everywhere(|| {
+        let group = ErrGroup::new();
+        let (first, second) = (Chan::<()>::new(0), Chan::<()>::new(0));
+        {
+            let (first, second) = (first.clone(), second.clone());
+            group.go(move || {
+                first.recv();
+                second.close();
+                Err("first")
+            });
+        }
+        group.go(|| Ok(()));
+        group.go(move || {
+            second.recv();
+            gochan::time::sleep(Duration::from_millis(1));
+            Err("second")
+        });
+        first.close();
+        assert_eq!(group.wait(), Err("first"));
+        assert_eq!(group.wait(), Ok(()), "it was handed out");
+        group.go(|| Err("third"));
+        assert_eq!(group.wait(), Err("third"));
+    });
+}
+
+#[test]
+fn never_more_run_than_the_limit_allows() {
+    everywhere(|| {
+        for limit in 1..=5 {
+            let group = ErrGroup::<fmt::Error>::new();
+            group.set_limit(limit);
+            let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            for _ in 0..40 {
+                let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+                group.go(move || {
+                    let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                    most.fetch_max(now, Ordering::SeqCst);
+                    gochan::yield_now();
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    Ok(())
+                });
+            }
+            group.wait().unwrap();
+            assert!(most.load(Ordering::SeqCst) <= limit);
+        }
+    });
+}
+
+#[test]
+fn try_go_does_not_wait() {
+    everywhere(|| {
+        let group = ErrGroup::<fmt::Error>::new();
+        group.set_limit(2);
+        let stop = Chan::<()>::new(0);
+        for expected in [true, true, false, false] {
+            let stop = stop.clone();
+            let started = group.try_go(move || {
+                stop.recv();
+                Ok(())
+            });
+            assert_eq!(started, expected);
+        }
+        assert!(panic_of(|| group.set_limit(3)).contains("while 2 of its goroutines run"));
+        stop.close();
+        group.wait().unwrap();
+        group.set_limit(None);
+        assert!(group.try_go(|| Ok(())));
+        group.wait().unwrap();
+    });
+}
+
+#[test]
+fn a_panic_is_passed_on_before_any_error() {
+    everywhere(|| {
+        let group = ErrGroup::new();
+        group.go(|| Err("an error"));
+        group.go(|| panic!("a panic"));
+        group.go(|| gochan::goexit());
+        assert_eq!(panic_of(|| _ = group.wait()), "a panic");
+        assert_eq!(group.wait(), Ok(()));
+    });
+}
+
+#[test]
+fn groups_nest() {
+    each_runtime(|| {
+        let group = ErrGroup::new();
+        let inner = group.clone();
+        group.go(move || {
+            for i in 0..3 {
+                let deeper = inner.clone();
+                inner.go(move || {
+                    deeper.go(move || if i == 1 { Err(i) } else { Ok(()) });
+                    Ok(())
+                });
+            }
+            Ok(())
+        });
+        assert_eq!(group.wait(), Err(1));
+    });
+}
+
+#[test]
+fn an_err_group_lets_a_runtime_end() {
+    let _watched = watch();
+    for workers in [1, 2] {
+        let group = ErrGroup::<fmt::Error>::new();
+        let unwound = Arc::new(AtomicUsize::new(0));
+        Runtime::new(Config::new().workers(workers))
+            .unwrap()
+            .run(|| {
+                group.set_limit(1);
+                group.go(|| {
+                    Chan::<()>::new(0).recv();
+                    Ok(())
+                });
+                let started = WaitGroup::new();
+                for _ in 0..4 {
+                    started.add(1);
+                    go!(clone(group, started, unwound), {
+                        gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
+                        started.done();
+                        group.go(|| unreachable!("there is no room for it"));
+                        let _ = group.wait();
+                        Chan::<()>::new(0).recv();
+                    });
+                }
+                started.wait();
+            });
+        assert_eq!(unwound.load(Ordering::Relaxed), 4);
+        let caught = catch_unwind(AssertUnwindSafe(|| group.wait()));
+        assert!(matches!(caught, Ok(Ok(()))));
+    }
+}
