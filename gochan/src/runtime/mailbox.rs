@@ -8,10 +8,14 @@ use super::goroutine::Goroutine;
 use super::start_queue::StartQueue;
 use super::timers::Timers;
 use crate::wait::ThreadParker;
+use crate::wait::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::time::Instant;
+
+#[cfg(all(test, loom))]
+#[path = "loom_models.rs"]
+mod loom_models;
 
 /// A value with cache lines of its own (two: processors fetch lines in pairs).
 #[repr(align(128))]
@@ -44,19 +48,22 @@ pub(super) enum Sleep {
 impl Mailbox {
     /// A mailbox that no other worker uses.
     pub(super) fn obtain() -> &'static Mailbox {
-        let mailbox = FREE.lock().pop().unwrap_or_else(|| {
-            Box::leak(Box::new(Mailbox {
-                inbox: OwnLine(AtomicPtr::new(ptr::null_mut())),
-                start_queue: StartQueue::new(),
-                timers: Timers::new(),
-                live: OwnLine(AtomicUsize::new(0)),
-                sleeping: OwnLine(AtomicBool::new(false)),
-                parker: ThreadParker::new(),
-            }))
-        });
+        let free = FREE.lock().pop();
+        let mailbox = free.unwrap_or_else(|| Box::leak(Box::new(Mailbox::new())));
         mailbox.start_queue.open();
         mailbox.timers.open();
         mailbox
+    }
+
+    pub(super) fn new() -> Mailbox {
+        Mailbox {
+            inbox: OwnLine(AtomicPtr::new(ptr::null_mut())),
+            start_queue: StartQueue::new(),
+            timers: Timers::new(),
+            live: OwnLine(AtomicUsize::new(0)),
+            sleeping: OwnLine(AtomicBool::new(false)),
+            parker: ThreadParker::new(),
+        }
     }
 
     /// Gives an empty mailbox back.

@@ -4,8 +4,8 @@ use super::goroutine::Goroutine;
 use super::mailbox::OwnLine;
 use super::run_queue::RunQueue;
 use crate::wait::SpinMutex;
+use crate::wait::atomic::{AtomicUsize, Ordering};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A queue that its worker and thieves share.
 pub(super) struct StartQueue {

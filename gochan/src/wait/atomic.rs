@@ -1,25 +1,42 @@
-//! The atomics of the parking parts: loom's when a model is checked, else the standard ones.
+//! What the parking parts are made of: the standard library's atomics and cells and
+//! `parking_lot`'s locks; loom's in their place when a model of these parts is checked.
 
-#[cfg(loom)]
+#[cfg(all(test, loom))]
+mod modelled;
+
+#[cfg(all(test, loom))]
 pub(crate) use loom::{
     hint::spin_loop,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{Arc, atomic::Ordering},
     thread::yield_now,
+    thread_local,
 };
-#[cfg(not(loom))]
-pub(crate) use std::{
-    hint::spin_loop,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-    thread::yield_now,
+#[cfg(all(test, loom))]
+pub(crate) use modelled::{
+    AtomicBool, AtomicPtr, AtomicUsize, Cell, Condvar, Mutex, check, check_within, sleep,
 };
 
-/// Makes a function `const`, except for loom, whose atomics are made at run time.
+#[cfg(not(all(test, loom)))]
+pub(crate) use parking_lot::{Condvar, Mutex};
+#[cfg(not(all(test, loom)))]
+pub(crate) use std::{
+    cell::Cell,
+    hint::spin_loop,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering},
+    },
+    thread::{sleep, yield_now},
+    thread_local,
+};
+
+/// Makes a function `const`, except in models: loom makes its atomics at run time.
 macro_rules! const_unless_loom {
     ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
-        #[cfg(not(loom))]
+        #[cfg(not(all(test, loom)))]
         $(#[$attribute])*
         $visibility const fn $($rest)*
-        #[cfg(loom)]
+        #[cfg(all(test, loom))]
         $(#[$attribute])*
         $visibility fn $($rest)*
     };

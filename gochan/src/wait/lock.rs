@@ -6,17 +6,17 @@
 //! processor to the holder, and in the end sleeps in short naps, so that even a holder of lower
 //! scheduling priority gets to leave.
 
-use super::atomic::{AtomicBool, Ordering, const_unless_loom, spin_loop, yield_now};
+use super::atomic::{AtomicBool, Ordering, const_unless_loom, sleep, spin_loop, yield_now};
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 /// Pauses before the first yield of the processor.
-const SPINS: u32 = 6;
+const SPINS: u32 = if cfg!(all(test, loom)) { 1 } else { 6 };
 /// Yields before the first nap.
-const YIELDS: u32 = 64;
+const YIELDS: u32 = if cfg!(all(test, loom)) { 1 } else { 64 };
 /// How long a nap lasts.
-#[cfg(not(loom))]
-const NAP: std::time::Duration = std::time::Duration::from_micros(50);
+const NAP: Duration = Duration::from_micros(50);
 
 /// A mutual exclusion of a few instructions; see the module's text for when it may be used.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl SpinLock {
                 } else if round < SPINS + YIELDS {
                     yield_now();
                 } else {
-                    nap();
+                    sleep(NAP);
                 }
                 round += 1;
             }
@@ -70,16 +70,6 @@ impl SpinLock {
             }
         }
     }
-}
-
-#[cfg(not(loom))]
-fn nap() {
-    std::thread::sleep(NAP);
-}
-
-#[cfg(loom)]
-fn nap() {
-    yield_now();
 }
 
 /// Data behind a [`SpinLock`].

@@ -1,15 +1,9 @@
 //! Parking and unparking: who waits, and how it is woken.
 
-use super::atomic::{AtomicUsize, Ordering, spin_loop};
+use super::atomic::{Arc, AtomicUsize, Condvar, Mutex, Ordering, spin_loop, thread_local};
 use crate::runtime::goroutine::Goroutine;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::time::Instant;
-
-#[cfg(loom)]
-use loom::sync::{Condvar, Mutex};
-#[cfg(not(loom))]
-use parking_lot::{Condvar, Mutex};
 
 /// Who waits: the handle through which exactly one claimant wakes it.
 #[derive(Clone, Copy, Debug)]
@@ -67,10 +61,7 @@ const NOTIFIED: usize = 2;
 
 /// How often a thread looks for its token before it sleeps: a few microseconds, which is what
 /// a partner on another processor needs to answer.
-#[cfg(not(loom))]
-const SPINS: u32 = 200;
-#[cfg(loom)]
-const SPINS: u32 = 0;
+const SPINS: u32 = if cfg!(all(test, loom)) { 0 } else { 200 };
 
 /// A token for one thread: [`unpark`](ThreadParker::unpark) gives it, `park` waits for it and
 /// takes it. A token given early is kept, so no wake-up is lost.
@@ -109,7 +100,7 @@ impl ThreadParker {
 
     /// As [`ThreadParker::park`], without looking for the token in a loop first.
     pub(crate) fn sleep(&self, deadline: Option<Instant>) -> bool {
-        let mut guard = lock(&self.lock);
+        let mut guard = self.lock.lock();
         if self
             .state
             .compare_exchange(EMPTY, PARKED, Ordering::Relaxed, Ordering::Relaxed)
@@ -121,11 +112,9 @@ impl ThreadParker {
         }
         loop {
             match deadline {
-                None => guard = wait(&self.notified, guard),
+                None => self.notified.wait(&mut guard),
                 Some(deadline) => {
-                    let timed_out;
-                    (guard, timed_out) = wait_until(&self.notified, guard, deadline);
-                    if timed_out {
+                    if self.notified.wait_until(&mut guard, deadline).timed_out() {
                         return self.state.swap(EMPTY, Ordering::Acquire) == NOTIFIED;
                     }
                 }
@@ -141,60 +130,11 @@ impl ThreadParker {
         if self.state.swap(NOTIFIED, Ordering::AcqRel) == PARKED {
             // The sleeper holds the lock from before it announces itself until it waits: to
             // pass through the lock is to know that the notification finds it waiting.
-            drop(lock(&self.lock));
+            drop(self.lock.lock());
             self.notified.notify_one();
         }
     }
 }
-
-#[cfg(not(loom))]
-mod blocking {
-    use parking_lot::{Condvar, Mutex, MutexGuard};
-    use std::time::Instant;
-
-    pub(super) fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
-        mutex.lock()
-    }
-
-    pub(super) fn wait<'a>(condvar: &Condvar, mut guard: MutexGuard<'a, ()>) -> MutexGuard<'a, ()> {
-        condvar.wait(&mut guard);
-        guard
-    }
-
-    pub(super) fn wait_until<'a>(
-        condvar: &Condvar,
-        mut guard: MutexGuard<'a, ()>,
-        deadline: Instant,
-    ) -> (MutexGuard<'a, ()>, bool) {
-        let timed_out = condvar.wait_until(&mut guard, deadline).timed_out();
-        (guard, timed_out)
-    }
-}
-
-#[cfg(loom)]
-mod blocking {
-    use loom::sync::{Condvar, Mutex, MutexGuard};
-    use std::time::Instant;
-
-    pub(super) fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
-        mutex.lock().unwrap()
-    }
-
-    pub(super) fn wait<'a>(condvar: &Condvar, guard: MutexGuard<'a, ()>) -> MutexGuard<'a, ()> {
-        condvar.wait(guard).unwrap()
-    }
-
-    /// In a model every timed wait runs out at once: the case that a real clock makes rare.
-    pub(super) fn wait_until<'a>(
-        _: &Condvar,
-        guard: MutexGuard<'a, ()>,
-        _: Instant,
-    ) -> (MutexGuard<'a, ()>, bool) {
-        (guard, true)
-    }
-}
-
-use blocking::{lock, wait, wait_until};
 
 thread_local! {
     static THREAD: Arc<ThreadParker> = Arc::new(ThreadParker::new());

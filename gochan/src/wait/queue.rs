@@ -8,8 +8,8 @@
 //! - an entry that was taken by [`WaitQueue::take`] is claimed: its waiter stays parked until
 //!   the taker unparks it.
 
+use super::atomic::Cell;
 use super::waiter::{Waiter, Wake};
-use std::cell::Cell;
 use std::fmt;
 use std::ptr::{self, NonNull};
 
@@ -27,7 +27,8 @@ pub struct Entry {
 
 impl Entry {
     /// An entry in no queue and of no waiter.
-    pub(crate) const fn new() -> Self {
+    #[inline]
+    pub(crate) fn new() -> Self {
         Entry {
             previous: Cell::new(ptr::null()),
             next: Cell::new(ptr::null()),

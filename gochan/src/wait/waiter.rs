@@ -1,10 +1,9 @@
 //! One wait of one goroutine or thread.
 
 use super::Parker;
-use super::atomic::{AtomicUsize, Ordering};
+use super::atomic::{AtomicUsize, Cell, Ordering};
 use super::parker::current_thread;
 use crate::runtime::{self, Interrupt};
-use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 use std::ptr::NonNull;

@@ -1,0 +1,220 @@
+//! Models of how workers sleep and are woken; see `wait/loom_models.rs` for how to run them. A
+//! wake-up that is lost makes a model fail, because everybody waits for ever.
+
+use crate::runtime::goroutine::{Birth, Goroutine, GoroutineId, Identity, Task};
+use crate::runtime::mailbox::{Mailbox, Sleep};
+use crate::runtime::placement::Site;
+use crate::runtime::stack;
+use crate::wait::atomic::{Arc, AtomicBool, Cell, Ordering, check};
+use loom::thread;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::time::Instant;
+
+static SITE: Site = Site::new();
+
+/// A goroutine that is never run, and a note that whoever gets it is to find.
+struct Parcel {
+    goroutine: NonNull<Goroutine>,
+    note: Cell<bool>,
+}
+
+// SAFETY: the models hand goroutines over as the runtime does.
+unsafe impl Send for Parcel {}
+// SAFETY: as above.
+unsafe impl Sync for Parcel {}
+
+impl Parcel {
+    fn new() -> Arc<Parcel> {
+        let birth = Birth {
+            identity: Identity {
+                id: GoroutineId(1),
+                name: None,
+                started_at: Location::caller(),
+            },
+            site: &SITE,
+            stack_size: stack::round_size(0).unwrap(),
+            scope: None,
+            is_main: false,
+        };
+        Arc::new(Parcel {
+            goroutine: Task::allocate(None, birth, || ()).cast(),
+            note: Cell::new(false),
+        })
+    }
+
+    fn deliver_to(&self, mailbox: &Mailbox) {
+        self.note.set(true);
+        // SAFETY: nothing else is done with the goroutine until it has been collected.
+        unsafe { mailbox.deliver(self.goroutine) };
+    }
+
+    fn push_to(&self, mailbox: &Mailbox) -> bool {
+        self.note.set(true);
+        // SAFETY: it is in no queue.
+        unsafe { mailbox.start_queue.push(self.goroutine) }
+    }
+
+    fn assert_is(&self, goroutine: NonNull<Goroutine>) {
+        assert_eq!(self.goroutine, goroutine);
+        assert!(self.note.get());
+    }
+}
+
+impl Drop for Parcel {
+    fn drop(&mut self) {
+        // SAFETY: it is in no queue any more; both references are the parcel's.
+        unsafe {
+            Goroutine::discard(self.goroutine);
+            Goroutine::release(self.goroutine);
+            Goroutine::release(self.goroutine);
+        }
+    }
+}
+
+fn mailbox() -> Arc<Mailbox> {
+    let mailbox = Arc::new(Mailbox::new());
+    mailbox.start_queue.open();
+    mailbox
+}
+
+/// All that was delivered.
+fn collect(mailbox: &Mailbox) -> Vec<NonNull<Goroutine>> {
+    let mut list = mailbox.collect();
+    let mut all = Vec::new();
+    while let Some(goroutine) = NonNull::new(list.cast_mut()) {
+        // SAFETY: the models keep their goroutines alive.
+        list = unsafe { goroutine.as_ref() }.link.get();
+        all.push(goroutine);
+    }
+    all
+}
+
+#[test]
+fn loom_no_delivery_is_slept_through() {
+    check(|| {
+        let mailbox = mailbox();
+        let parcels = [Parcel::new(), Parcel::new()];
+        let senders = parcels.each_ref().map(|parcel| {
+            let (mailbox, parcel) = (Arc::clone(&mailbox), Arc::clone(parcel));
+            thread::spawn(move || parcel.deliver_to(&mailbox))
+        });
+        let mut received = 0;
+        while received < 2 {
+            for goroutine in collect(&mailbox) {
+                let parcel = parcels.iter().find(|parcel| parcel.goroutine == goroutine);
+                parcel.unwrap().assert_is(goroutine);
+                received += 1;
+            }
+            if received < 2 {
+                mailbox.sleep(|| Sleep::UntilWoken);
+            }
+        }
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        assert!(mailbox.inbox_is_empty());
+    });
+}
+
+#[test]
+fn loom_deliveries_come_in_order() {
+    check(|| {
+        let mailbox = mailbox();
+        let parcels = [Parcel::new(), Parcel::new()];
+        let sender = {
+            let (mailbox, parcels) = (Arc::clone(&mailbox), parcels.clone());
+            thread::spawn(move || parcels.each_ref().map(|parcel| parcel.deliver_to(&mailbox)))
+        };
+        let mut expected = parcels.iter();
+        while expected.len() > 0 {
+            for goroutine in collect(&mailbox) {
+                expected.next().unwrap().assert_is(goroutine);
+            }
+            if expected.len() > 0 {
+                mailbox.sleep(|| Sleep::UntilWoken);
+            }
+        }
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_a_delivery_after_a_sleep_that_timed_out_wakes() {
+    check(|| {
+        let mailbox = mailbox();
+        let parcel = Parcel::new();
+        let sender = {
+            let (mailbox, parcel) = (Arc::clone(&mailbox), Arc::clone(&parcel));
+            thread::spawn(move || parcel.deliver_to(&mailbox))
+        };
+        mailbox.sleep(|| Sleep::Until(Instant::now()));
+        let mut received = collect(&mailbox);
+        while received.is_empty() {
+            mailbox.sleep(|| Sleep::UntilWoken);
+            received = collect(&mailbox);
+        }
+        parcel.assert_is(received[0]);
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_the_end_of_the_runtime_is_not_slept_through() {
+    check(|| {
+        let mailbox = mailbox();
+        let ending = Arc::new(AtomicBool::new(false));
+        let ender = {
+            let (mailbox, ending) = (Arc::clone(&mailbox), Arc::clone(&ending));
+            thread::spawn(move || {
+                ending.store(true, Ordering::SeqCst);
+                mailbox.wake();
+            })
+        };
+        while !ending.load(Ordering::SeqCst) {
+            mailbox.sleep(|| match ending.load(Ordering::SeqCst) {
+                true => Sleep::Not,
+                false => Sleep::UntilWoken,
+            });
+        }
+        ender.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_what_waits_to_start_is_taken_once() {
+    check(|| {
+        let mailbox = mailbox();
+        let parcel = Parcel::new();
+        let take = |mailbox: &Mailbox, parcel: &Parcel| {
+            let taken = mailbox.start_queue.pop();
+            taken
+                .inspect(|&goroutine| parcel.assert_is(goroutine))
+                .is_some()
+        };
+        let thief = {
+            let (mailbox, parcel) = (Arc::clone(&mailbox), Arc::clone(&parcel));
+            thread::spawn(move || take(&mailbox, &parcel))
+        };
+        assert!(parcel.push_to(&mailbox));
+        let taken = take(&mailbox, &parcel);
+        assert_eq!(thief.join().unwrap(), !taken);
+        assert_eq!(mailbox.start_queue.len_before_sleep(), 0);
+    });
+}
+
+#[test]
+fn loom_a_closed_queue_has_given_out_what_it_took() {
+    check(|| {
+        let mailbox = mailbox();
+        let parcel = Parcel::new();
+        let pusher = {
+            let (mailbox, parcel) = (Arc::clone(&mailbox), Arc::clone(&parcel));
+            thread::spawn(move || parcel.push_to(&mailbox))
+        };
+        let left = mailbox.start_queue.close();
+        let found = left.pop().inspect(|&goroutine| parcel.assert_is(goroutine));
+        assert_eq!(pusher.join().unwrap(), found.is_some());
+        assert!(mailbox.start_queue.pop().is_none());
+    });
+}
