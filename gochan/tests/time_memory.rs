@@ -1,0 +1,126 @@
+//! A million timers at once (in an optimized build), and that nothing is left of those that are dropped: alone in its
+//! process, because it counts what is allocated.
+
+mod harness;
+
+use gochan::context::Context;
+use gochan::time::{self, Ticker, Timer};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+struct Counting;
+
+static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A million, or what an unoptimized build can do in a few seconds.
+const MILLION: u32 = if cfg!(debug_assertions) {
+    100_000
+} else {
+    1_000_000
+};
+const MANY: u32 = 20_000;
+const HOUR: Duration = Duration::from_secs(3600);
+/// What a runtime may have allocated meanwhile for itself.
+const SLACK: usize = 256 << 10;
+
+/// Makes `count` of something, lets `body` see them, drops them, and compares the memory.
+fn nothing_is_left<T>(count: u32, what: &str, make: impl Fn(u32) -> T, body: impl Fn(&mut Vec<T>)) {
+    let before = ALLOCATED.load(Ordering::Relaxed);
+    let start = Instant::now();
+    let mut all: Vec<_> = (0..count).map(make).collect();
+    let made = start.elapsed();
+    let allocated = ALLOCATED.load(Ordering::Relaxed) - before;
+    body(&mut all);
+    let start = Instant::now();
+    drop(all);
+    println!(
+        "{what}: {} bytes and {:?} each; dropped in {:?} each",
+        allocated / count as usize,
+        made / count,
+        start.elapsed() / count,
+    );
+    let left = ALLOCATED.load(Ordering::Relaxed).saturating_sub(before);
+    assert!(left < SLACK, "{left} bytes are left of {count} of {what}");
+}
+
+/// Durations that are neither sorted nor equal.
+fn long(number: u32) -> Duration {
+    HOUR + Duration::from_micros(u64::from(number) * 7_919 % 1_000_003)
+}
+
+#[test]
+fn a_million_at_once_and_nothing_is_left() {
+    harness::on_workers(2, || {
+        nothing_is_left(MANY, "after", |number| time::after(long(number)), |_| {});
+        nothing_is_left(MANY, "timers", |number| Timer::new(long(number)), |_| {});
+        nothing_is_left(MANY, "tickers", |number| Ticker::new(long(number)), |_| {});
+        nothing_is_left(
+            MILLION,
+            "timers that are stopped",
+            |number| Timer::new(long(number)),
+            |timers| {
+                let start = Instant::now();
+                assert!(timers.iter().all(Timer::stop));
+                println!("stopped in {:?} each", start.elapsed() / MILLION);
+                assert!(timers.iter().all(|timer| !timer.reset(HOUR)));
+                assert!(timers.iter().all(|timer| timer.reset(HOUR * 2)));
+            },
+        );
+        nothing_is_left(
+            MANY,
+            "timers that fire",
+            |number| Timer::new(Duration::from_nanos(u64::from(number))),
+            |timers| assert!(timers.iter().all(|timer| timer.c().recv().is_some())),
+        );
+        nothing_is_left(
+            MANY,
+            "functions that are stopped",
+            |number| Timer::after_func(long(number), move || println!("{number}")),
+            |timers| assert!(timers.iter().all(Timer::stop)),
+        );
+        let root = Context::background();
+        nothing_is_left(
+            MANY,
+            "contexts with a timeout",
+            |number| root.with_timeout(long(number)),
+            |_| {},
+        );
+        let (root, _cancel) = root.with_cancel();
+        nothing_is_left(MANY, "children", |_| root.with_cancel(), |_| {});
+        nothing_is_left(
+            MANY,
+            "children without guards",
+            |_| {
+                let (ctx, cancel) = root.with_cancel();
+                cancel.detach();
+                ctx
+            },
+            |_| {},
+        );
+        nothing_is_left(
+            MANY,
+            "functions of a context",
+            |_| root.after_func(|| unreachable!("it is stopped")),
+            |calls| assert!(calls.iter().all(|call| call.stop())),
+        );
+    });
+}
