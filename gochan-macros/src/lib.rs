@@ -2,7 +2,7 @@
 //! path of gochan, as `[$crate]`, in front of what the user wrote; they are documented there.
 //!
 //! Each macro is read (`ast`), checked (`validate`) and lowered (`expand`). The arrow `<-` is not
-//! Rust, so everything works on tokens: [`sugar`] knows just enough of Rust's grammar to find where
+//! Rust, so everything works on tokens: `sugar` knows just enough of Rust's grammar to find where
 //! an operand begins and ends, and lets everything else pass untouched, half-written code included.
 
 mod chan;

@@ -242,7 +242,7 @@ fn says_so_when_there_is_nothing_to_walk() {
 /// a file that takes hours to digest.
 fn endless_tree() -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    for i in 0..2000 {
+    for i in 0..5000 {
         File::create(directory.path().join(format!("{i:04}"))).expect("a file");
     }
     let last = File::create(directory.path().join("last")).expect("a file");
