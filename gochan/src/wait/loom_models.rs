@@ -146,6 +146,20 @@ fn loom_a_thread_may_end_while_it_is_unparked() {
 }
 
 #[test]
+fn loom_a_thread_may_end_in_time_while_it_is_unparked() {
+    check(|| {
+        let ch = Chan::new(0);
+        let receiver = {
+            let ch: Chan<Value> = ch.clone();
+            // A thread that times out may find the token before it is notified.
+            thread::spawn(move || ch.recv_deadline(past()).is_ok())
+        };
+        let sent = ch.try_send(value(7)).is_ok();
+        assert_eq!(receiver.join().unwrap(), sent);
+    });
+}
+
+#[test]
 fn loom_all_who_join_are_woken() {
     check(|| {
         let completion = Arc::new(Completion::new());
