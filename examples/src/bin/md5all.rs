@@ -32,6 +32,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use gochan::prelude::*;
@@ -54,6 +55,9 @@ struct Options {
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
+
+/// How long finished lines may stay in the buffer while nothing else finishes.
+const LINGER: Duration = Duration::from_millis(20);
 
 /// A file to digest, and its place in the output.
 struct Job {
@@ -99,7 +103,7 @@ chan! {
     ///
     /// # Errors
     /// `out` cannot be written. Walk and pool are told to stop.
-    fn md5_all(root: PathBuf, pool: usize, out: &mut impl Write) -> io::Result<usize> {
+    fn md5_all(root: PathBuf, pool: usize, out: &mut BufWriter<impl Write>) -> io::Result<usize> {
         // Wide enough that the pool keeps working while the walk reads a
         // directory or waits for its turn on a worker.
         let jobs = make!(chan Job, 1024);
@@ -120,17 +124,25 @@ chan! {
         let mut early = BTreeMap::new();
         let mut next = 0;
         let mut failed = 0;
-        for report in reports {
-            early.insert(report.place, report);
-            while let Some(report) = early.remove(&next) {
-                next += 1;
-                match report.digest {
-                    Ok(digest) => out.write_all(&line(&digest, &report.path))?,
-                    Err(err) => {
-                        failed += 1;
-                        complain(&report.path, &err);
+        loop {
+            select! {
+                report = <-reports => {
+                    let Some(report) = report else { break };
+                    early.insert(report.place, report);
+                    while let Some(report) = early.remove(&next) {
+                        next += 1;
+                        match report.digest {
+                            Ok(digest) => out.write_all(&line(&digest, &report.path))?,
+                            Err(err) => {
+                                failed += 1;
+                                complain(&report.path, &err);
+                            }
+                        }
                     }
                 }
+                // Lines do not wait in the buffer for a big file, and a reader
+                // who has left is noticed.
+                after(LINGER) if !out.buffer().is_empty() => out.flush()?,
             }
         }
         out.flush()?;

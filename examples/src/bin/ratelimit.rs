@@ -6,7 +6,8 @@
 //!
 //! What it shows: a buffered channel *is* the bucket. Taking a token is a
 //! receive, which waits while there is none; a full bucket overflows through
-//! the `default` arm of a `select!`.
+//! the `default` arm of a `select!`. A ticker keeps the rate: unlike sleeps,
+//! its ticks do not come later and later.
 //!
 //! What to read in it: [`refill`] has no way to be stopped and needs none.
 //! When the last receiver of the bucket is dropped, its next send ends it.
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use gochan::prelude::*;
-use gochan::time::sleep;
+use gochan::time::tick;
 
 /// Serve requests at a limited rate, with bursts.
 #[derive(Parser)]
@@ -80,8 +81,7 @@ fn limiter(burst: u32, interval: Duration) -> Receiver<()> {
 
 /// Puts a token into the bucket at every interval, if there is room.
 fn refill(bucket: Sender<()>, interval: Duration) {
-    loop {
-        sleep(interval);
+    for _ in tick(interval) {
         select! {
             bucket <- () => {}
             default => {}

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a program may take; all of them need much less than a second.
-const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// The numbers of workers that each program is run with.
 pub const WORKERS: [u32; 2] = [1, 2];

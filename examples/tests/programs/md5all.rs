@@ -8,10 +8,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 use tempfile::TempDir;
 
-use crate::child::{Finished, WORKERS, program, run, wait};
+use crate::child::{Finished, LIMIT, WORKERS, program, run, wait};
 
 const MD5ALL: &str = env!("CARGO_BIN_EXE_md5all");
 
@@ -238,8 +240,10 @@ fn says_so_when_there_is_nothing_to_walk() {
     }
 }
 
-/// A tree whose lines are more than any buffer on their way holds, followed by
-/// a file that takes hours to digest.
+const SMALL_FILES: usize = 2000;
+
+/// A tree with more lines than md5all buffers, followed by a file that takes
+/// hours to digest.
 fn endless_tree() -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for i in 0..5000 {
@@ -248,6 +252,28 @@ fn endless_tree() -> TempDir {
     let last = File::create(directory.path().join("last")).expect("a file");
     last.set_len(1 << 42).expect("a file full of holes");
     directory
+}
+
+#[test]
+fn prints_while_a_big_file_is_digested() {
+    let directory = endless_tree();
+    for workers in WORKERS {
+        let mut command = program(MD5ALL, workers);
+        command.arg(".").current_dir(directory.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("md5all starts");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let (counted, count) = mpsc::channel();
+        let reader = thread::spawn(move || {
+            let lines = stdout.lines().take(SMALL_FILES).count();
+            counted.send(lines).expect("the test waits for the count");
+        });
+        let lines = count.recv_timeout(LIMIT);
+        child.kill().expect("a child can be killed");
+        child.wait().expect("a child can be waited for");
+        reader.join().expect("reading does not panic");
+        assert_eq!(lines, Ok(SMALL_FILES), "on {workers} workers");
+    }
 }
 
 #[test]

@@ -198,6 +198,68 @@ request  8: not before 100 ms
 }
 
 #[test]
+fn heartbeat() {
+    let path = env!("CARGO_BIN_EXE_heartbeat");
+    prints(
+        path,
+        &[],
+        "\
+worker 1 starts with task 1
+task 1 done
+task 2 done
+worker 1 fell silent at task 3
+worker 2 starts with task 3
+task 3 done
+task 4 done
+task 5 done
+5 tasks done by 2 workers
+",
+    );
+    prints(
+        path,
+        &["--tasks", "1", "--hang", "0"],
+        "worker 1 starts with task 1\ntask 1 done\n1 tasks done by 1 workers\n",
+    );
+    prints(path, &["--tasks", "0"], "0 tasks done by 0 workers\n");
+    refuses(
+        path,
+        &["--pulse", "0"],
+        "invalid value '0' for '--pulse <MS>'",
+    );
+}
+
+#[test]
+fn contexttree() {
+    let path = env!("CARGO_BIN_EXE_contexttree");
+    prints(
+        path,
+        &[],
+        "\
+shard 1: request 1 answered by replica 2
+shard 2: request 1 answered by replica 1
+shard 3: context deadline exceeded
+shard 4: request 1 answered by replica 1
+replicas: 3 answered, 6 canceled, 3 out of time
+",
+    );
+    prints(
+        path,
+        &["--stop", "--shards", "2"],
+        "\
+shard 1: context canceled
+shard 2: context canceled
+the search was stopped: nobody wants to know
+replicas: 0 answered, 6 canceled, 0 out of time
+",
+    );
+    refuses(
+        path,
+        &["--replicas", "0"],
+        "invalid value '0' for '--replicas <N>'",
+    );
+}
+
+#[test]
 fn philosophers() {
     let path = env!("CARGO_BIN_EXE_philosophers");
     let dinner = |meals: u32| {
@@ -243,8 +305,10 @@ reverse of x-x^2 0 1 1 2 5 14 42 132 429 1430
 #[test]
 fn every_program_explains_itself() {
     for path in [
+        env!("CARGO_BIN_EXE_contexttree"),
         env!("CARGO_BIN_EXE_crawler"),
         env!("CARGO_BIN_EXE_fanin"),
+        env!("CARGO_BIN_EXE_heartbeat"),
         env!("CARGO_BIN_EXE_md5all"),
         env!("CARGO_BIN_EXE_philosophers"),
         env!("CARGO_BIN_EXE_pingpong"),
