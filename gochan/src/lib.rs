@@ -175,4 +175,6 @@ mod book {
     struct FromGo;
     #[doc = include_str!("../../docs/src/testing.md")]
     struct Testing;
+    #[doc = include_str!("../../docs/src/time-and-context.md")]
+    struct TimeAndContext;
 }
