@@ -3,6 +3,7 @@
 
 mod harness;
 
+use gochan::context::Context;
 use gochan::runtime::{Config, Runtime};
 use gochan::sync::{ErrGroup, Once, OnceValue, Pool, Pooled, Semaphore, SingleFlight, WaitGroup};
 use gochan::{Chan, go};
@@ -558,4 +559,38 @@ fn an_err_group_lets_a_runtime_end() {
         let caught = catch_unwind(AssertUnwindSafe(|| group.wait()));
         assert!(matches!(caught, Ok(Ok(()))));
     }
+}
+
+#[test]
+fn the_first_failure_cancels_the_context() {
+    everywhere(|| {
+        let background = Context::background();
+        let (group, ctx) = ErrGroup::with_context(&background);
+        for i in 0..4 {
+            let ctx = ctx.clone();
+            group.go(move || {
+                if i == 2 {
+                    return Err("no luck");
+                }
+                ctx.done().recv();
+                Err("stopped")
+            });
+        }
+        assert_eq!(group.wait(), Err("no luck"));
+        assert_eq!(ctx.cause().unwrap().to_string(), "no luck");
+
+        let (group, ctx) = ErrGroup::<fmt::Error>::with_context(&background);
+        group.go(|| Ok(()));
+        group.wait().unwrap();
+        assert!(ctx.err().is_some(), "wait has cancelled it");
+
+        let (group, ctx) = ErrGroup::<fmt::Error>::with_context(&background);
+        group.go(|| panic!("as planned"));
+        ctx.done().recv();
+        assert_eq!(panic_of(|| _ = group.wait()), "as planned");
+
+        let (group, ctx) = ErrGroup::<fmt::Error>::with_context(&background);
+        drop(group);
+        assert!(ctx.err().is_some(), "nobody is left to wait");
+    });
 }

@@ -3,6 +3,7 @@
 use super::Mutex;
 use super::monitor::{Monitor, Place, Wait};
 use super::wait_group::{DoneOnDrop, Group};
+use crate::context::{CancelGuard, Context};
 use crate::runtime::panics::{self, GoexitPayload};
 use crate::runtime::placement::Site;
 use crate::runtime::{self, Kind, SpawnOptions};
@@ -43,12 +44,17 @@ pub struct ErrGroup<E = Box<dyn Error + Send + Sync>> {
 struct Inner<E> {
     running: Arc<Group>,
     slots: Monitor<Slots>,
-    end: Mutex<End<E>>,
+    /// How the group has failed so far.
+    failure: Mutex<Option<Failure<E>>>,
+    /// What the group's context is cancelled with, if it has one; also when the group is dropped
+    /// without having been waited for.
+    cancellation: Option<Cancellation<E>>,
 }
 
-/// How the group has ended so far.
-struct End<E> {
-    failure: Option<Failure<E>>,
+struct Cancellation<E> {
+    guard: CancelGuard,
+    /// What an error is as the cause of a cancellation.
+    text: fn(&E) -> String,
 }
 
 enum Failure<E> {
@@ -71,6 +77,48 @@ impl<E: Send + 'static> ErrGroup<E> {
     /// assert!(group.wait().is_ok());
     /// ```
     pub fn new() -> Self {
+        ErrGroup::with_cancellation(None)
+    }
+
+    /// A group and a context for its goroutines, made from `context`, which is cancelled when the
+    /// first of them fails, with the text of its error as the cause, or else when
+    /// [`wait`](ErrGroup::wait) has seen the last of them end.
+    ///
+    /// ```
+    /// use gochan::context::Context;
+    /// use gochan::sync::ErrGroup;
+    ///
+    /// #[gochan::main]
+    /// fn main() {
+    ///     let (group, ctx) = ErrGroup::with_context(&Context::background());
+    ///     for i in 0..10 {
+    ///         let ctx = ctx.clone();
+    ///         group.go(move || {
+    ///             if i == 3 {
+    ///                 return Err("enough");
+    ///             }
+    ///             ctx.done().recv(); // works until it is told to stop
+    ///             Ok(())
+    ///         });
+    ///     }
+    ///     assert_eq!(group.wait(), Err("enough"));
+    ///     assert_eq!(ctx.cause().unwrap().to_string(), "enough");
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn with_context(context: &Context) -> (ErrGroup<E>, Context)
+    where
+        E: fmt::Display,
+    {
+        let (context, guard) = context.with_cancel_cause();
+        let text = E::to_string;
+        (
+            ErrGroup::with_cancellation(Some(Cancellation { guard, text })),
+            context,
+        )
+    }
+
+    fn with_cancellation(cancellation: Option<Cancellation<E>>) -> Self {
         ErrGroup {
             inner: Arc::new(Inner {
                 running: Arc::new(Group::new()),
@@ -79,7 +127,8 @@ impl<E: Send + 'static> ErrGroup<E> {
                     taken: 0,
                     waiting: WaitQueue::new(),
                 }),
-                end: Mutex::new(End { failure: None }),
+                failure: Mutex::new(None),
+                cancellation,
             }),
         }
     }
@@ -202,7 +251,10 @@ impl<E: Send + 'static> ErrGroup<E> {
         if self.inner.running.wait(wait) != Wake::Done {
             crate::unwind_cancelled();
         }
-        let failure = self.inner.end.lock_at(location).failure.take();
+        if let Some(cancellation) = &self.inner.cancellation {
+            cancellation.guard.cancel();
+        }
+        let failure = self.inner.failure.lock_at(location).take();
         match failure {
             None => Ok(()),
             Some(Failure::Error(error)) => Err(error),
@@ -257,16 +309,24 @@ impl<E> Inner<E> {
 
     /// Notes how a goroutine failed. The first failure counts, but a panic before any error.
     fn fail(&self, failure: Failure<E>) {
-        let mut end = self.end.lock();
-        let counts = match (&end.failure, &failure) {
+        if let Some(cancellation) = &self.cancellation {
+            // The first cause stays.
+            let cause = match &failure {
+                Failure::Error(error) => (cancellation.text)(error),
+                Failure::Panic(_) => "a goroutine of the group panicked".to_owned(),
+            };
+            cancellation.guard.cancel_with_cause(cause);
+        }
+        let mut first = self.failure.lock();
+        let counts = match (&*first, &failure) {
             (None, _) | (Some(Failure::Error(_)), Failure::Panic(_)) => true,
             (Some(_), _) => false,
         };
         let unwanted = match counts {
-            true => end.failure.replace(failure),
+            true => first.replace(failure),
             false => Some(failure),
         };
-        drop(end);
+        drop(first);
         drop(unwanted);
     }
 }

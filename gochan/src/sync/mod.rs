@@ -38,6 +38,9 @@ mod semaphore;
 mod single_flight;
 mod wait_group;
 
+#[cfg(all(test, loom))]
+mod loom_models;
+
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use cond::{Cond, WaitTimeoutResult};
 pub use err_group::ErrGroup;

@@ -1,0 +1,202 @@
+//! Models of the lock and of the wait group, checked by loom as those of the
+//! [parking parts](crate::wait).
+//!
+//! Here a writer that has been overtaken once has the lock handed over, so that both ways of
+//! getting it are taken, and a wait with a deadline may end at any moment.
+
+use super::monitor::Wait;
+use super::raw_lock::RawLock;
+use super::wait_group::Group;
+use crate::wait::atomic::{Arc, Cell, check};
+use crate::wait::{Patience, WaitReason, Wake};
+use loom::thread;
+use std::panic::Location;
+use std::time::Instant;
+
+fn wait(patience: Patience) -> Wait {
+    Wait::new(WaitReason::Mutex, Location::caller(), patience)
+}
+
+fn forever() -> Wait {
+    wait(Patience::Forever)
+}
+
+fn briefly() -> Wait {
+    wait(Patience::Until(Instant::now()))
+}
+
+/// A lock and what it guards: a cell that loom sees two reach at once.
+struct Guarded {
+    lock: RawLock,
+    value: Cell<usize>,
+}
+
+impl Guarded {
+    fn new() -> Arc<Self> {
+        Arc::new(Guarded {
+            lock: RawLock::new(),
+            value: Cell::new(0),
+        })
+    }
+
+    fn increment(&self, wait: Wait) -> usize {
+        if !self.lock.write(wait) {
+            return 0;
+        }
+        self.value.set(self.value.get() + 1);
+        self.lock.leave_write();
+        1
+    }
+
+    fn look(&self, wait: Wait) -> Option<usize> {
+        if !self.lock.read(wait) {
+            return None;
+        }
+        let value = self.value.get();
+        self.lock.leave_read();
+        Some(value)
+    }
+
+    /// When all have left it, it is as free as it was.
+    fn assert_free(&self, value: usize) {
+        assert!(self.lock.try_write());
+        assert_eq!(self.value.get(), value);
+        self.lock.leave_write();
+        assert!(self.lock.try_read());
+        self.lock.leave_read();
+    }
+}
+
+#[test]
+fn loom_writers_exclude_each_other() {
+    check(|| {
+        let guarded = Guarded::new();
+        let other = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || (0..2).map(|_| guarded.increment(forever())).sum::<usize>())
+        };
+        let mine: usize = (0..2).map(|_| guarded.increment(forever())).sum();
+        assert_eq!(mine + other.join().unwrap(), 4);
+        guarded.assert_free(4);
+    });
+}
+
+#[test]
+fn loom_three_writers_all_get_the_lock() {
+    check(|| {
+        let guarded = Guarded::new();
+        let others = [0, 1].map(|_| {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.increment(forever()))
+        });
+        guarded.increment(forever());
+        for other in others {
+            other.join().unwrap();
+        }
+        guarded.assert_free(3);
+    });
+}
+
+#[test]
+fn loom_a_writer_that_gives_up_keeps_nobody_out() {
+    check(|| {
+        let guarded = Guarded::new();
+        let impatient = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.increment(briefly()))
+        };
+        let patient = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.increment(forever()))
+        };
+        guarded.increment(forever());
+        let value = 1 + impatient.join().unwrap() + patient.join().unwrap();
+        guarded.assert_free(value);
+    });
+}
+
+#[test]
+fn loom_readers_and_a_writer() {
+    check(|| {
+        let guarded = Guarded::new();
+        let reader = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || {
+                let first = guarded.look(forever()).unwrap();
+                assert!(guarded.look(forever()).unwrap() >= first);
+            })
+        };
+        let writer = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.increment(forever()))
+        };
+        guarded.look(forever());
+        reader.join().unwrap();
+        writer.join().unwrap();
+        guarded.assert_free(1);
+    });
+}
+
+#[test]
+fn loom_readers_get_in_when_a_writer_gives_up() {
+    check(|| {
+        let guarded = Guarded::new();
+        assert!(guarded.lock.try_read());
+        let writer = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.increment(briefly()))
+        };
+        let reader = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.look(forever()))
+        };
+        // Before the first reader leaves.
+        assert_eq!(reader.join().unwrap(), Some(0));
+        guarded.lock.leave_read();
+        let value = writer.join().unwrap();
+        guarded.assert_free(value);
+    });
+}
+
+#[test]
+fn loom_a_group_releases_who_waits() {
+    check(|| {
+        let group = Arc::new(Group::new());
+        let note = [0, 1].map(|_| Arc::new(Cell::new(false)));
+        group.add(2);
+        let members = [0, 1].map(|i| {
+            let (group, note) = (Arc::clone(&group), Arc::clone(&note[i]));
+            thread::spawn(move || {
+                note.set(true);
+                group.done();
+            })
+        });
+        assert_eq!(group.wait(forever()), Wake::Done);
+        assert!(note.iter().all(|note| note.get()));
+        for member in members {
+            member.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn loom_a_group_is_used_again() {
+    check(|| {
+        let group = Arc::new(Group::new());
+        group.add(1);
+        let member = {
+            let group = Arc::clone(&group);
+            thread::spawn(move || group.done())
+        };
+        let waiting = {
+            let group = Arc::clone(&group);
+            thread::spawn(move || group.wait(briefly()))
+        };
+        assert_eq!(group.wait(forever()), Wake::Done);
+        group.add(1);
+        group.done();
+        assert_eq!(group.wait(forever()), Wake::Done);
+        member.join().unwrap();
+        waiting.join().unwrap();
+    });
+}
