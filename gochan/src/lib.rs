@@ -175,6 +175,8 @@ mod book {
     struct FromGo;
     #[doc = include_str!("../../docs/src/testing.md")]
     struct Testing;
+    #[doc = include_str!("../../docs/src/sync.md")]
+    struct Sync;
     #[doc = include_str!("../../docs/src/time-and-context.md")]
     struct TimeAndContext;
 }
