@@ -36,15 +36,15 @@
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 #![warn(missing_debug_implementations)]
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 mod channel;
 pub mod context;
 mod error;
 pub mod goroutine;
 mod join;
 mod macros;
-#[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
 pub mod runtime;
 mod scope;
 mod select;

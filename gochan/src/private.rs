@@ -116,7 +116,7 @@ impl GoOptions {
 pub fn go<F, T>(site: &'static Site, options: GoOptions, body: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static, // share by `clone(..)`, borrow in a `gochan::scope`, or stay on this worker: `go!(local, ..)`
-    T: Send + 'static, // what the goroutine returns goes to whoever joins
+    T: Send + 'static,                 // what the goroutine returns goes to whoever joins
 {
     // SAFETY: body and result are `Send` and `'static`.
     let started = unsafe { runtime::start(site, options.0, Kind::Plain, None, body) };

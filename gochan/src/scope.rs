@@ -4,7 +4,7 @@ use crate::join::{JoinError, JoinHandle};
 use crate::runtime::goroutine::GoroutineId;
 use crate::runtime::placement::Site;
 use crate::runtime::{self, Kind, SpawnOptions};
-use crate::wait::{Entry, SpinMutex, WaitQueue, WaitReason, Waiter, WakeList, Wake};
+use crate::wait::{Entry, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeList};
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};

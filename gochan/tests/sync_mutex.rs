@@ -299,3 +299,19 @@ fn a_guard_is_held_across_waits() {
         assert_eq!(gochan::blocking(|| other.join().unwrap()), 1);
     });
 }
+
+#[test]
+fn who_tries_again_and_again_lets_the_holder_run() {
+    on_workers(1, || {
+        let mutex = Arc::new(Mutex::new(()));
+        let go_on = Arc::new(AtomicBool::new(false));
+        let holder = go!(clone(mutex, go_on), {
+            let _guard = mutex.lock();
+            go_on.store(true, Ordering::Relaxed);
+            gochan::yield_now();
+        });
+        until(|| go_on.load(Ordering::Relaxed));
+        while mutex.try_lock().is_none() {}
+        holder.join().unwrap();
+    });
+}

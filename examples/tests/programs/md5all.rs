@@ -240,13 +240,13 @@ fn says_so_when_there_is_nothing_to_walk() {
     }
 }
 
-const SMALL_FILES: usize = 2000;
+const SMALL_FILES: usize = 5000;
 
 /// A tree with more lines than md5all buffers, followed by a file that takes
 /// hours to digest.
 fn endless_tree() -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    for i in 0..5000 {
+    for i in 0..SMALL_FILES {
         File::create(directory.path().join(format!("{i:04}"))).expect("a file");
     }
     let last = File::create(directory.path().join("last")).expect("a file");

@@ -18,8 +18,8 @@
 use super::buffer::{Buffer, Capacity};
 use crate::runtime::{self, ChannelTimer};
 use crate::wait::{
-    Entry, Parker, Patience, SpinGuard, SpinLock, SpinMutex, WaitQueue, WaitReason, Waiter,
-    WakeList, Wake,
+    Entry, Parker, Patience, SpinGuard, SpinLock, SpinMutex, WaitQueue, WaitReason, Waiter, Wake,
+    WakeList,
 };
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::Location;
@@ -373,7 +373,9 @@ impl<T> Channel<T> {
             // SAFETY: the claimed select stays parked until it is unparked here; it finishes our
             // entry, for which we wait to the end.
             unsafe {
-                promise.as_ref().set_slot(ptr::from_ref(&entry).cast_mut().cast());
+                promise
+                    .as_ref()
+                    .set_slot(ptr::from_ref(&entry).cast_mut().cast());
                 let select = promise.as_ref().finish(Wake::Done);
                 select.unpark();
             }
@@ -682,7 +684,10 @@ unsafe fn deliver<T>(receiver: NonNull<Entry>, value: *const T) -> Parker {
     // SAFETY: the caller's promise: the frame is the receiver's, and it is parked.
     unsafe {
         let receiver = receiver.as_ref();
-        receiver.slot().cast::<T>().copy_from_nonoverlapping(value, 1);
+        receiver
+            .slot()
+            .cast::<T>()
+            .copy_from_nonoverlapping(value, 1);
         receiver.finish(Wake::Done)
     }
 }

@@ -3,9 +3,7 @@
 use super::buffer::Capacity;
 use super::core::{Channel, Refusal};
 use super::iter::{IntoIter, Iter, TryIter};
-use crate::error::{
-    RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
-};
+use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::select::arm::{CloseOperand, RecvOperand, SendOperand};
 use crate::wait::Patience;
 use std::fmt;
@@ -327,9 +325,7 @@ macro_rules! sending_handle {
                 self.channel
                     .send(value, patience, location)
                     .map_err(|(value, refusal)| match refusal {
-                        Refusal::WouldBlock | Refusal::TimedOut => {
-                            SendTimeoutError::Timeout(value)
-                        }
+                        Refusal::WouldBlock | Refusal::TimedOut => SendTimeoutError::Timeout(value),
                         Refusal::Closed | Refusal::Abandoned => SendTimeoutError::Closed(value),
                     })
             }

@@ -18,9 +18,7 @@ use super::record_cache::{self, RecordCache};
 use super::stack::Stack;
 use crate::join::Failure;
 use crate::scope::ScopeData;
-use crate::wait::{
-    Entry, Patience, SpinMutex, WaitQueue, WaitReason, Waiter, WakeList, Wake,
-};
+use crate::wait::{Entry, Patience, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeList};
 use corosensei::{Coroutine, Yielder};
 use std::alloc::Layout;
 use std::cell::{Cell, UnsafeCell};
@@ -230,11 +228,7 @@ impl Completion {
     }
 
     /// Waits for the end, whatever happens to the waiting goroutine's runtime meanwhile.
-    pub(crate) fn wait_to_the_end(
-        &self,
-        reason: WaitReason,
-        location: &'static Location<'static>,
-    ) {
+    pub(crate) fn wait_to_the_end(&self, reason: WaitReason, location: &'static Location<'static>) {
         self.wait_as(reason, location, Waiter::refuse_cancel);
     }
 
@@ -296,11 +290,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
 
     /// Allocates a task with two references: the runtime's and the handle's.
     #[inline]
-    pub(super) fn allocate(
-        cache: Option<&RecordCache>,
-        birth: Birth,
-        body: F,
-    ) -> NonNull<Self> {
+    pub(super) fn allocate(cache: Option<&RecordCache>, birth: Birth, body: F) -> NonNull<Self> {
         let place = record_cache::allocate(cache, Layout::new::<Self>()).cast::<Self>();
         let task = Task {
             header: Goroutine {
@@ -366,7 +356,8 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     unsafe fn drop_unwanted(task: NonNull<Self>) {
         // SAFETY: the stage is still the goroutine's own.
         let (header, stage) = unsafe { (&task.as_ref().header, &mut *task.as_ref().stage.get()) };
-        if !header.has_handle() && (header.scope.is_none() || matches!(stage, Stage::Ended(Ok(_)))) {
+        if !header.has_handle() && (header.scope.is_none() || matches!(stage, Stage::Ended(Ok(_))))
+        {
             let result = mem::replace(stage, Stage::Taken);
             panics::contain(|| drop(result));
         }

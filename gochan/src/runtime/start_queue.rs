@@ -48,9 +48,7 @@ impl StartQueue {
     /// How many wait, for a worker that has announced that it is about to sleep.
     pub(super) fn len_before_sleep(&self) -> usize {
         let taken = self.taken.load(Ordering::SeqCst);
-        self.pushed
-            .load(Ordering::SeqCst)
-            .saturating_sub(taken)
+        self.pushed.load(Ordering::SeqCst).saturating_sub(taken)
     }
 
     pub(super) fn taken(&self) -> usize {

@@ -284,7 +284,8 @@ impl<'a, T> RecvArm<'a, T> {
 
     pub(super) fn take_received(&mut self) -> Option<T> {
         // SAFETY: `received` says that there is a value, and is taken back.
-        (self.received.take() == Some(true)).then(|| unsafe { self.value.get_mut().assume_init_read() })
+        (self.received.take() == Some(true))
+            .then(|| unsafe { self.value.get_mut().assume_init_read() })
     }
 
     pub(super) fn has_received(&self) -> bool {
@@ -292,9 +293,8 @@ impl<'a, T> RecvArm<'a, T> {
     }
 
     pub(super) fn address(&self) -> *const () {
-        self.channel.map_or(ptr::null(), |channel| {
-            ptr::from_ref(channel).cast::<()>()
-        })
+        self.channel
+            .map_or(ptr::null(), |channel| ptr::from_ref(channel).cast::<()>())
     }
 }
 
@@ -344,8 +344,7 @@ impl<T> Operation for RecvArm<'_, T> {
     #[inline]
     unsafe fn enqueue(&self, waiter: &Waiter, index: usize) {
         if let Some(channel) = self.channel {
-            self.entry
-                .assign(waiter, index, self.value.get().cast());
+            self.entry.assign(waiter, index, self.value.get().cast());
             // SAFETY: the caller's promise.
             unsafe {
                 let state = channel.state_unguarded();
@@ -554,11 +553,7 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
         true
     }
 
-    unsafe fn await_promised(
-        &mut self,
-        _: NonNull<Entry>,
-        _: &'static Location<'static>,
-    ) -> bool {
+    unsafe fn await_promised(&mut self, _: NonNull<Entry>, _: &'static Location<'static>) -> bool {
         unreachable!("promises are made to receivers")
     }
 }
@@ -764,7 +759,9 @@ impl<T> Operation for PromiseArm<'_, T> {
     fn settle(&mut self, wake: Wake) -> bool {
         self.promise = Some(match (wake, NonNull::new(self.entry.slot())) {
             // The receiver that claimed the promise has left its entry where the value would be.
-            (Wake::Done | Wake::DoneLate, Some(receiver)) => Ok(Promise::ToReceiver(receiver.cast())),
+            (Wake::Done | Wake::DoneLate, Some(receiver)) => {
+                Ok(Promise::ToReceiver(receiver.cast()))
+            }
             (Wake::Done | Wake::DoneLate, None) => Ok(Promise::OfPlace),
             (Wake::Abandoned | Wake::Cancelled, _) => Err(Refusal::Abandoned),
             _ => Err(Refusal::Closed),
@@ -772,11 +769,7 @@ impl<T> Operation for PromiseArm<'_, T> {
         true
     }
 
-    unsafe fn await_promised(
-        &mut self,
-        _: NonNull<Entry>,
-        _: &'static Location<'static>,
-    ) -> bool {
+    unsafe fn await_promised(&mut self, _: NonNull<Entry>, _: &'static Location<'static>) -> bool {
         unreachable!("promises are made to receivers")
     }
 }
@@ -852,11 +845,7 @@ impl Operation for AfterArm {
         true
     }
 
-    unsafe fn await_promised(
-        &mut self,
-        _: NonNull<Entry>,
-        _: &'static Location<'static>,
-    ) -> bool {
+    unsafe fn await_promised(&mut self, _: NonNull<Entry>, _: &'static Location<'static>) -> bool {
         unreachable!("promises are made to receivers")
     }
 }

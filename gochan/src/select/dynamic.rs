@@ -232,10 +232,7 @@ impl<'a> Select<'a> {
         limit: Limit,
         location: &'static Location<'static>,
     ) -> Option<SelectedOperation<'_, 'a>> {
-        let pending = self
-            .operations
-            .iter()
-            .position(|(_, arm)| arm.is_pending());
+        let pending = self.operations.iter().position(|(_, arm)| arm.is_pending());
         let place = match pending {
             Some(place) => place,
             None => {

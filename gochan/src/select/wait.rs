@@ -135,11 +135,7 @@ fn try_one_by_one(
 /// Completes an attempt after the locks have been left: `None` if the arm was not ready, else
 /// whether it is chosen.
 #[inline]
-fn conclude(
-    arm: &mut dyn Arm,
-    tried: Tried,
-    location: &'static Location<'static>,
-) -> Option<bool> {
+fn conclude(arm: &mut dyn Arm, tried: Tried, location: &'static Location<'static>) -> Option<bool> {
     match tried {
         Tried::NotReady => None,
         Tried::Chosen(partner) => {
@@ -181,7 +177,11 @@ impl<'a> Locked<'a> {
             let is_new = lock != previous;
             previous = lock;
             // SAFETY: a lock belongs to a channel that an arm borrows; null ones are skipped.
-            if is_new { unsafe { lock.as_ref() } } else { None }
+            if is_new {
+                unsafe { lock.as_ref() }
+            } else {
+                None
+            }
         })
     }
 }

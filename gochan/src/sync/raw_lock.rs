@@ -96,7 +96,15 @@ impl RawLock {
     /// Takes the lock if that is possible at once.
     #[inline]
     pub(super) fn try_write(&self) -> bool {
-        self.write_free() || self.try_write_contended()
+        self.write_free() || self.try_write_contended() || self.refused()
+    }
+
+    /// A goroutine that tries again and again must not starve others of its worker, of whom one
+    /// may hold the lock.
+    #[cold]
+    fn refused(&self) -> bool {
+        runtime::count_operation();
+        false
     }
 
     /// Takes a lock that nobody holds or waits for.
@@ -314,6 +322,12 @@ impl RawLock {
     /// Takes the lock for reading if that is possible at once.
     #[inline]
     pub(super) fn try_read(&self) -> bool {
+        self.read_free() || self.refused()
+    }
+
+    /// Takes the lock for reading if no writer holds it or is to have it.
+    #[inline]
+    fn read_free(&self) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         while state & FLAGS == 0 {
             match self.state.compare_exchange_weak(
@@ -333,7 +347,7 @@ impl RawLock {
     #[inline]
     pub(super) fn read(&self, wait: Wait) -> bool {
         runtime::count_operation();
-        self.try_read() || self.read_contended(wait)
+        self.read_free() || self.read_contended(wait)
     }
 
     #[cold]

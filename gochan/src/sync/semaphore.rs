@@ -1,6 +1,7 @@
 //! A number of permits.
 
 use super::monitor::{Cancelled, Monitor, Place, Wait};
+use crate::runtime;
 use crate::wait::atomic::const_unless_loom;
 use crate::wait::{Patience, WaitQueue, WaitReason, Wake, WakeList};
 use std::fmt;
@@ -226,11 +227,14 @@ impl Semaphore {
         if served {
             permits.available -= count;
         }
+        drop(permits);
+        // A goroutine that tries again and again must not starve others of its worker.
+        runtime::count_operation();
         served
     }
 
     fn take_patiently(&self, count: usize, mut wait: Wait) -> bool {
-        crate::runtime::count_operation();
+        runtime::count_operation();
         loop {
             let mut permits = self.permits.lock();
             if permits.waiting.is_empty() && count <= permits.available {

@@ -75,7 +75,10 @@ pub(crate) fn make_stacks(size: usize, free: &mut Vec<Stack>) -> io::Result<()> 
                 return Ok(());
             }
             unmap(slab, step * count);
-            return Err(explain(&error, "protect the guard page of a goroutine's stack"));
+            return Err(explain(
+                &error,
+                "protect the guard page of a goroutine's stack",
+            ));
         }
         let base = StackPointer::new(low + step).expect("a mapping does not end at address 0");
         free.push(Stack { base, size });
@@ -139,8 +142,7 @@ fn install_guard(address: usize, page: usize) -> io::Result<()> {
         }
     }
     // SAFETY: as above.
-    let result =
-        unsafe { libc::mprotect(address as *mut libc::c_void, page, libc::PROT_NONE) };
+    let result = unsafe { libc::mprotect(address as *mut libc::c_void, page, libc::PROT_NONE) };
     if result == 0 {
         Ok(())
     } else {
