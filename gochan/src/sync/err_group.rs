@@ -309,15 +309,15 @@ impl<E> Inner<E> {
 
     /// Notes how a goroutine failed. The first failure counts, but a panic before any error.
     fn fail(&self, failure: Failure<E>) {
-        if let Some(cancellation) = &self.cancellation {
-            // The first cause stays.
-            let cause = match &failure {
+        let cause = self
+            .cancellation
+            .as_ref()
+            .map(|cancellation| match &failure {
                 Failure::Error(error) => (cancellation.text)(error),
                 Failure::Panic(_) => "a goroutine of the group panicked".to_owned(),
-            };
-            cancellation.guard.cancel_with_cause(cause);
-        }
+            });
         let mut first = self.failure.lock();
+        let is_first = first.is_none();
         let counts = match (&*first, &failure) {
             (None, _) | (Some(Failure::Error(_)), Failure::Panic(_)) => true,
             (Some(_), _) => false,
@@ -328,6 +328,10 @@ impl<E> Inner<E> {
         };
         drop(first);
         drop(unwanted);
+        // Only now, so that nobody fails first who fails because of this.
+        if is_first && let (Some(cancellation), Some(cause)) = (&self.cancellation, cause) {
+            cancellation.guard.cancel_with_cause(cause);
+        }
     }
 }
 
