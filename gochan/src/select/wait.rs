@@ -176,8 +176,8 @@ impl<'a> Locked<'a> {
         self.locks.iter().filter_map(move |&lock| {
             let is_new = lock != previous;
             previous = lock;
+            // SAFETY: a lock belongs to a channel that an arm borrows; null ones are skipped.
             if is_new {
-                // SAFETY: a lock belongs to a channel that an arm borrows, or is null.
                 unsafe { lock.as_ref() }
             } else {
                 None
