@@ -527,28 +527,6 @@ fn one_that_computes_sees_its_own_timer() {
     });
 }
 
-#[test]
-fn an_idle_worker_fires_the_timers_of_a_busy_one() {
-    on_workers(2, || {
-        // Long asleep when the timers are set.
-        time::sleep(MILLI * 5);
-        let busy = Arc::new(AtomicBool::new(true));
-        let (tx, rx) = gochan::channel(1);
-        let computing = Arc::clone(&busy);
-        Timer::after_func(MILLI * 2, move || computing.store(false, Ordering::Relaxed));
-        let after = Timer::new(MILLI * 3);
-        let receiver = thread::spawn(move || tx.send(after.c().recv()).unwrap());
-        // If nobody else fired it this would never end.
-        while busy.load(Ordering::Relaxed) {
-            std::hint::spin_loop();
-        }
-        while rx.is_empty() {
-            std::hint::spin_loop();
-        }
-        receiver.join().unwrap();
-    });
-}
-
 // ----- timeout ----------------------------------------------------------------------------
 
 #[test]

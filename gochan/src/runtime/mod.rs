@@ -38,7 +38,7 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::io;
 use std::panic::Location;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -81,52 +81,7 @@ pub(crate) struct Shared {
     ending: AtomicBool,
     searchers: Searchers,
     idleness: Idleness,
-    lookout: Lookout,
     blocking: Arc<BlockingPool>,
-}
-
-/// Says which of the idle workers looks after the timers of busy ones, and how.
-///
-/// While another worker is awake, the one on the lookout looks every millisecond. When all sleep
-/// there is nothing to look after: it sleeps on until a worker that wakes up with timers, or
-/// that is given one, alerts it. So it costs at most one wake-up in a millisecond.
-#[derive(Default)]
-struct Lookout(AtomicUsize);
-
-/// Nobody is on the lookout.
-const NOBODY: usize = 0;
-
-impl Lookout {
-    /// Puts a worker on the lookout, if nobody is.
-    fn try_begin(&self, worker: usize) -> bool {
-        let looks = Self::state(worker, false);
-        self.0
-            .compare_exchange(NOBODY, looks, Ordering::SeqCst, Ordering::Relaxed)
-            .is_ok()
-    }
-
-    fn end(&self) {
-        self.0.store(NOBODY, Ordering::SeqCst);
-    }
-
-    /// Notes whether the worker on the lookout will look by itself, or has to be alerted.
-    fn set_asleep(&self, worker: usize, asleep: bool) {
-        self.0.store(Self::state(worker, asleep), Ordering::SeqCst);
-    }
-
-    fn is_unmanned(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == NOBODY
-    }
-
-    /// The worker to be alerted.
-    fn asleep(&self) -> Option<usize> {
-        let state = self.0.load(Ordering::SeqCst);
-        (state % 2 == 1).then(|| state / 2 - 1)
-    }
-
-    fn state(worker: usize, asleep: bool) -> usize {
-        2 * (worker + 1) + usize::from(asleep)
-    }
 }
 
 /// Counts the idle workers that look for work, so that nobody wakes another one.
@@ -179,19 +134,6 @@ impl Shared {
     #[inline]
     fn is_ending(&self) -> bool {
         self.ending.load(Ordering::SeqCst)
-    }
-
-    fn has(&self, mailbox: &Mailbox) -> bool {
-        self.workers.iter().any(|worker| ptr::eq(*worker, mailbox))
-    }
-
-    /// Has an idle worker, if there is one, look after the timers of the others.
-    fn alert_lookout(&self) {
-        if self.lookout.is_unmanned() {
-            self.wake_one();
-        } else if let Some(asleep) = self.lookout.asleep() {
-            self.workers[asleep].wake();
-        }
     }
 
     /// Whether no worker has been left anything to do, and no helper thread is at work on whose
@@ -252,7 +194,6 @@ impl Runtime {
             ending: AtomicBool::new(false),
             searchers: Searchers::default(),
             idleness: Idleness::default(),
-            lookout: Lookout::default(),
             blocking: Arc::new(BlockingPool::new(settings.blocking_threads, &settings.name)),
             settings,
         });
@@ -292,10 +233,7 @@ impl Runtime {
         };
         // SAFETY: `main` and its result are `Send`. What they borrow outlives this call, and
         // this call waits for the goroutine's end.
-        let started = unsafe {
-            self.shared
-                .start(None, &SITE, options, Kind::Main, None, main)
-        };
+        let started = unsafe { self.shared.start(None, &SITE, options, Kind::Main, None, main) };
         let mut main = started.unwrap_or_else(|error| panic!("{error}"));
         main.goroutine()
             .completion()
@@ -339,10 +277,9 @@ impl fmt::Debug for Runtime {
 
 // ----- the default runtime ----------------------------------------------------------------
 
-static DEFAULT: OnceLock<io::Result<Runtime>> = OnceLock::new();
-
 /// The default runtime, started at its first use.
 pub(crate) fn default_runtime() -> io::Result<&'static Runtime> {
+    static DEFAULT: OnceLock<io::Result<Runtime>> = OnceLock::new();
     match DEFAULT.get_or_init(|| Runtime::new(Config::new())) {
         Ok(runtime) => Ok(runtime),
         Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
@@ -679,16 +616,6 @@ fn here<T>(use_them: impl FnOnce(&'static Mailbox, &Clock) -> T) -> T {
     match worker::current() {
         Some(worker) => use_them(worker.mailbox(), &worker.shared().clock),
         None => ask(|shared| use_them(shared.workers[0], &shared.clock)),
-    }
-}
-
-/// Sees to it that an idle worker fires what is due on `home`, where a timer has just been set,
-/// if `home` stays busy.
-fn watch_timers_of(home: &Mailbox) {
-    match (worker::current(), DEFAULT.get()) {
-        (Some(worker), _) if worker.shared().has(home) => worker.shared().alert_lookout(),
-        (_, Some(Ok(runtime))) if runtime.shared.has(home) => runtime.shared.alert_lookout(),
-        _ => {}
     }
 }
 

@@ -189,8 +189,8 @@ impl TimerNode {
         let was_pending = node.take_back() || was_set;
         let is_earliest = timers.publish(&state);
         drop(state);
-        if is_earliest && !node.home.wake() {
-            super::watch_timers_of(node.home);
+        if is_earliest {
+            node.home.wake();
         }
         was_pending
     }

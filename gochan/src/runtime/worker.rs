@@ -10,7 +10,6 @@
 //! and of those that have not started, which together are one: see [`Worker::enqueue`].
 
 use super::Shared;
-use super::clock::Nanos;
 use super::goroutine::{Body, Goroutine, Interrupt};
 use super::mailbox::{Mailbox, Sleep};
 use super::panics;
@@ -19,7 +18,6 @@ use super::random::Random;
 use super::record_cache::RecordCache;
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
-use super::timer_heap::NEVER;
 use super::timers::{Sleeper, Sleepers};
 use crate::wait::Waiter;
 use std::cell::Cell;
@@ -46,10 +44,6 @@ const LONG_PATIENCE: Duration = Duration::from_millis(5);
 const BACKLOG: usize = 32;
 /// The first and the longest nap of a worker that watches the start queues of busy ones.
 const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(2));
-/// So late with its timers is a worker that is kept by a goroutine: an idle one fires them.
-const LATE: Nanos = 100_000;
-/// How often an idle worker looks for such timers, while another worker is awake.
-const LOOK: Duration = Duration::from_millis(1);
 /// Numbers that a worker sets aside at a time for the goroutines that it starts.
 const ID_BLOCK: u64 = 64;
 
@@ -427,7 +421,8 @@ impl Worker {
     /// caught its own panic and has not been suspended since.
     #[inline]
     pub(super) fn is_unwinding(&self, record: &Goroutine) -> bool {
-        std::thread::panicking() && (self.suspended_unwinding.get() == 0 || record.has_thrown.get())
+        std::thread::panicking()
+            && (self.suspended_unwinding.get() == 0 || record.has_thrown.get())
     }
 
     /// Parks the running goroutine until it is readied, or interrupted.
@@ -558,7 +553,6 @@ impl Worker {
     /// Looks for work, then sleeps until there may be some.
     fn idle(&self) {
         self.fire_timers();
-        self.fire_for_others();
         if self.has_local_work() {
             return;
         }
@@ -569,66 +563,21 @@ impl Worker {
         if self.shared.clock.is_virtual() {
             self.sleep_in_virtual_time();
         } else {
-            self.sleep_on_the_lookout();
-        }
-    }
-
-    /// Sleeps until there is work or a timer is due, on the lookout for timers with which other
-    /// workers are late, unless an idle one is already.
-    fn sleep_on_the_lookout(&self) {
-        let lookout = &self.shared.lookout;
-        let looks = self.shared.workers.len() > 1 && lookout.try_begin(self.index);
-        self.mailbox.sleep(|| {
-            if self.is_needed() {
-                return Sleep::Not;
-            }
-            if looks {
-                lookout.set_asleep(self.index, true);
-                if self.another_is_awake() {
-                    lookout.set_asleep(self.index, false);
-                    return self.nap(LOOK);
-                }
-            }
-            self.until_next_timer()
-        });
-        if looks {
-            lookout.end();
-            // Another idle one is to take over, if there is anything to look after.
-            let mut workers = self.shared.workers.iter();
-            if (self.has_local_work() || self.timer_is_due())
-                && workers.any(|worker| worker.timers.earliest_to_fire() != NEVER)
-            {
-                self.shared.wake_one();
-            }
-        } else if self.mailbox.timers.earliest_to_fire() != NEVER {
-            self.shared.alert_lookout();
-        }
-    }
-
-    fn another_is_awake(&self) -> bool {
-        let mut workers = self.shared.workers.iter();
-        workers.any(|worker| !self.is_at(worker) && !worker.is_asleep())
-    }
-
-    /// Fires the timers with which other workers are late, because goroutines that compute keep
-    /// them.
-    fn fire_for_others(&self) {
-        if self.shared.workers.len() == 1 || self.shared.clock.is_virtual() {
-            return;
-        }
-        let now = self.shared.clock.nanos();
-        for worker in &self.shared.workers {
-            let timers = &worker.timers;
-            while timers.earliest_to_fire().saturating_add(LATE) <= now && !self.is_at(worker) {
-                timers.fire_first(now);
-            }
+            self.mailbox.sleep(|| match self.is_needed() {
+                true => Sleep::Not,
+                false => self.until_next_timer(),
+            });
         }
     }
 
     fn until_next_timer(&self) -> Sleep {
-        let earliest = self.mailbox.timers.earliest();
-        let instant = earliest.and_then(|when| self.shared.clock.instant_at(when));
-        instant.map_or(Sleep::UntilWoken, Sleep::Until)
+        match self.mailbox.timers.earliest() {
+            None => Sleep::UntilWoken,
+            Some(when) => match self.shared.clock.instant_at(when) {
+                Some(instant) => Sleep::Until(instant),
+                None => Sleep::UntilWoken,
+            },
+        }
     }
 
     /// As long as `nap` lasts, unless a timer is due before.
@@ -698,7 +647,6 @@ impl Worker {
                 true => Sleep::Not,
                 false => self.nap(nap),
             });
-            self.fire_for_others();
             if self.has_local_work()
                 || self.shared.is_ending()
                 || self.timer_is_due()
@@ -803,8 +751,8 @@ impl Worker {
             let record = unsafe { goroutine.as_ref() };
             one = record.next.get();
             // SAFETY: a goroutine that is not running points to the waiter on its stack.
-            let cancellable =
-                unsafe { record.waiting.get().as_ref() }.is_some_and(Waiter::is_cancellable);
+            let cancellable = unsafe { record.waiting.get().as_ref() }
+                .is_some_and(Waiter::is_cancellable);
             if cancellable {
                 self.interrupt(goroutine, Interrupt::Cancelled);
             }
@@ -850,7 +798,11 @@ impl Watch {
 
     /// A worker whose oldest unstarted goroutine has been seen to wait too long, or on which many
     /// wait; and how long that has been so.
-    fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<(usize, Duration)> {
+    fn overdue(
+        &mut self,
+        workers: &[&'static Mailbox],
+        now: Instant,
+    ) -> Option<(usize, Duration)> {
         for (index, worker) in workers.iter().enumerate() {
             let (taken, since) = &mut self.seen[index];
             let current = worker.start_queue.taken();
