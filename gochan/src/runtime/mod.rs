@@ -233,7 +233,10 @@ impl Runtime {
         };
         // SAFETY: `main` and its result are `Send`. What they borrow outlives this call, and
         // this call waits for the goroutine's end.
-        let started = unsafe { self.shared.start(None, &SITE, options, Kind::Main, None, main) };
+        let started = unsafe {
+            self.shared
+                .start(None, &SITE, options, Kind::Main, None, main)
+        };
         let mut main = started.unwrap_or_else(|error| panic!("{error}"));
         main.goroutine()
             .completion()

@@ -421,8 +421,7 @@ impl Worker {
     /// caught its own panic and has not been suspended since.
     #[inline]
     pub(super) fn is_unwinding(&self, record: &Goroutine) -> bool {
-        std::thread::panicking()
-            && (self.suspended_unwinding.get() == 0 || record.has_thrown.get())
+        std::thread::panicking() && (self.suspended_unwinding.get() == 0 || record.has_thrown.get())
     }
 
     /// Parks the running goroutine until it is readied, or interrupted.
@@ -751,8 +750,8 @@ impl Worker {
             let record = unsafe { goroutine.as_ref() };
             one = record.next.get();
             // SAFETY: a goroutine that is not running points to the waiter on its stack.
-            let cancellable = unsafe { record.waiting.get().as_ref() }
-                .is_some_and(Waiter::is_cancellable);
+            let cancellable =
+                unsafe { record.waiting.get().as_ref() }.is_some_and(Waiter::is_cancellable);
             if cancellable {
                 self.interrupt(goroutine, Interrupt::Cancelled);
             }
@@ -798,11 +797,7 @@ impl Watch {
 
     /// A worker whose oldest unstarted goroutine has been seen to wait too long, or on which many
     /// wait; and how long that has been so.
-    fn overdue(
-        &mut self,
-        workers: &[&'static Mailbox],
-        now: Instant,
-    ) -> Option<(usize, Duration)> {
+    fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<(usize, Duration)> {
         for (index, worker) in workers.iter().enumerate() {
             let (taken, since) = &mut self.seen[index];
             let current = worker.start_queue.taken();
