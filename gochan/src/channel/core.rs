@@ -248,8 +248,12 @@ impl<T> Channel<T> {
         }
     }
 
-    /// Takes back a value that was sent and not received; says whether there was one.
+    /// Takes back a value that was sent and not received; says whether there was one. Called
+    /// where nothing is being sent.
     pub(crate) fn take_back(&self) -> bool {
+        if self.readiness.load(Ordering::Relaxed) & CAN_RECV == 0 {
+            return false;
+        }
         let mut state = self.lock();
         let value = state.buffer.pop();
         self.unlock(state);

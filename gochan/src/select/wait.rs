@@ -174,14 +174,11 @@ impl<'a> Locked<'a> {
     fn distinct(&self) -> impl Iterator<Item = &SpinLock> {
         let mut previous: *const SpinLock = ptr::null();
         self.locks.iter().filter_map(move |&lock| {
-            let is_new = lock != previous;
-            previous = lock;
-            // SAFETY: a lock belongs to a channel that an arm borrows; null ones are skipped.
-            if is_new {
-                unsafe { lock.as_ref() }
-            } else {
-                None
+            if std::mem::replace(&mut previous, lock) == lock {
+                return None;
             }
+            // SAFETY: a lock belongs to a channel that an arm borrows; null ones are skipped.
+            unsafe { lock.as_ref() }
         })
     }
 }
