@@ -143,10 +143,6 @@ impl Mailbox {
         self.sleeping.0.store(false, Ordering::SeqCst);
     }
 
-    pub(super) fn is_asleep(&self) -> bool {
-        self.sleeping.0.load(Ordering::SeqCst)
-    }
-
     fn has_delivery(&self) -> bool {
         !self.inbox.0.load(Ordering::SeqCst).is_null()
     }
