@@ -7,6 +7,8 @@
 //!   true. Processors without such accesses put a fence before each, or after each, and what
 //!   the language promises holds either way. [`check`] tries both: to make one of two accesses
 //!   that need each other weaker breaks one of the two ways.
+//!   These fences order what stands next to such an access as well, which the language does not
+//!   promise: of several in a row, no model can tell whether all of them have to be.
 
 use loom::sync::atomic::{self, Ordering, fence};
 use std::cell::Cell as PlainCell;
