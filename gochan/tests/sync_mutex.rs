@@ -141,8 +141,7 @@ fn storm(workers: usize, held: fn()) -> (usize, usize) {
         let slowest = shares[..GOROUTINES].iter().min().unwrap();
         *result.lock().unwrap() = (LOCKS / shares.len(), *slowest);
     });
-    let shares = *shares.lock().unwrap();
-    shares
+    *shares.lock().unwrap()
 }
 
 #[test]

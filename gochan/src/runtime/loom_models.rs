@@ -1,14 +1,18 @@
 //! Models of how workers sleep and are woken; see `wait/loom_models.rs` for how to run them. A
 //! wake-up that is lost makes a model fail, because everybody waits for ever.
 
-use crate::runtime::goroutine::{Birth, Goroutine, GoroutineId, Identity, Task};
-use crate::runtime::mailbox::{Mailbox, Sleep};
-use crate::runtime::placement::Site;
-use crate::runtime::stack;
-use crate::wait::atomic::{Arc, AtomicBool, Cell, Ordering, check};
+use super::blocking::BlockingPool;
+use super::clock::Clock;
+use super::config::Config;
+use super::goroutine::{Birth, Goroutine, GoroutineId, Identity, Task};
+use super::mailbox::{Mailbox, Sleep};
+use super::placement::Site;
+use super::stack;
+use super::{Idleness, Searchers, Shared};
+use crate::wait::atomic::{Arc, AtomicBool, Cell, Ordering, check, check_within};
 use loom::thread;
 use std::panic::Location;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::time::Instant;
 
 static SITE: Site = Site::new();
@@ -217,4 +221,119 @@ fn loom_a_closed_queue_has_given_out_what_it_took() {
         assert_eq!(pusher.join().unwrap(), found.is_some());
         assert!(mailbox.start_queue.pop().is_none());
     });
+}
+
+// ----- offers -----------------------------------------------------------------------------
+
+/// What the workers of a runtime share, without workers.
+fn shared(workers: usize) -> Arc<Shared> {
+    let settings = Config::new().workers(workers).resolve().unwrap();
+    let mailbox = || {
+        let mailbox: &'static Mailbox = Box::leak(Box::new(Mailbox::new()));
+        mailbox.start_queue.open();
+        mailbox
+    };
+    Arc::new(Shared {
+        workers: (0..workers).map(|_| mailbox()).collect(),
+        clock: Clock::monotonic(),
+        ending: AtomicBool::new(false),
+        searchers: Searchers::default(),
+        idleness: Idleness::default(),
+        blocking: std::sync::Arc::new(BlockingPool::new(1, "model")),
+        settings,
+    })
+}
+
+/// Ends a model: gives the memory of the mailboxes back.
+fn free(shared: &Shared) {
+    for &mailbox in &shared.workers {
+        // SAFETY: it came from a box; the model's other threads have ended.
+        drop(unsafe { Box::from_raw(ptr::from_ref(mailbox).cast_mut()) });
+    }
+}
+
+/// What a worker does that has nothing to do, until it finds something or the runtime ends.
+fn look_for_work(shared: &Shared, index: usize) -> Option<NonNull<Goroutine>> {
+    loop {
+        {
+            let _searching = shared.searchers.enter();
+            let found = shared
+                .workers
+                .iter()
+                .find_map(|worker| worker.start_queue.pop());
+            if found.is_some() {
+                shared.ending.store(true, Ordering::SeqCst);
+                for worker in &shared.workers {
+                    worker.wake();
+                }
+                return found;
+            }
+        }
+        if shared.is_ending() {
+            return None;
+        }
+        shared.workers[index].sleep(|| {
+            let mut workers = shared.workers.iter();
+            match shared.is_ending() || workers.any(|at| at.start_queue.len_before_sleep() > 0) {
+                true => Sleep::Not,
+                false => Sleep::UntilWoken,
+            }
+        });
+    }
+}
+
+#[test]
+fn loom_one_worker_does_not_sleep_through_an_offer() {
+    check(|| {
+        let shared = shared(1);
+        let parcel = Parcel::new();
+        let parent = {
+            let (shared, parcel) = (Arc::clone(&shared), Arc::clone(&parcel));
+            thread::spawn(move || {
+                parcel.push_to(shared.workers[0]);
+                shared.offer(0, None);
+            })
+        };
+        parcel.assert_is(look_for_work(&shared, 0).unwrap());
+        parent.join().unwrap();
+        free(&shared);
+    });
+}
+
+fn check_an_offer_to_two(from: Option<usize>) {
+    check_within(2, move || {
+        let shared = shared(2);
+        let parcel = Parcel::new();
+        // A worker that goes on computing offers to the other one what it has put into its own
+        // queue; an ordinary thread reaches either.
+        let idle = if from.is_some() { 1..2 } else { 0..2 };
+        let workers: Vec<_> = idle
+            .map(|index| {
+                let (shared, parcel) = (Arc::clone(&shared), Arc::clone(&parcel));
+                thread::spawn(move || {
+                    let found = look_for_work(&shared, index);
+                    found
+                        .inspect(|&goroutine| parcel.assert_is(goroutine))
+                        .is_some()
+                })
+            })
+            .collect();
+        parcel.push_to(shared.workers[0]);
+        shared.offer(0, from);
+        let found = workers
+            .into_iter()
+            .filter_map(|worker| worker.join().unwrap().then_some(()));
+        assert_eq!(found.count(), 1);
+        free(&shared);
+    });
+}
+
+#[test]
+fn loom_two_workers_do_not_sleep_through_an_offer() {
+    check_an_offer_to_two(None);
+}
+
+#[test]
+fn loom_an_idle_worker_hears_of_what_waits_at_a_busy_one() {
+    check_an_offer_to_two(Some(0));
 }

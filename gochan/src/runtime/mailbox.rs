@@ -13,10 +13,6 @@ use parking_lot::Mutex;
 use std::ptr::{self, NonNull};
 use std::time::Instant;
 
-#[cfg(all(test, loom))]
-#[path = "loom_models.rs"]
-mod loom_models;
-
 /// A value with cache lines of its own (two: processors fetch lines in pairs).
 #[repr(align(128))]
 pub(super) struct OwnLine<T>(pub(super) T);

@@ -20,12 +20,16 @@ mod timer_heap;
 mod timers;
 mod worker;
 
+#[cfg(all(test, loom))]
+mod loom_models;
+
 pub use config::{Config, PanicPolicy};
 pub(crate) use goroutine::Interrupt;
 pub(crate) use timers::{ChannelTimer, StartTimer};
 
 use crate::join::Failure;
 use crate::scope::ScopeData;
+use crate::wait::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use crate::wait::{WaitReason, Waiter};
 use blocking::BlockingPool;
 use clock::Clock;
@@ -39,7 +43,7 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
