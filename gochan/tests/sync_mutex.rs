@@ -156,7 +156,7 @@ fn a_storm_loses_nothing_and_starves_nobody() {
 }
 
 /// Holders that give way with the lock held drive all others into the queue. Those get the lock
-/// when they have waited for a millisecond, and that is all that they are promised: between two
+/// when they have waited for 50 microseconds, and that is all that they are promised: between two
 /// such rounds whoever runs takes it many times.
 #[test]
 fn a_storm_with_turns_in_the_lock_shuts_nobody_out() {
@@ -201,7 +201,7 @@ fn a_greedy_holder_does_not_starve_others() {
     });
 }
 
-/// The clock does not move while they fight, so that the millisecond never passes.
+/// The clock does not move while they fight, so that those microseconds never pass.
 #[test]
 fn virtual_time_starves_nobody_either() {
     let _watched = watch();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 ///
 /// A goroutine that waits for it is parked and other goroutines run; a goroutine may go on
 /// holding it while it waits for something else. It is fair enough that nobody starves: a newcomer
-/// may overtake those who wait, until one of them has waited for a millisecond; from then on the
+/// may overtake those who wait, until one of them has waited for 50 microseconds; from then on the
 /// lock is handed from one to the next in the order in which they came.
 ///
 /// **A panic does not poison it.** The guard is dropped as the panic unwinds, and the next one

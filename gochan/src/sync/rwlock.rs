@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 ///
 /// Neither side starves: a writer that waits keeps new readers out, so that it waits only for
 /// those who read already; when a writer leaves, all readers that wait get in before the next
-/// writer. For writers among themselves the rule of [`Mutex`](super::Mutex) holds, after a
-/// millisecond nobody is overtaken.
+/// writer. For writers among themselves the rule of [`Mutex`](super::Mutex) holds, after 50
+/// microseconds nobody is overtaken.
 ///
 /// As in Go, a goroutine that reads must not ask to read again: if a writer has begun to wait
 /// between the two, neither goes on.
