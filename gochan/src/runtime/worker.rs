@@ -186,10 +186,13 @@ impl Worker {
         WORKER.set(self);
         let _reset = ResetWorker;
         loop {
+            let next = self.pick();
+            // Asked after the inbox was emptied: who was readied by the unwinding of a goroutine on
+            // another worker must learn that it is to unwind too before it runs.
             if self.shared.is_ending() && !self.cancelled.replace(true) {
                 self.cancel_all();
             }
-            if let Some(goroutine) = self.pick() {
+            if let Some(goroutine) = next {
                 self.execute(goroutine);
             } else if self.cancelled.get() {
                 if self.wind_up() {
