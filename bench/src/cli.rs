@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use regex::Regex;
 
+use crate::workloads::{Package, Workload};
+
 /// Runs gochan's benchmarks next to those of the Go distribution.
 ///
 /// Both sides take turns, each measurement in a process of its own. Reported are medians over the
@@ -27,6 +29,9 @@ pub struct Options {
     /// Run only what has a name that fits the expression
     #[arg(long, value_name = "REGEX", default_value = "")]
     pub filter: Regex,
+    /// Run only the benchmarks of these packages of Go
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub package: Vec<Package>,
     /// Measure each side this many times
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
@@ -48,6 +53,15 @@ pub struct Options {
     /// Print the names and end
     #[arg(long)]
     pub list: bool,
+}
+
+impl Options {
+    /// Whether the workload is to be run.
+    pub fn wants(&self, workload: &Workload) -> bool {
+        let packages = &self.package;
+        (packages.is_empty() || packages.contains(&workload.package))
+            && self.filter.is_match(workload.name)
+    }
 }
 
 /// Our side of a measurement.

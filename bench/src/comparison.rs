@@ -1,5 +1,7 @@
 //! Lets both sides take turns.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -88,22 +90,21 @@ pub fn compare(options: &Options, go: Option<&Go>) -> Result<Vec<Comparison>> {
 }
 
 fn benchmarks(options: &Options, go: Option<&Go>, directory: &Path) -> Result<Vec<Comparison>> {
-    let chosen: Vec<&Workload> = WORKLOADS
-        .iter()
-        .filter(|workload| options.filter.is_match(workload.name))
-        .collect();
-    let built = match go {
-        Some(go) if chosen.iter().any(|workload| workload.in_go) => {
-            Some(go.build_benchmarks(directory)?)
-        }
-        _ => None,
-    };
+    let mut built = BTreeMap::new();
     let mut rows = Vec::new();
-    for workload in chosen {
+    for workload in WORKLOADS {
+        if !options.wants(workload) {
+            continue;
+        }
+        if let (Some(go), true) = (go, workload.in_go)
+            && let Entry::Vacant(place) = built.entry(workload.package)
+        {
+            place.insert(go.build_benchmarks(workload.package, directory)?);
+        }
         let contest = Benchmark {
             workload,
             time: options.time,
-            go: built.as_ref(),
+            go: built.get(&workload.package),
         };
         for &workers in &options.workers {
             rows.push(take_turns(&contest, workload.name, workers, options.rounds));
@@ -136,7 +137,7 @@ fn programs(options: &Options, go: Option<&Go>, directory: &Path) -> Vec<Compari
 }
 
 fn counts_for(program: &Program, options: &Options) -> Vec<usize> {
-    let fits = options.filter.is_match(program.name);
+    let fits = options.package.is_empty() && options.filter.is_match(program.name);
     let counts = options.workers.iter().copied();
     counts
         .filter(|&workers| fits && workers >= program.least_workers)

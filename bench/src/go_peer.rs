@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::measure::Measurement;
 use crate::process;
 use crate::result_line::ResultLine;
+use crate::workloads::Package;
 
 /// What to do where there is no Go.
 pub const HOW_TO_INSTALL: &str = "\
@@ -60,17 +61,18 @@ impl Go {
         &self.version
     }
 
-    /// Builds the benchmarks of Go's own `runtime` package into `directory`.
-    pub fn build_benchmarks(&self, directory: &Path) -> Result<GoBenchmarks> {
-        let binary = directory.join("runtime.test");
+    /// Builds the benchmarks of one of Go's own packages into `directory`.
+    pub fn build_benchmarks(&self, package: Package, directory: &Path) -> Result<GoBenchmarks> {
+        let package = package.name();
+        let binary = directory.join(format!("{package}.test"));
         self.build(
             Command::new(&self.command)
                 .args(["test", "-c", "-o"])
                 .arg(&binary)
-                .arg("runtime"),
+                .arg(package),
         )
-        .context("cannot build the benchmarks of Go's runtime package")?;
-        let sources = self.root.join("src/runtime");
+        .with_context(|| format!("cannot build the benchmarks of Go's package {package}"))?;
+        let sources = self.root.join("src").join(package);
         Ok(GoBenchmarks { binary, sources })
     }
 
@@ -94,7 +96,7 @@ impl Go {
     }
 }
 
-/// The built benchmarks of Go's `runtime` package.
+/// The built benchmarks of one of Go's packages.
 #[derive(Clone, Debug)]
 pub struct GoBenchmarks {
     binary: PathBuf,

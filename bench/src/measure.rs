@@ -69,10 +69,15 @@ impl Bencher {
 
     /// Runs `body` in one goroutine per worker; together they do all iterations of this run.
     pub fn run_parallel(&self, body: impl Fn(&mut Share) + Sync) {
+        self.run_parallel_times(1, body);
+    }
+
+    /// Runs `body` in `times` goroutines per worker; together they do all iterations of this run.
+    pub fn run_parallel_times(&self, times: usize, body: impl Fn(&mut Share) + Sync) {
         let taken = AtomicU64::new(0);
         let (taken, body) = (&taken, &body);
         gochan::scope(|s| {
-            for _ in 0..self.workers {
+            for _ in 0..times * self.workers {
                 let mut share = Share {
                     taken,
                     iterations: self.iterations,

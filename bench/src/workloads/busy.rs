@@ -21,3 +21,14 @@ fn count(turns: u32) {
         black_box(());
     }
 }
+
+/// Doubles and halves a number `turns` times, each time waiting for the result of the last.
+///
+/// Where the result is used, Go's compiler keeps all of it.
+#[inline]
+pub fn double_and_halve(mut number: i64, turns: u32) -> i64 {
+    for _ in 0..turns {
+        number = black_box(number.wrapping_mul(2)) / 2;
+    }
+    number
+}
