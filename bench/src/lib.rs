@@ -10,6 +10,7 @@
 //! - [`programs`]: whole programs, timed from the start of the process to its end.
 //! - [`go_peer`]: finds Go, builds its benchmarks and our Go programs, reads what they print.
 //! - [`comparison`]: lets both sides take turns and collects the figures.
+//! - [`scale`]: very many goroutines at a time; `cargo run --release -p bench --bin goroutines`.
 //! - [`summary`], [`report`], [`chart`]: what becomes of the figures.
 
 #![deny(missing_docs)]
@@ -23,5 +24,6 @@ mod process;
 pub mod programs;
 pub mod report;
 pub mod result_line;
+pub mod scale;
 pub mod summary;
 pub mod workloads;

@@ -61,7 +61,8 @@ impl Comparison {
     }
 }
 
-fn median(values: &[f64]) -> Option<f64> {
+/// The median, if there are any.
+pub fn median(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| Data::new(values.to_vec()).median())
 }
 

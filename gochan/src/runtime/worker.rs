@@ -672,7 +672,12 @@ impl Worker {
         if surplus < 2 && waited < LONG_PATIENCE {
             return false;
         }
-        let count = victim.start_queue.len().min(surplus / 2).max(1);
+        let waiting = victim.start_queue.len();
+        let count = match waited >= LONG_PATIENCE {
+            true => waiting / 2,
+            false => waiting.min(surplus / 2),
+        }
+        .max(1);
         let may_leave = |record: &Goroutine| waited >= LONG_PATIENCE || !record.site.talks();
         let mut stolen = 0;
         while stolen < count

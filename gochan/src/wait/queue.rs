@@ -206,10 +206,9 @@ impl WaitQueue {
         };
         // SAFETY: `take` claimed it.
         unsafe {
-            entry.as_ref().next.set(list.head);
             entry.as_ref().finish(wake);
+            list.push(entry.as_ref());
         }
-        list.head = entry.as_ptr();
         true
     }
 
@@ -223,31 +222,40 @@ impl WaitQueue {
 /// the order in which they waited.
 pub(crate) struct WakeList {
     head: *const Entry,
+    tail: *const Entry,
 }
 
 impl WakeList {
     pub(crate) const fn new() -> Self {
-        WakeList { head: ptr::null() }
+        WakeList {
+            head: ptr::null(),
+            tail: ptr::null(),
+        }
+    }
+
+    /// Appends an entry.
+    ///
+    /// # Safety
+    /// The entry is claimed by the caller and in no queue.
+    unsafe fn push(&mut self, entry: &Entry) {
+        entry.next.set(ptr::null());
+        // SAFETY: claimed waiters stay parked, so their entries are alive.
+        match unsafe { self.tail.as_ref() } {
+            Some(tail) => tail.next.set(entry),
+            None => self.head = entry,
+        }
+        self.tail = entry;
     }
 }
 
 impl Drop for WakeList {
     fn drop(&mut self) {
-        // They were pushed in front one by one: turn the list, so that the longest waiting one
-        // is woken first.
-        let mut turned: *const Entry = ptr::null();
         while !self.head.is_null() {
-            // SAFETY: claimed waiters stay parked, so their entries are alive.
-            let entry = unsafe { &*self.head };
-            self.head = entry.next.replace(turned);
-            turned = entry;
-        }
-        while !turned.is_null() {
-            // SAFETY: as above; the link and the parker are read before the waiter is woken,
-            // and it is woken once.
+            // SAFETY: claimed waiters stay parked, so their entries are alive; the link and the
+            // parker are read before the waiter is woken, and it is woken once.
             unsafe {
-                let entry = &*turned;
-                turned = entry.next.get();
+                let entry = &*self.head;
+                self.head = entry.next.get();
                 (*entry.waiter.get()).parker().unpark();
             }
         }

@@ -1,11 +1,10 @@
 //! Stacks on Unix: slabs of many stacks, each with a guard page at its low end.
-//!
-//! A slab is one mapping. Where the kernel has lightweight guard regions (Linux 6.13 and later:
-//! `madvise` with `MADV_GUARD_INSTALL`) the guards live in the page tables and the slab stays
-//! one mapping; elsewhere each guard is an `mprotect`, which makes two mappings of every stack.
 
+use super::guard::Guards;
+use super::{advice, limits};
 use corosensei::stack::StackPointer;
 use std::io;
+use std::ops::Range;
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,6 +29,11 @@ impl Stack {
     pub(crate) fn size(&self) -> usize {
         self.size
     }
+
+    /// Where the usable bytes are.
+    fn memory(&self) -> Range<usize> {
+        self.base.get() - self.size..self.base.get()
+    }
 }
 
 // SAFETY: `base` is the page-aligned end of `size` writable bytes which nothing else uses, below
@@ -40,12 +44,12 @@ unsafe impl corosensei::stack::Stack for Stack {
     }
 
     fn limit(&self) -> StackPointer {
-        StackPointer::new(self.base.get() - self.size - page_size())
+        StackPointer::new(self.memory().start - page_size())
             .expect("a stack does not begin at address 0")
     }
 }
 
-fn page_size() -> usize {
+pub(super) fn page_size() -> usize {
     static PAGE_SIZE: OnceLock<usize> = OnceLock::new();
     *PAGE_SIZE.get_or_init(|| {
         // SAFETY: asks for a constant of the system.
@@ -57,34 +61,60 @@ fn page_size() -> usize {
 /// Makes a slab of stacks with `size` usable bytes each and adds them to `free`.
 pub(crate) fn make_stacks(size: usize, free: &mut Vec<Stack>) -> io::Result<()> {
     static NEXT_COUNT: AtomicUsize = AtomicUsize::new(FIRST_SLAB);
+    let wanted = NEXT_COUNT.load(Ordering::Relaxed);
+    make_slab(size, wanted, Guards::available(), free)?;
+    NEXT_COUNT.store((wanted * 2).min(LAST_SLAB), Ordering::Relaxed);
+    Ok(())
+}
+
+/// Makes a slab of up to `wanted` stacks.
+pub(super) fn make_slab(
+    size: usize,
+    wanted: usize,
+    guards: Guards,
+    free: &mut Vec<Stack>,
+) -> io::Result<()> {
     let page = page_size();
     let size = size.next_multiple_of(page);
     let step = size + page;
-    let wanted = NEXT_COUNT.load(Ordering::Relaxed);
-    let count = wanted.min(SLAB_BYTES / step).max(1);
+    let mut count = wanted.min(SLAB_BYTES / step).max(1);
     free.try_reserve(count)?;
-
-    let slab = map(step * count)
-        .map_err(|error| explain(&error, "reserve address space for goroutine stacks"))?;
-    for index in 0..count {
-        let low = slab + index * step;
-        if let Err(error) = install_guard(low, page) {
-            if index > 0 {
-                // The stacks so far are whole; what is left of the slab goes back.
-                unmap(low, step * (count - index));
-                return Ok(());
+    // Close to a limit there may be room for fewer.
+    let slab = loop {
+        match map(step * count) {
+            Ok(slab) => break slab,
+            Err(_) if count > 1 => count /= 2,
+            Err(error) => {
+                let what = "reserve address space for goroutine stacks";
+                return Err(limits::explain(&error, what, step));
             }
-            unmap(slab, step * count);
-            return Err(explain(
-                &error,
-                "protect the guard page of a goroutine's stack",
-            ));
         }
-        let base = StackPointer::new(low + step).expect("a mapping does not end at address 0");
-        free.push(Stack { base, size });
+    };
+    let low_ends: Vec<_> = (0..count).map(|index| slab + index * step).collect();
+    let (guarded, result) = guards.install(&low_ends, page);
+    if guarded < count {
+        // The stacks that have a guard are whole; what is left of the slab goes back.
+        unmap(low_ends[guarded], step * (count - guarded));
     }
-    NEXT_COUNT.store((wanted * 2).min(LAST_SLAB), Ordering::Relaxed);
+    if guarded == 0
+        && let Err(error) = result
+    {
+        let what = "protect the guard page of a goroutine's stack";
+        return Err(limits::explain(&error, what, page));
+    }
+    free.extend(low_ends[..guarded].iter().map(|low| Stack {
+        base: StackPointer::new(low + step).expect("a mapping does not end at address 0"),
+        size,
+    }));
     Ok(())
+}
+
+/// Gives the memory of free stacks back to the system. They stay usable, and guarded.
+pub(crate) fn give_back_memory(free: &[Stack]) {
+    let ranges: Vec<_> = free.iter().map(Stack::memory).collect();
+    // SAFETY: nothing stands on a free stack, so nobody minds what its pages hold next. What
+    // cannot be given back is kept.
+    unsafe { advice::advise_each(&ranges, libc::MADV_DONTNEED) };
 }
 
 /// Reserves `bytes` of memory that is backed by pages only as they are touched.
@@ -121,42 +151,4 @@ fn unmap(address: usize, bytes: usize) {
     // SAFETY: the caller's part of its own fresh mapping, which nothing points into.
     let result = unsafe { libc::munmap(address as *mut libc::c_void, bytes) };
     debug_assert_eq!(result, 0);
-}
-
-/// Makes every access to the page at `address` fault.
-fn install_guard(address: usize, page: usize) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        use std::sync::atomic::AtomicBool;
-        /// `MADV_GUARD_INSTALL` of `<linux/mman.h>`, which libc does not name yet.
-        const MADV_GUARD_INSTALL: libc::c_int = 102;
-        static LIGHTWEIGHT: AtomicBool = AtomicBool::new(true);
-        if LIGHTWEIGHT.load(Ordering::Relaxed) {
-            // SAFETY: a page of our own fresh mapping; nothing uses it.
-            let result =
-                unsafe { libc::madvise(address as *mut libc::c_void, page, MADV_GUARD_INSTALL) };
-            if result == 0 {
-                return Ok(());
-            }
-            LIGHTWEIGHT.store(false, Ordering::Relaxed);
-        }
-    }
-    // SAFETY: as above.
-    let result = unsafe { libc::mprotect(address as *mut libc::c_void, page, libc::PROT_NONE) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
-}
-
-/// Says what failed and which limit of the system may be the cause.
-fn explain(error: &io::Error, what: &str) -> io::Error {
-    let limit = if cfg!(target_os = "linux") && error.raw_os_error() == Some(libc::ENOMEM) {
-        "; the limits are vm.max_map_count (mappings of a process), vm.overcommit_memory and \
-         RLIMIT_AS (ulimit -v)"
-    } else {
-        ""
-    };
-    io::Error::new(error.kind(), format!("cannot {what}: {error}{limit}"))
 }
