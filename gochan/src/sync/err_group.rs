@@ -247,7 +247,7 @@ impl<E: Send + 'static> ErrGroup<E> {
     #[track_caller]
     pub fn wait(&self) -> Result<(), E> {
         let location = Location::caller();
-        let wait = Wait::new(WaitReason::ErrGroup, location, Patience::Forever);
+        let wait = || Wait::new(WaitReason::ErrGroup, location, Patience::Forever);
         if self.inner.running.wait(wait) != Wake::Done {
             crate::unwind_cancelled();
         }

@@ -40,7 +40,7 @@ impl Guarded {
     }
 
     fn increment(&self, wait: Wait) -> usize {
-        if !self.lock.write(wait) {
+        if !self.lock.write(|| wait) {
             return 0;
         }
         self.value.set(self.value.get() + 1);
@@ -49,7 +49,7 @@ impl Guarded {
     }
 
     fn look(&self, wait: Wait) -> Option<usize> {
-        if !self.lock.read(wait) {
+        if !self.lock.read(|| wait) {
             return None;
         }
         let value = self.value.get();
@@ -171,7 +171,7 @@ fn loom_a_group_releases_who_waits() {
                 group.done();
             })
         });
-        assert_eq!(group.wait(forever()), Wake::Done);
+        assert_eq!(group.wait(forever), Wake::Done);
         assert!(note.iter().all(|note| note.get()));
         for member in members {
             member.join().unwrap();
@@ -190,12 +190,12 @@ fn loom_a_group_is_used_again() {
         };
         let waiting = {
             let group = Arc::clone(&group);
-            thread::spawn(move || group.wait(briefly()))
+            thread::spawn(move || group.wait(briefly))
         };
-        assert_eq!(group.wait(forever()), Wake::Done);
+        assert_eq!(group.wait(forever), Wake::Done);
         group.add(1);
         group.done();
-        assert_eq!(group.wait(forever()), Wake::Done);
+        assert_eq!(group.wait(forever), Wake::Done);
         member.join().unwrap();
         waiting.join().unwrap();
     });

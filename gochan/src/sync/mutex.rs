@@ -108,8 +108,8 @@ impl<T: ?Sized> Mutex<T> {
 
     #[inline]
     pub(super) fn lock_at(&self, location: &'static Location<'static>) -> MutexGuard<'_, T> {
-        let wait = Wait::new(WaitReason::Mutex, location, Patience::Forever);
-        self.lock.write(wait);
+        self.lock
+            .write(|| Wait::new(WaitReason::Mutex, location, Patience::Forever));
         MutexGuard::new(self)
     }
 
@@ -161,10 +161,9 @@ impl<T: ?Sized> Mutex<T> {
         patience: impl FnOnce() -> Patience,
         location: &'static Location<'static>,
     ) -> Option<MutexGuard<'_, T>> {
-        let locked = self.lock.try_write() || {
-            let wait = Wait::new(WaitReason::Mutex, location, patience());
-            self.lock.write(wait)
-        };
+        let locked = self
+            .lock
+            .write(|| Wait::new(WaitReason::Mutex, location, patience()));
         locked.then(|| MutexGuard::new(self))
     }
 

@@ -2,23 +2,24 @@
 //! by any number of readers. A mutex is one without readers.
 //!
 //! One word says who holds it and whether somebody waits; those who wait stand in two queues. To
-//! take a free lock and to leave one that nobody waits for is one compare-and-exchange.
+//! take a free lock and to leave one that nobody waits for is one atomic operation each. Whoever
+//! leaves the lock leaves it free first and sees to those who wait then.
 //!
 //! Invariants:
 //! - `WRITERS_WAIT` and `READERS_WAIT` are set exactly while those queues are not empty, and
 //!   change under the queues' lock only; `HAND_OVER` is set only while writers wait, and no
 //!   writer is woken to try again while it is set;
-//! - while a writer holds the lock, its word changes under the queues' lock only, or by the
-//!   holder;
-//! - if readers wait, a writer holds the lock, waits for it, or has been woken for it; so they
-//!   are let in when it leaves, or gives up waiting;
+//! - while somebody waits, the word changes under the queues' lock only, except that a holder
+//!   leaves, that `HAND_OVER` ends, and that a newcomer overtakes writers;
+//! - if readers wait, a writer holds the lock, waits for it, has been woken for it, or is about to
+//!   see to them, having left; so they are let in when it leaves, or gives up waiting;
 //! - if writers wait, either the lock is held, or one of them has been woken (`WOKEN`), or
 //!   whoever left the lock last is about to see to it.
 //!
 //! Who gets it next: a writer that leaves lets in all readers that wait. A waiting writer keeps
-//! new readers out, so it waits for the readers that are in, no others. Between writers,
-//! newcomers may overtake a writer that has been woken but does not run yet, because a lock that
-//! is passed on at once is used most; so may a woken one find the lock taken, and wait again, in
+//! new readers out, so it waits for the readers that are in, no others. Between writers, if no
+//! reader waits, newcomers may overtake a writer that has been woken but does not run yet, because
+//! a lock that is passed on at once is used most; so may a woken one find the lock taken, and wait again, in
 //! front of all others. When it has waited for 50 microseconds in all, or has been overtaken very
 //! often, it sets `HAND_OVER`: then nobody overtakes any more, and whoever leaves the lock hands
 //! it to the first in the queue, until one gets it that has not waited as long. These are the
@@ -98,7 +99,7 @@ impl RawLock {
     /// Takes the lock if that is possible at once.
     #[inline]
     pub(super) fn try_write(&self) -> bool {
-        self.write_free() || self.try_write_contended() || self.refused()
+        self.write_free() || self.overtake() || self.refused()
     }
 
     /// A goroutine that tries again and again must not starve others of its worker, of whom one
@@ -117,29 +118,23 @@ impl RawLock {
             .is_ok()
     }
 
+    /// Takes the lock if nobody holds it, past writers that wait.
     #[cold]
-    fn try_write_contended(&self) -> bool {
-        let mut state = self.state.load(Ordering::Relaxed);
-        while is_free(state) && state & HAND_OVER == 0 {
-            match self.state.compare_exchange_weak(
-                state,
-                state | WRITER,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return true,
-                Err(current) => state = current,
-            }
-        }
-        false
+    fn overtake(&self) -> bool {
+        self.state
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
+                may_overtake(state).then_some(state | WRITER)
+            })
+            .is_ok()
     }
 
-    /// Takes the lock; `false` if the time was up.
+    /// Takes the lock; `false` if the time was up. `wait` is asked only if it has to wait: nothing
+    /// is to be written to memory for a lock that is free.
     #[inline]
-    pub(super) fn write(&self, wait: Wait) -> bool {
+    pub(super) fn write(&self, wait: impl FnOnce() -> Wait) -> bool {
         // Before the lock is held: other goroutines may get their turn here.
         runtime::count_operation();
-        self.write_free() || self.write_contended(wait)
+        self.write_free() || self.write_contended(wait())
     }
 
     /// As [`RawLock::write`], for somebody who has not been given the lock at the first look.
@@ -199,18 +194,25 @@ impl RawLock {
     fn write_or_announce(&self, woken: bool, starves: bool) -> bool {
         let settled = if woken { !WOKEN } else { !0 };
         let waiting = WRITERS_WAIT | if starves { HAND_OVER } else { 0 };
-        let mut state = self.state.load(Ordering::Relaxed);
-        loop {
-            let take = is_free(state) && (woken || state & HAND_OVER == 0);
-            let new = state & settled | if take { WRITER } else { waiting };
-            match self
-                .state
-                .compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
-            {
-                Ok(_) => return take,
-                Err(current) => state = current,
-            }
-        }
+        self.take_or_announce(|state| {
+            let take = may_overtake(state) || woken && is_free(state);
+            (take, state & settled | if take { WRITER } else { waiting })
+        })
+    }
+
+    /// Changes the word to what `change` says, which says too whether that takes the lock. Called
+    /// under the queues' lock.
+    fn take_or_announce(&self, change: impl Fn(usize) -> (bool, usize)) -> bool {
+        let mut takes = false;
+        let always = self
+            .state
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
+                let (take, new) = change(state);
+                takes = take;
+                Some(new)
+            });
+        debug_assert!(always.is_ok());
+        takes
     }
 
     /// Looks for a moment whether the lock is left, where that can be: its holder must run, so
@@ -223,7 +225,7 @@ impl RawLock {
             for _ in 0..PAUSES {
                 spin_loop();
             }
-            if self.try_write_contended() {
+            if self.overtake() {
                 return true;
             }
             if self.state.load(Ordering::Relaxed) & HAND_OVER != 0 {
@@ -247,22 +249,15 @@ impl RawLock {
             return;
         }
         let readers = queues.reader_count * READER;
-        let mut state = self.state.load(Ordering::Relaxed);
-        let admit = loop {
-            let mut new = state & !(WRITERS_WAIT | HAND_OVER);
-            // Readers that waited for this writer alone wait for nobody now.
+        // Readers that waited for this writer alone wait for nobody now.
+        let admit = self.take_or_announce(|state| {
             let admit = readers > 0 && state & (WRITER | WOKEN) == 0;
-            if admit {
-                new = (new & !READERS_WAIT) + readers;
+            let new = state & !(WRITERS_WAIT | HAND_OVER);
+            match admit {
+                true => (true, (new & !READERS_WAIT) + readers),
+                false => (false, new),
             }
-            match self
-                .state
-                .compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
-            {
-                Ok(_) => break admit,
-                Err(current) => state = current,
-            }
-        };
+        });
         if admit {
             queues.take_readers(woken);
         }
@@ -271,52 +266,55 @@ impl RawLock {
     /// Leaves the lock. Only the writer that holds it may call this.
     #[inline]
     pub(super) fn leave_write(&self) {
-        if self
-            .state
-            .compare_exchange(WRITER, 0, Ordering::Release, Ordering::Relaxed)
-            .is_err()
-        {
-            self.leave_write_contended();
+        let state = self.state.fetch_sub(WRITER, Ordering::Release) - WRITER;
+        if state != 0 {
+            self.writer_left(state);
         }
     }
 
+    /// Lets in the readers that wait, or sees to the writers. `state` is how the lock was left.
     #[cold]
     #[inline(never)]
-    fn leave_write_contended(&self) {
-        let mut state = self.state.load(Ordering::Relaxed);
-        // A writer that has been woken already will see to the lock: there is nothing to do.
-        while state & (WOKEN | READERS_WAIT) == WOKEN {
-            match self.state.compare_exchange_weak(
-                state,
-                state & !WRITER,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(current) => state = current,
-            }
+    fn writer_left(&self, state: usize) {
+        if state & (WOKEN | READERS_WAIT) == WOKEN {
+            // The writer that has been woken will see to the others.
+            return;
         }
         let mut woken = WakeList::new();
         let mut queues = self.queues.lock();
-        // Nobody else changes the word now.
-        let mut state = self.state.load(Ordering::Relaxed);
-        if queues.reader_count > 0 {
-            state = (state & !(WRITER | READERS_WAIT)) + queues.reader_count * READER;
+        if queues.reader_count > 0 && is_free(self.state.load(Ordering::Acquire)) {
+            // Nobody overtakes readers that wait, so it is still free.
+            let admit = queues.reader_count * READER - READERS_WAIT;
+            self.state.fetch_add(admit, Ordering::AcqRel);
             queues.take_readers(&mut woken);
-        } else if state & WOKEN != 0 || queues.writers.is_empty() {
-            state &= !WRITER;
-        } else if state & HAND_OVER != 0 {
-            queues.writers.take_one(Wake::Done, &mut woken);
         } else {
-            queues.writers.take_one(Wake::Retry, &mut woken);
-            state = state & !WRITER | WOKEN;
+            self.see_to_writers(&mut queues, &mut woken);
         }
-        if queues.writers.is_empty() {
-            state &= !(WRITERS_WAIT | HAND_OVER);
-        }
-        self.state.store(state, Ordering::Release);
         drop(queues);
         drop(woken);
+    }
+
+    /// Hands the lock to the writer that waits longest, or wakes it to try again, unless somebody
+    /// else sees to that.
+    fn see_to_writers(&self, queues: &mut Queues, woken: &mut WakeList) {
+        // Acquires what all who held the lock have released: a writer that is handed it
+        // synchronises with this thread only.
+        let state = self.state.load(Ordering::Acquire);
+        if !is_free(state) || state & WOKEN != 0 || queues.writers.is_empty() {
+            return;
+        }
+        let hands_over = state & HAND_OVER != 0;
+        let wake = if hands_over { Wake::Done } else { Wake::Retry };
+        queues.writers.take_one(wake, woken);
+        let settled = match queues.writers.is_empty() {
+            true => !(WRITERS_WAIT | HAND_OVER),
+            false => !0,
+        };
+        // It may be taken meanwhile by a newcomer, if it is not handed over.
+        self.take_or_announce(|state| {
+            let new = state | if hands_over { WRITER } else { WOKEN };
+            (hands_over, new & settled)
+        });
     }
 
     // ----- readers ------------------------------------------------------------------------
@@ -330,26 +328,18 @@ impl RawLock {
     /// Takes the lock for reading if no writer holds it or is to have it.
     #[inline]
     fn read_free(&self) -> bool {
-        let mut state = self.state.load(Ordering::Relaxed);
-        while state & FLAGS == 0 {
-            match self.state.compare_exchange_weak(
-                state,
-                one_more_reader(state),
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return true,
-                Err(current) => state = current,
-            }
-        }
-        false
+        self.state
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
+                (state & FLAGS == 0).then(|| one_more_reader(state))
+            })
+            .is_ok()
     }
 
     /// Takes the lock for reading; `false` if the time was up.
     #[inline]
-    pub(super) fn read(&self, wait: Wait) -> bool {
+    pub(super) fn read(&self, wait: impl FnOnce() -> Wait) -> bool {
         runtime::count_operation();
-        self.read_free() || self.read_contended(wait)
+        self.read_free() || self.read_contended(wait())
     }
 
     #[cold]
@@ -395,22 +385,10 @@ impl RawLock {
     /// Takes the lock for reading, or sets what says that a reader waits. Called under the
     /// queues' lock.
     fn read_or_announce(&self) -> bool {
-        let mut state = self.state.load(Ordering::Relaxed);
-        loop {
-            let take = state & FLAGS == 0;
-            let new = if take {
-                one_more_reader(state)
-            } else {
-                state | READERS_WAIT
-            };
-            match self
-                .state
-                .compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Relaxed)
-            {
-                Ok(_) => return take,
-                Err(current) => state = current,
-            }
-        }
+        self.take_or_announce(|state| match state & FLAGS {
+            0 => (true, one_more_reader(state)),
+            _ => (false, state | READERS_WAIT),
+        })
     }
 
     /// Leaves the lock. Only a reader that holds it may call this.
@@ -427,30 +405,7 @@ impl RawLock {
     fn last_reader_left(&self) {
         let mut woken = WakeList::new();
         let mut queues = self.queues.lock();
-        // Acquires what the other readers have released: a writer that is handed the lock
-        // synchronises with this thread only.
-        let mut state = self.state.load(Ordering::Acquire);
-        if !is_free(state) || state & WOKEN != 0 || queues.writers.is_empty() {
-            // Somebody else holds the lock, or will, and sees to the others.
-            return;
-        }
-        let hands_over = state & HAND_OVER != 0;
-        let wake = if hands_over { Wake::Done } else { Wake::Retry };
-        queues.writers.take_one(wake, &mut woken);
-        loop {
-            let mut new = state | if hands_over { WRITER } else { WOKEN };
-            if queues.writers.is_empty() {
-                new &= !(WRITERS_WAIT | HAND_OVER);
-            }
-            // It may be taken meanwhile by a newcomer, if it is not handed over.
-            match self
-                .state
-                .compare_exchange_weak(state, new, Ordering::AcqRel, Ordering::Relaxed)
-            {
-                Ok(_) => break,
-                Err(current) => state = current,
-            }
-        }
+        self.see_to_writers(&mut queues, &mut woken);
         drop(queues);
         drop(woken);
     }
@@ -471,6 +426,11 @@ impl Queues {
 /// Whether nobody holds the lock.
 fn is_free(state: usize) -> bool {
     state & WRITER == 0 && state < READER
+}
+
+/// Whether a writer that has just come may take the lock.
+fn may_overtake(state: usize) -> bool {
+    is_free(state) && state & (READERS_WAIT | HAND_OVER) == 0
 }
 
 /// Counts a reader. The count can run over only if guards are forgotten for hours.

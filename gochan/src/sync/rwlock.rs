@@ -89,8 +89,8 @@ impl<T: ?Sized> RwLock<T> {
     #[track_caller]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
         let location = Location::caller();
-        let wait = Wait::new(WaitReason::RwLockRead, location, Patience::Forever);
-        self.lock.read(wait);
+        self.lock
+            .read(|| Wait::new(WaitReason::RwLockRead, location, Patience::Forever));
         RwLockReadGuard::new(self)
     }
 
@@ -140,10 +140,9 @@ impl<T: ?Sized> RwLock<T> {
         patience: impl FnOnce() -> Patience,
         location: &'static Location<'static>,
     ) -> Option<RwLockReadGuard<'_, T>> {
-        let locked = self.lock.try_read() || {
-            let wait = Wait::new(WaitReason::RwLockRead, location, patience());
-            self.lock.read(wait)
-        };
+        let locked = self
+            .lock
+            .read(|| Wait::new(WaitReason::RwLockRead, location, patience()));
         locked.then(|| RwLockReadGuard::new(self))
     }
 
@@ -158,8 +157,8 @@ impl<T: ?Sized> RwLock<T> {
     #[track_caller]
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
         let location = Location::caller();
-        let wait = Wait::new(WaitReason::RwLockWrite, location, Patience::Forever);
-        self.lock.write(wait);
+        self.lock
+            .write(|| Wait::new(WaitReason::RwLockWrite, location, Patience::Forever));
         RwLockWriteGuard::new(self)
     }
 
@@ -210,10 +209,9 @@ impl<T: ?Sized> RwLock<T> {
         patience: impl FnOnce() -> Patience,
         location: &'static Location<'static>,
     ) -> Option<RwLockWriteGuard<'_, T>> {
-        let locked = self.lock.try_write() || {
-            let wait = Wait::new(WaitReason::RwLockWrite, location, patience());
-            self.lock.write(wait)
-        };
+        let locked = self
+            .lock
+            .write(|| Wait::new(WaitReason::RwLockWrite, location, patience()));
         locked.then(|| RwLockWriteGuard::new(self))
     }
 

@@ -111,11 +111,11 @@ impl Group {
     }
 
     #[inline]
-    pub(super) fn wait(&self, wait: Wait) -> Wake {
+    pub(super) fn wait(&self, wait: impl FnOnce() -> Wait) -> Wake {
         if self.state.load(Ordering::Acquire) == 0 {
             return Wake::Done;
         }
-        self.wait_for_zero(&wait)
+        self.wait_for_zero(&wait())
     }
 
     #[cold]
@@ -247,7 +247,7 @@ impl WaitGroup {
 
     #[inline]
     fn wait_patiently(&self, patience: Patience, location: &'static Location<'static>) -> bool {
-        let wait = Wait::new(WaitReason::WaitGroup, location, patience);
+        let wait = || Wait::new(WaitReason::WaitGroup, location, patience);
         match self.group.wait(wait) {
             Wake::Done => true,
             Wake::TimedOut => false,

@@ -179,6 +179,25 @@ macro_rules! arithmetic {
 
 arithmetic!(fetch_add fetch_sub fetch_and fetch_or);
 
+impl AtomicUsize {
+    #[track_caller]
+    pub(crate) fn fetch_update(
+        &self,
+        success: Ordering,
+        failure: Ordering,
+        mut update: impl FnMut(usize) -> Option<usize>,
+    ) -> Result<usize, usize> {
+        let mut value = self.load(failure);
+        while let Some(new) = update(value) {
+            match self.compare_exchange(value, new, success, failure) {
+                Ok(previous) => return Ok(previous),
+                Err(current) => value = current,
+            }
+        }
+        Err(value)
+    }
+}
+
 /// Lets the others go on: a model knows no time. Whoever naps has found the same thing several
 /// times, and to try in which order else nothing happens would not end.
 pub(crate) fn sleep(_: Duration) {
