@@ -1,4 +1,11 @@
 //! Helper threads for closures that block.
+//!
+//! Calls are served in the order in which they were made. A thread is added while there are more
+//! calls than idle threads, up to the limit; beyond it calls wait for their turn. A thread that
+//! has had nothing to do for a while ends.
+//!
+//! Everything but the count of pending calls changes under one lock, so there is nothing here for
+//! a model of interleavings to find that the lock does not rule out.
 
 use crate::wait::{Entry, Parker, WaitReason, Waiter, Wake};
 use parking_lot::{Condvar, Mutex};
@@ -28,6 +35,7 @@ pub(crate) struct BlockingPool {
     state: Mutex<State>,
     available: Condvar,
     limit: usize,
+    keep_alive: Duration,
     name: String,
     /// Calls that have been made and have not returned.
     pending: AtomicUsize,
@@ -47,6 +55,7 @@ impl BlockingPool {
             state: Mutex::default(),
             available: Condvar::new(),
             limit,
+            keep_alive: KEEP_ALIVE,
             name: format!("{name}-blocking"),
             pending: AtomicUsize::new(0),
         }
@@ -139,7 +148,10 @@ impl BlockingPool {
                 break;
             }
             state.idle += 1;
-            let timed_out = self.available.wait_for(&mut state, KEEP_ALIVE).timed_out();
+            let timed_out = self
+                .available
+                .wait_for(&mut state, self.keep_alive)
+                .timed_out();
             state.idle -= 1;
             if timed_out && state.jobs.is_empty() {
                 break;
@@ -172,5 +184,83 @@ impl<F: FnOnce() -> T, T> Call<F, T> {
         };
         // SAFETY: as above; nothing of the call is touched afterwards.
         unsafe { parker.unpark() };
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    const BRIEF: Duration = Duration::from_millis(20);
+
+    fn pool(limit: usize) -> Arc<BlockingPool> {
+        Arc::new(BlockingPool {
+            keep_alive: BRIEF,
+            ..BlockingPool::new(limit, "test")
+        })
+    }
+
+    #[track_caller]
+    fn run<T: Send>(pool: &Arc<BlockingPool>, f: impl FnOnce() -> T + Send) -> T {
+        let ran = pool.run(f, Location::caller());
+        ran.unwrap_or_else(|_| panic!("no thread")).unwrap()
+    }
+
+    #[track_caller]
+    fn until(condition: impl Fn() -> bool) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        while !condition() {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "it does not come to that"
+            );
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn grows_for_those_who_wait_for_each_other_and_shrinks_when_idle() {
+        let pool = pool(4);
+        let barrier = Barrier::new(4);
+        thread::scope(|s| {
+            for _ in 0..4 {
+                s.spawn(|| run(&pool, || barrier.wait()));
+            }
+        });
+        until(|| pool.state.lock().threads == 0);
+        assert_eq!(run(&pool, || 5), 5, "and it grows again");
+        assert!(!pool.has_pending());
+    }
+
+    #[test]
+    fn calls_are_served_in_order_by_no_more_threads_than_the_limit() {
+        const CALLS: usize = 20;
+        let pool = pool(1);
+        let (gate, order) = (Barrier::new(2), Mutex::new(Vec::new()));
+        thread::scope(|s| {
+            s.spawn(|| run(&pool, || gate.wait()));
+            let (pool, order) = (&pool, &order);
+            for call in 0..CALLS {
+                s.spawn(move || run(pool, || order.lock().push((call, thread::current().id()))));
+                until(|| pool.state.lock().jobs.len() > call);
+            }
+            gate.wait();
+        });
+        let order = order.into_inner();
+        assert_eq!(
+            order.iter().map(|(call, _)| *call).collect::<Vec<_>>(),
+            (0..CALLS).collect::<Vec<_>>()
+        );
+        assert!(order.iter().all(|(_, thread)| *thread == order[0].1));
+    }
+
+    #[test]
+    fn a_closed_pool_serves_what_comes_late_and_keeps_no_thread() {
+        let pool = pool(2);
+        assert_eq!(run(&pool, || 1), 1);
+        pool.close();
+        assert_eq!(run(&pool, || 2), 2);
+        until(|| pool.state.lock().threads == 0);
     }
 }
