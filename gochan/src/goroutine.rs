@@ -1,7 +1,10 @@
-//! Goroutines from the inside and in detail: who am I, and a builder for those who want to
-//! handle the failure to start one.
+//! Goroutines from the inside and in detail: who am I, variables of my own, and a builder for
+//! those who want to handle the failure to start one.
+
+mod local;
 
 pub use crate::runtime::goroutine::GoroutineId;
+pub use local::{AccessError, LocalKey};
 
 use crate::join::JoinHandle;
 use crate::runtime::placement::{Site, Wish};

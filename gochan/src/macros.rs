@@ -276,3 +276,73 @@ macro_rules! defer {
         $crate::__private::macros::defer! { [$crate] $($input)* }
     };
 }
+
+/// Declares variables of which each goroutine has its own, in the manner of
+/// [`thread_local!`](std::thread_local): each is a
+/// [`goroutine::LocalKey`](crate::goroutine::LocalKey), where it is said when the values are made
+/// and dropped.
+///
+/// The value after `=` is computed in each goroutine that uses the variable, when it first does.
+/// `= const { … }` computes it when the program is built.
+///
+/// # Examples
+///
+/// ```
+/// use gochan::goroutine_local;
+/// use gochan::prelude::*;
+/// use std::cell::{Cell, RefCell};
+///
+/// goroutine_local! {
+///     /// Which request the goroutine serves.
+///     static REQUEST_ID: Cell<u64> = const { Cell::new(0) };
+///     static NOTES: RefCell<Vec<String>> = RefCell::new(vec!["begin".to_owned()]);
+/// }
+///
+/// #[gochan::main]
+/// fn main() {
+///     let requests = (1..=2).map(|id| {
+///         go!({
+///             REQUEST_ID.set(id);
+///             gochan::yield_now();
+///             NOTES.with_borrow_mut(|notes| notes.push(format!("request {}", REQUEST_ID.get())));
+///             NOTES.take()
+///         })
+///     });
+///     for (handle, id) in requests.collect::<Vec<_>>().into_iter().zip(1..) {
+///         assert_eq!(handle.join().unwrap(), ["begin".to_owned(), format!("request {id}")]);
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! goroutine_local {
+    () => {};
+    (
+        $(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = const $init:block
+        $(; $($rest:tt)*)?
+    ) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::goroutine::LocalKey<$type> = {
+            fn init() -> $type {
+                const INIT: $type = $init;
+                INIT
+            }
+            $crate::__private::thread_local! { static ON_THREAD: $type = const { $init }; }
+            $crate::goroutine::LocalKey::__new(init, &ON_THREAD)
+        };
+        $($crate::goroutine_local! { $($rest)* })?
+    };
+    (
+        $(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $init:expr
+        $(; $($rest:tt)*)?
+    ) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::goroutine::LocalKey<$type> = {
+            fn init() -> $type {
+                $init
+            }
+            $crate::__private::thread_local! { static ON_THREAD: $type = init(); }
+            $crate::goroutine::LocalKey::__new(init, &ON_THREAD)
+        };
+        $($crate::goroutine_local! { $($rest)* })?
+    };
+}

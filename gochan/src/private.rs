@@ -7,6 +7,7 @@ pub use crate::select::arm::{
     TakeArm, take_slot,
 };
 pub use gochan_macros as macros;
+pub use std::thread_local;
 
 use crate::join::{Failure, JoinHandle};
 use crate::runtime::placement::Wish;

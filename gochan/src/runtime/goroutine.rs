@@ -11,6 +11,7 @@
 //! - `stage` belongs to the goroutine until `completion` says that it has ended, then to the
 //!   one handle, and to whoever drops the last reference.
 
+use super::locals::Locals;
 use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::Site;
@@ -120,6 +121,8 @@ pub struct Goroutine {
     /// the worker.
     pub(super) scope: Option<Arc<ScopeData>>,
     pub(super) is_main: bool,
+    /// Home: the values of its goroutine locals.
+    locals: Locals,
     identity: Identity,
     completion: Completion,
 }
@@ -133,6 +136,10 @@ impl Goroutine {
     /// Whether it is a runtime's main goroutine.
     pub(crate) fn is_main(&self) -> bool {
         self.is_main
+    }
+
+    pub(crate) fn locals(&self) -> &Locals {
+        &self.locals
     }
 
     pub(crate) fn completion(&self) -> &Completion {
@@ -312,6 +319,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 site: birth.site,
                 scope: birth.scope,
                 is_main: birth.is_main,
+                locals: Locals::default(),
                 identity: birth.identity,
                 completion: Completion::new(),
             },
@@ -331,7 +339,14 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         let Stage::Body(body) = mem::replace(unsafe { &mut *stage }, Stage::Taken) else {
             unreachable!("a goroutine runs once");
         };
-        let result = panic::catch_unwind(AssertUnwindSafe(body)).map_err(Failure::from_payload);
+        // SAFETY: the header is alive until its goroutine has ended.
+        let locals = unsafe { header.as_ref() }.locals();
+        let run = || {
+            // SAFETY: this is the goroutine.
+            let _dropped_at_end = unsafe { locals.drop_at_end() };
+            body()
+        };
+        let result = panic::catch_unwind(AssertUnwindSafe(run)).map_err(Failure::from_payload);
         if let Err(Failure::Panic(_)) = &result {
             panics::after_panic();
         }
@@ -339,6 +354,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         unsafe {
             *stage = Stage::Ended(result);
             Self::drop_unwanted(task);
+            locals.end();
         }
     }
 

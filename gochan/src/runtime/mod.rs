@@ -8,6 +8,7 @@ pub(crate) mod blocking;
 pub(crate) mod clock;
 mod config;
 pub(crate) mod goroutine;
+pub(crate) mod locals;
 mod mailbox;
 pub(crate) mod panics;
 pub(crate) mod placement;
