@@ -1,16 +1,19 @@
-//! A random mix of everything, from a printed seed: every value is received or handed back
-//! exactly once, and dropped once. `GOCHAN_SOAK_SEED` repeats a run, `GOCHAN_SOAK_SECONDS`
-//! makes it longer.
+//! A random mix of everything, from a printed seed: spawns, channels, selects, timers, panics,
+//! closes and drops. Every value is received or handed back exactly once, unless it was given up
+//! on purpose, and dropped once.
+//!
+//! `GOCHAN_SOAK_SEED` repeats a run, `GOCHAN_SOAK_SECONDS` (10 unless set) makes it longer.
 
 mod harness;
 
 use gochan::prelude::*;
 use gochan::runtime::{Config, Runtime};
-use gochan::{Select, time, yield_now};
+use gochan::sync::WaitGroup;
+use gochan::{Select, goexit, time, yield_now};
 use harness::{Counted, Dice, Tally, watch};
 use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +21,9 @@ use std::time::{Duration, Instant};
 struct Ledger {
     received: Vec<AtomicUsize>,
     returned: Vec<AtomicUsize>,
+    /// Those that may be dropped without having been received or handed back: by a panic, with an
+    /// abandoned channel, or with the runtime.
+    given_up: Vec<AtomicBool>,
     tally: Tally,
 }
 
@@ -29,6 +35,7 @@ impl Ledger {
         Ledger {
             received: zeros(),
             returned: zeros(),
+            given_up: (0..VALUES).map(|_| AtomicBool::new(false)).collect(),
             tally: Tally::new(VALUES),
         }
     }
@@ -37,6 +44,10 @@ impl Ledger {
         if let Some(value) = value {
             self.received[value.id].fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn give_up(&self, value: &Counted) {
+        self.given_up[value.id].store(true, Ordering::Relaxed);
     }
 
     fn give_back(&self, value: Counted) {
@@ -48,9 +59,11 @@ impl Ledger {
 #[derive(Clone)]
 struct World {
     ledger: Arc<Ledger>,
-    channels: Arc<Vec<Chan<Counted>>>,
+    channels: Arc<Vec<Mutex<Chan<Counted>>>>,
     /// Values that may still be made.
     budget: Arc<AtomicUsize>,
+    /// Goroutines that nobody joins.
+    detached: WaitGroup,
 }
 
 impl World {
@@ -69,11 +82,12 @@ impl World {
         let Some(value) = self.value() else {
             return false;
         };
-        let pick = || &self.channels[dice.below(self.channels.len() as u64) as usize];
+        let place = || &self.channels[dice.below(self.channels.len() as u64) as usize];
+        let pick = || place().lock().unwrap().clone();
         let brief = Duration::from_micros(dice.below(60));
         let ledger = &*self.ledger;
-        let (ch, other) = (pick(), pick());
-        match dice.below(16) {
+        let (ch, other) = (&pick(), &pick());
+        match dice.below(18) {
             0 | 1 => {
                 if let Err(error) = ch.send_timeout(value, brief * 4) {
                     ledger.give_back(error.into_inner());
@@ -153,14 +167,18 @@ impl World {
             }
             10 if depth > 0 => {
                 let (world, seed) = (self.clone(), dice.next());
+                self.detached.add(1);
                 let handle = go!({
+                    defer! { world.detached.done() }
                     let dice = Dice::new(seed);
                     world.ledger.give_back(value);
                     for _ in 0..dice.below(8) {
                         world.act(&dice, depth - 1);
                     }
-                    if dice.below(4) == 0 {
-                        resume_unwind(Box::new("on purpose"));
+                    match dice.below(8) {
+                        0 => resume_unwind(Box::new("on purpose")),
+                        1 if gochan::goroutine::try_current().is_some() => goexit(),
+                        _ => {}
                     }
                 });
                 if dice.below(2) == 0 {
@@ -169,7 +187,8 @@ impl World {
             }
             11 => {
                 // A channel of their own, which ends in one way or another.
-                let own = Chan::new(dice.below(3) as usize);
+                let own_capacity = dice.below(3) as usize;
+                let own = Chan::new(own_capacity);
                 let (sender, receiver) = own.split();
                 let world = self.clone();
                 let reader = go!({
@@ -180,7 +199,10 @@ impl World {
                 let mut values = vec![value];
                 values.extend((0..3).filter_map(|_| self.value()));
                 for value in values {
-                    // What is in the buffer of an abandoned channel counts as dropped only.
+                    // What is in the buffer of an abandoned channel is dropped with it.
+                    if own_capacity > 0 {
+                        ledger.give_up(&value);
+                    }
                     if let Err(error) = sender.send(value) {
                         ledger.give_back(error.into_inner());
                     }
@@ -205,11 +227,43 @@ impl World {
                 time::sleep(brief);
             }
             14 => {
+                ledger.give_up(&value);
                 let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     let _value = value;
                     resume_unwind(Box::new("in the middle"));
                 }));
                 assert!(caught.is_err());
+            }
+            15 => {
+                // Whoever waits on a channel finds it closed, and what it holds is drained.
+                ledger.give_back(value);
+                if dice.below(4) == 0 {
+                    let closed = {
+                        let mut place = place().lock().unwrap();
+                        let fresh = match place.capacity() {
+                            Some(capacity) => Chan::new(capacity),
+                            None => Chan::unbounded(),
+                        };
+                        std::mem::replace(&mut *place, fresh)
+                    };
+                    closed.close();
+                    closed
+                        .try_iter()
+                        .for_each(|value| ledger.receive(Some(value)));
+                }
+            }
+            16 => {
+                ledger.give_back(value);
+                let timer = time::Timer::new(brief);
+                if dice.below(2) == 0 {
+                    timer.stop();
+                }
+                let ticks = time::Ticker::new(brief.max(Duration::from_micros(1)));
+                select! {
+                    recv(timer.c()) => {},
+                    recv(ticks.c()) => {},
+                    recv(other) -> v => ledger.receive(v),
+                }
             }
             _ => {
                 ledger.give_back(value);
@@ -225,13 +279,14 @@ fn soak(workers: usize, seed: u64) {
     let world = World {
         ledger: Arc::new(Ledger::new()),
         channels: Arc::new(vec![
-            Chan::new(0),
-            Chan::new(0),
-            Chan::new(1),
-            Chan::new(3),
-            Chan::unbounded(),
+            Mutex::new(Chan::new(0)),
+            Mutex::new(Chan::new(0)),
+            Mutex::new(Chan::new(1)),
+            Mutex::new(Chan::new(3)),
+            Mutex::new(Chan::unbounded()),
         ]),
         budget: Arc::new(AtomicUsize::new(VALUES / 2)),
+        detached: WaitGroup::new(),
     };
     let threads: Vec<_> = (0..2)
         .map(|_| {
@@ -258,16 +313,18 @@ fn soak(workers: usize, seed: u64) {
         for actor in actors {
             actor.join().unwrap();
         }
+        world.detached.wait();
         // Those that stay behind are unwound with the runtime, in the middle of a wait.
         for number in 0..20 {
             let value = world.ledger.tally.value();
+            world.ledger.give_up(&value);
             go!(clone(world), {
                 let never = Chan::new(0);
                 let mut slot = Some(value);
                 if number % 2 == 0 {
                     let _ = never.send(slot.take());
                 } else {
-                    let never = &world.channels[0];
+                    let never = &world.channels[0].lock().unwrap().clone();
                     select! { send(never, take slot) -> _ => {}, recv(make!(chan ())) => {} }
                 }
             });
@@ -278,6 +335,7 @@ fn soak(workers: usize, seed: u64) {
         thread.join().unwrap();
     }
     for channel in world.channels.iter() {
+        let channel = channel.lock().unwrap();
         for value in channel.try_iter() {
             world.ledger.receive(Some(value));
         }
@@ -289,10 +347,12 @@ fn soak(workers: usize, seed: u64) {
     drop(channels);
     ledger.tally.assert_each_dropped_once();
     let (mut received, mut returned) = (0, 0);
-    for id in 0..VALUES {
+    for id in 0..ledger.tally.made() {
         let counts =
             [&ledger.received[id], &ledger.returned[id]].map(|n| n.load(Ordering::Relaxed));
-        assert!(counts.iter().sum::<usize>() <= 1, "value {id}: {counts:?}");
+        let given_up = ledger.given_up[id].load(Ordering::Relaxed);
+        let sum = counts.iter().sum::<usize>();
+        assert!(sum == 1 || (sum == 0 && given_up), "value {id}: {counts:?}");
         received += counts[0];
         returned += counts[1];
     }
@@ -319,7 +379,7 @@ fn a_random_mix_loses_and_doubles_nothing() {
         .as_nanos() as u64;
     let mut seed = fixed.unwrap_or(clock % 1_000_000_007);
     loop {
-        for workers in [1, 2, 4] {
+        for workers in [1, 2, 8] {
             let _watched = watch();
             println!("GOCHAN_SOAK_SEED={seed} on {workers} workers");
             soak(workers, seed);

@@ -240,6 +240,11 @@ impl Tally {
         }
     }
 
+    /// How many values there were in all.
+    pub fn made(&self) -> usize {
+        self.made.load(Ordering::SeqCst)
+    }
+
     /// How many drops there were in all.
     pub fn dropped(&self) -> usize {
         let drops = self.drops.iter();
