@@ -14,9 +14,12 @@ fn go_prints_the_same() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
     for (name, path, arguments) in [
         ("crawler", env!("CARGO_BIN_EXE_crawler"), none),
+        ("errgroup", env!("CARGO_BIN_EXE_errgroup"), none),
         ("md5all", env!("CARGO_BIN_EXE_md5all"), &[directory]),
         ("powerseries", env!("CARGO_BIN_EXE_powerseries"), none),
         ("sieve", env!("CARGO_BIN_EXE_sieve"), none),
+        ("singleflight", env!("CARGO_BIN_EXE_singleflight"), none),
+        ("stateful", env!("CARGO_BIN_EXE_stateful"), none),
         ("treecompare", env!("CARGO_BIN_EXE_treecompare"), none),
         ("workerpool", env!("CARGO_BIN_EXE_workerpool"), none),
     ] {

@@ -280,6 +280,64 @@ forks were used for [{twice}, {twice}, {twice}, {twice}, {twice}] meals
 }
 
 #[test]
+fn errgroup() {
+    let path = env!("CARGO_BIN_EXE_errgroup");
+    let page = "\
+footer: all rights to the gophers
+header: The Daily Burrow
+market: carrots up, turnips down
+stories: tunnel opened, nobody knows where
+weather: dark, as always below ground
+";
+    prints(path, &[], page);
+    prints(path, &["--limit", "1"], page);
+    for workers in WORKERS {
+        let finished = run(program(path, workers).args(["--broken", "market"]));
+        let stdout = String::from_utf8_lossy(&finished.stdout);
+        assert_eq!(stdout, "no page: the part \"market\" is broken\n");
+        assert_eq!(finished.status.code(), Some(1));
+    }
+    refuses(
+        path,
+        &["--limit", "0"],
+        "invalid value '0' for '--limit <N>'",
+    );
+}
+
+#[test]
+fn singleflight() {
+    let path = env!("CARGO_BIN_EXE_singleflight");
+    prints(
+        path,
+        &[],
+        "\
+Accra: 4981 km, asked for 8 times, fetched 1 times
+Bergen: 1063 km, asked for 8 times, fetched 1 times
+Caracas: 8394 km, asked for 7 times, fetched 1 times
+Dakar: 4566 km, asked for 7 times, fetched 1 times
+",
+    );
+    prints(path, &["--readers", "0"], "");
+}
+
+#[test]
+fn stateful() {
+    let path = env!("CARGO_BIN_EXE_stateful");
+    prints(
+        path,
+        &["--tellers", "1", "--transfers", "4"],
+        "\
+clerk: [1001, 1004, 998, 997], 4000 in all
+safe: [1001, 1004, 998, 997], 4000 in all
+",
+    );
+    let many = run(program(path, 2).args(["--tellers", "100", "--transfers", "1000"]));
+    let stdout = String::from_utf8_lossy(&many.stdout);
+    let (clerk, safe) = stdout.split_once('\n').expect("two lines");
+    assert_eq!(clerk.replace("clerk", "safe"), safe.trim_end());
+}
+
+#[test]
 fn powerseries() {
     let path = env!("CARGO_BIN_EXE_powerseries");
     prints(
@@ -307,6 +365,7 @@ fn every_program_explains_itself() {
     for path in [
         env!("CARGO_BIN_EXE_contexttree"),
         env!("CARGO_BIN_EXE_crawler"),
+        env!("CARGO_BIN_EXE_errgroup"),
         env!("CARGO_BIN_EXE_fanin"),
         env!("CARGO_BIN_EXE_heartbeat"),
         env!("CARGO_BIN_EXE_md5all"),
@@ -316,6 +375,8 @@ fn every_program_explains_itself() {
         env!("CARGO_BIN_EXE_powerseries"),
         env!("CARGO_BIN_EXE_ratelimit"),
         env!("CARGO_BIN_EXE_sieve"),
+        env!("CARGO_BIN_EXE_singleflight"),
+        env!("CARGO_BIN_EXE_stateful"),
         env!("CARGO_BIN_EXE_treecompare"),
         env!("CARGO_BIN_EXE_workerpool"),
     ] {
