@@ -13,6 +13,7 @@ use crate::join::{Failure, JoinHandle};
 use crate::runtime::placement::Wish;
 use crate::runtime::{self, Config, Kind, Runtime, SpawnOptions};
 use crate::scope::{Scope, ScopedJoinHandle};
+use crate::select::arm::Look;
 use crate::select::wait::{self, Limit, Order, Scratch};
 use crate::wait::Patience;
 use std::fmt;
@@ -172,7 +173,7 @@ fn run_select<const N: usize>(
     location: &'static Location<'static>,
 ) -> Option<usize> {
     // The most frequent poll of all; with one arm a look at it is a look at all of them.
-    if N == 1 && matches!(limit, Limit::None) && !arms[0].looks_ready() {
+    if N == 1 && matches!(limit, Limit::None) && arms[0].look() == Look::NotReady {
         runtime::count_operation();
         return None;
     }

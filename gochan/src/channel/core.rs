@@ -269,12 +269,11 @@ impl<T> Channel<T> {
         patience: Patience,
         location: &'static Location<'static>,
     ) -> Result<T, Refusal> {
-        let readiness = self.readiness.load(Ordering::Acquire);
-        if readiness & DRAINED != 0 {
+        if self.is_drained() {
             runtime::count_operation();
             return Err(Refusal::Closed);
         }
-        if matches!(patience, Patience::Never) && readiness & CAN_RECV == 0 && !self.can_recv() {
+        if matches!(patience, Patience::Never) && !self.can_recv() {
             runtime::count_operation();
             return Err(Refusal::WouldBlock);
         }
@@ -445,6 +444,13 @@ impl<T> Channel<T> {
 
     pub(super) fn is_abandoned(&self) -> bool {
         self.lock().abandoned
+    }
+
+    /// Whether the channel is closed and drained, for good. Who sees it sees what happened before
+    /// the close.
+    #[inline]
+    pub(crate) fn is_drained(&self) -> bool {
+        self.readiness.load(Ordering::Acquire) & DRAINED != 0
     }
 
     /// Whether a receive would find something to do. Without the lock: what happened before the

@@ -27,8 +27,28 @@ pub enum Tried {
     NotReady,
 }
 
+/// What an arm shows without its lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    NotReady,
+    /// An attempt will tell.
+    Promising,
+    /// It is ready for good, to receive that its channel is closed and drained: it settles as
+    /// closed without an attempt.
+    Drained,
+}
+
+impl Look {
+    fn ready_if(promising: bool) -> Self {
+        match promising {
+            true => Look::Promising,
+            false => Look::NotReady,
+        }
+    }
+}
+
 mod sealed {
-    use super::{Entry, Instant, Location, NonNull, SpinLock, Tried, Waiter, Wake};
+    use super::{Entry, Instant, Location, Look, NonNull, SpinLock, Tried, Waiter, Wake};
 
     /// What the algorithm asks of an arm. An arm that is disabled has no lock and is never
     /// ready.
@@ -37,7 +57,7 @@ mod sealed {
         fn lock(&self) -> Option<&SpinLock>;
 
         /// Whether it looks ready, without the lock.
-        fn looks_ready(&self) -> bool;
+        fn look(&self) -> Look;
 
         /// When a timer arm becomes ready.
         fn deadline(&self) -> Option<Instant> {
@@ -311,8 +331,14 @@ impl<T> Operation for RecvArm<'_, T> {
     }
 
     #[inline]
-    fn looks_ready(&self) -> bool {
-        self.channel.is_some_and(Channel::can_recv)
+    fn look(&self) -> Look {
+        match self.channel {
+            Some(channel) if channel.can_recv() => match channel.is_drained() {
+                true => Look::Drained,
+                false => Look::Promising,
+            },
+            _ => Look::NotReady,
+        }
     }
 
     #[inline]
@@ -491,8 +517,8 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
     }
 
     #[inline]
-    fn looks_ready(&self) -> bool {
-        self.channel.is_some_and(Channel::can_send)
+    fn look(&self) -> Look {
+        Look::ready_if(self.channel.is_some_and(Channel::can_send))
     }
 
     #[inline]
@@ -608,8 +634,8 @@ macro_rules! sending_arm {
             }
 
             #[inline]
-            fn looks_ready(&self) -> bool {
-                self.sending.looks_ready()
+            fn look(&self) -> Look {
+                self.sending.look()
             }
 
             #[inline]
@@ -725,8 +751,8 @@ impl<T> Operation for PromiseArm<'_, T> {
         Some(self.channel.raw_lock())
     }
 
-    fn looks_ready(&self) -> bool {
-        self.channel.can_send()
+    fn look(&self) -> Look {
+        Look::ready_if(self.channel.can_send())
     }
 
     unsafe fn attempt(&mut self) -> Tried {
@@ -820,9 +846,9 @@ impl Operation for AfterArm {
         None
     }
 
-    fn looks_ready(&self) -> bool {
-        self.deadline
-            .is_some_and(|deadline| deadline <= runtime::now())
+    fn look(&self) -> Look {
+        let is_due = |deadline| deadline <= runtime::now();
+        Look::ready_if(self.deadline.is_some_and(is_due))
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -830,10 +856,9 @@ impl Operation for AfterArm {
     }
 
     unsafe fn attempt(&mut self) -> Tried {
-        if self.looks_ready() {
-            Tried::Chosen(None)
-        } else {
-            Tried::NotReady
+        match self.look() {
+            Look::NotReady => Tried::NotReady,
+            _ => Tried::Chosen(None),
         }
     }
 

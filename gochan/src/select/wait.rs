@@ -16,7 +16,7 @@
 //! The scheme is that of Go's `selectgo`; the first step, and claims by the waiter's own word,
 //! are what differs.
 
-use super::arm::{Arm, Tried};
+use super::arm::{Arm, Look, Tried};
 use crate::runtime;
 use crate::wait::{SpinLock, WaitReason, Waiter, Wake};
 use std::panic::Location;
@@ -111,8 +111,13 @@ fn try_one_by_one(
 ) -> Option<usize> {
     for &index in sequence {
         let arm = &mut *arms[index as usize];
-        if !arm.looks_ready() {
-            continue;
+        match arm.look() {
+            Look::NotReady => continue,
+            Look::Promising => {}
+            Look::Drained => {
+                arm.settle(Wake::Closed);
+                return Some(index as usize);
+            }
         }
         let lock: *const SpinLock = arm.lock().map_or(ptr::null(), ptr::from_ref);
         // SAFETY: the lock belongs to the arm's channel, which the arm borrows.
