@@ -111,8 +111,16 @@ impl Site {
     }
 
     /// Takes a timed run into account.
-    pub(super) fn note_run(&self, nanos: u64) {
-        let change = if nanos < SHORT_RUN_NANOS { 1 } else { -1 };
+    ///
+    /// One that used up a turn has been noted already, and its length says nothing: it may have
+    /// ended because others wanted their turn.
+    pub(super) fn note_run(&self, nanos: u64, used_up_a_turn: bool) {
+        if !used_up_a_turn {
+            self.note(if nanos < SHORT_RUN_NANOS { 1 } else { -1 });
+        }
+    }
+
+    fn note(&self, change: i32) {
         let balance = self.balance.load(Ordering::Relaxed) + change;
         self.balance
             .store(balance.clamp(-DECIDED, DECIDED), Ordering::Relaxed);
@@ -120,7 +128,7 @@ impl Site {
 
     /// Takes into account that a goroutine used up its turn without parking.
     pub(super) fn note_full_turn(&self) {
-        self.note_run(u64::MAX);
+        self.note(-1);
     }
 
     pub(super) fn talks(&self) -> bool {
@@ -183,21 +191,32 @@ mod tests {
     fn a_site_learns_its_family_and_can_change_it() {
         let site = Site::new();
         assert!(site.is_unknown() && !site.talks());
-        site.note_run(300);
+        site.note_run(300, false);
         assert!(site.talks());
         for _ in 0..20 {
-            site.note_run(1_000_000);
+            site.note_run(1_000_000, false);
         }
         assert!(!site.talks());
         for _ in 0..20 {
-            site.note_run(200);
+            site.note_run(200, false);
         }
-        site.note_run(5_000_000);
+        site.note_run(5_000_000, false);
         assert!(site.talks(), "one long run was enough");
         for _ in 0..10 {
             site.note_full_turn();
         }
         assert!(!site.talks());
+    }
+
+    #[test]
+    fn short_turns_that_are_used_up_do_not_talk() {
+        let site = Site::new();
+        site.note_run(300, false);
+        for _ in 0..5 {
+            site.note_full_turn();
+            site.note_run(1_500, true);
+        }
+        assert!(!site.talks() && !site.is_unknown());
     }
 
     #[test]
@@ -211,7 +230,7 @@ mod tests {
         assert_eq!(choose(Wish::Adaptive, 8), 0, "one of another run");
         assert_eq!(choose(Wish::Near, 8), 0);
         assert_eq!(choose(Wish::Spread, 8), 1);
-        site.note_run(100);
+        site.note_run(100, false);
         assert_eq!(choose(Wish::Adaptive, 8), 0, "the site talks");
         site.note_full_turn();
         site.note_full_turn();

@@ -92,6 +92,8 @@ pub(super) struct Worker {
     runs: Cell<u64>,
     /// Operations that the running goroutine may still complete in this turn.
     turn: Cell<u32>,
+    /// Whether a timed run has used up a turn.
+    full_turn: Cell<bool>,
     /// The goroutines of this worker that wait no longer than until some time.
     sleepers: Sleepers,
     /// Goroutines that are suspended in the middle of unwinding.
@@ -116,6 +118,7 @@ impl Worker {
             tick: Cell::new(0),
             runs: Cell::new(0),
             turn: Cell::new(TURN_OPERATIONS),
+            full_turn: Cell::new(false),
             sleepers: Sleepers::new(shared.workers[index]),
             suspended_unwinding: Cell::new(0),
             stacks: StackCache::new(shared.settings.stack_size),
@@ -370,9 +373,11 @@ impl Worker {
         let left = record.timed_runs.get() - 1;
         record.timed_runs.set(left);
         let started = Instant::now();
+        self.full_turn.set(false);
         let ended = self.resume(goroutine);
         if ended || left < TIMED_RUNS {
-            site.note_run(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            site.note_run(nanos, self.full_turn.get());
         }
     }
 
@@ -501,6 +506,7 @@ impl Worker {
         let record = unsafe { goroutine.as_ref() };
         if record.timed_runs.get() > 0 {
             record.site.note_full_turn();
+            self.full_turn.set(true);
         }
         let others = !self.queue.is_empty()
             || !self.next.get().is_null()
