@@ -40,7 +40,16 @@ impl Guarded {
     }
 
     fn increment(&self, wait: Wait) -> usize {
-        if !self.lock.write(|| wait) {
+        self.increment_if(self.lock.write(|| wait))
+    }
+
+    /// As somebody does who looks for the lock without waiting for it.
+    fn try_increment(&self) -> usize {
+        self.increment_if(self.lock.try_write())
+    }
+
+    fn increment_if(&self, locked: bool) -> usize {
+        if !locked {
             return 0;
         }
         self.value.set(self.value.get() + 1);
@@ -134,6 +143,53 @@ fn loom_readers_and_a_writer() {
         reader.join().unwrap();
         writer.join().unwrap();
         guarded.assert_free(1);
+    });
+}
+
+#[test]
+fn loom_a_newcomer_and_one_that_is_handed_the_lock() {
+    check(|| {
+        let guarded = Guarded::new();
+        assert!(guarded.lock.try_write());
+        let waiting = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.increment(forever()))
+        };
+        // Lets it wait, overtakes it when it has been woken, and lets it find that.
+        thread::yield_now();
+        guarded.lock.leave_write();
+        if !guarded.lock.try_write() {
+            waiting.join().unwrap();
+            return;
+        }
+        thread::yield_now();
+        let newcomer = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.try_increment())
+        };
+        guarded.lock.leave_write();
+        let value = waiting.join().unwrap() + newcomer.join().unwrap();
+        guarded.assert_free(value);
+    });
+}
+
+#[test]
+fn loom_a_newcomer_and_readers_that_wait() {
+    check(|| {
+        let guarded = Guarded::new();
+        assert!(guarded.lock.try_write());
+        let reader = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.look(forever()))
+        };
+        let newcomer = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.try_increment())
+        };
+        guarded.lock.leave_write();
+        reader.join().unwrap();
+        let value = newcomer.join().unwrap();
+        guarded.assert_free(value);
     });
 }
 
