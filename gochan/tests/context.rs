@@ -5,29 +5,16 @@ mod harness;
 use gochan::TryRecvError;
 use gochan::context::{Context, ContextError};
 use gochan::prelude::*;
-use gochan::runtime::{Config, Runtime};
 use gochan::time;
-use harness::{Dice, Side, each_pair, each_runtime, everywhere, on_workers, until, watch};
+use harness::{
+    Dice, HOUR, MILLI, SECOND, Side, each_pair, each_runtime, everywhere, in_virtual_time,
+    on_workers, until,
+};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-const MILLI: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// Runs `body` in virtual time, with one worker and with two.
-#[track_caller]
-fn in_virtual_time(body: impl Fn() + Sync) {
-    let _watched = watch();
-    for workers in [1, 2] {
-        Runtime::new(Config::new().workers(workers).virtual_time(true))
-            .unwrap()
-            .run(&body);
-    }
-}
 
 #[track_caller]
 fn assert_live(ctx: &Context) {

@@ -5,31 +5,16 @@ mod harness;
 
 use gochan::goroutine;
 use gochan::prelude::*;
-use gochan::runtime::{Config, Runtime};
 use gochan::time::{self, Ticker, TimeoutError, Timer};
 use gochan::{RecvTimeoutError, TryRecvError};
 use harness::{
-    Dice, Side, each_pair, each_runtime, everywhere, on_workers, panic_of, until, watch,
+    Dice, HOUR, MILLI, SECOND, Side, each_pair, each_runtime, everywhere, in_virtual_time,
+    on_workers, panic_of, until,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-
-const MILLI: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// Runs `body` in virtual time, with one worker and with two.
-#[track_caller]
-fn in_virtual_time(body: impl Fn() + Sync) {
-    let _watched = watch();
-    for workers in [1, 2] {
-        Runtime::new(Config::new().workers(workers).virtual_time(true))
-            .unwrap()
-            .run(&body);
-    }
-}
 
 /// Computes for as long as `duration`, without a look at anything of the runtime's.
 fn compute(duration: Duration) {
@@ -175,6 +160,36 @@ fn after_sends_the_time_once_and_stays_open() {
         assert!(fired >= start + MILLI * 2 && fired <= time::now());
         assert_eq!(after.recv_timeout(MILLI), Err(RecvTimeoutError::Timeout));
         assert!(!after.is_closed());
+    });
+}
+
+#[test]
+fn the_time_that_is_sent_is_that_of_the_firing() {
+    in_virtual_time(|| {
+        let start = time::now();
+        let after = time::after(MILLI * 10);
+        time::sleep(MILLI * 50);
+        assert_eq!(after.recv().unwrap() - start, MILLI * 10);
+    });
+}
+
+#[test]
+fn goroutines_that_are_always_ready_do_not_keep_a_timer_from_firing() {
+    each_runtime(|| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let channel = make!(chan(), 1);
+        let sender = go!(near, clone(stop, channel), {
+            while !stop.load(Ordering::Relaxed) {
+                channel.send(()).unwrap();
+            }
+            channel.close();
+        });
+        let receiver = go!(near, { channel.iter().for_each(drop) });
+        Timer::after_func(Duration::from_micros(1), move || {
+            stop.store(true, Ordering::Relaxed);
+        });
+        sender.join().unwrap();
+        receiver.join().unwrap();
     });
 }
 
@@ -459,6 +474,25 @@ fn a_slow_receiver_loses_ticks() {
         assert_eq!(ticker.c().try_recv().unwrap() - start, SECOND);
         assert!(ticker.c().try_recv().is_err());
         assert_eq!(ticker.c().recv().unwrap() - start, SECOND * 11);
+    });
+}
+
+#[test]
+fn receivers_share_the_ticks_of_a_ticker_that_is_always_due() {
+    each_runtime(|| {
+        let ticker = Ticker::new(Duration::from_nanos(1));
+        let receivers: Vec<_> = (0..10)
+            .map(|_| {
+                let ticks = ticker.c().clone();
+                go!({
+                    let times: Vec<_> = ticks.into_iter().take(100).collect();
+                    assert!(times.is_sorted());
+                })
+            })
+            .collect();
+        for receiver in receivers {
+            receiver.join().unwrap();
+        }
     });
 }
 

@@ -1,10 +1,11 @@
-//! A million timers at once (in an optimized build), and that nothing is left of those that are dropped: alone in its
-//! process, because it counts what is allocated.
+//! A million timers at once (in an optimized build), and that nothing is left of those that are
+//! dropped: alone in its process, because it counts what is allocated.
 
 mod harness;
 
 use gochan::context::Context;
 use gochan::time::{self, Ticker, Timer};
+use harness::HOUR;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ const MILLION: u32 = if cfg!(debug_assertions) {
     1_000_000
 };
 const MANY: u32 = 20_000;
-const HOUR: Duration = Duration::from_secs(3600);
+
 /// What a runtime may have allocated meanwhile for itself.
 const SLACK: usize = 256 << 10;
 

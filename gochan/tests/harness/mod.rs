@@ -18,6 +18,10 @@ use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub const MILLI: Duration = Duration::from_millis(1);
+pub const SECOND: Duration = Duration::from_secs(1);
+pub const HOUR: Duration = Duration::from_secs(3600);
+
 // ----- watchdog ---------------------------------------------------------------------------
 
 /// How long no test of a binary may begin or end before the process is aborted.
@@ -103,6 +107,17 @@ pub fn everywhere(body: impl Fn() + Sync) {
     each_runtime(&body);
     let _watched = watch();
     body();
+}
+
+/// Runs `body` in virtual time, with one worker and with two.
+#[track_caller]
+pub fn in_virtual_time(body: impl Fn() + Sync) {
+    let _watched = watch();
+    for workers in [1, 2] {
+        Runtime::new(Config::new().workers(workers).virtual_time(true))
+            .unwrap()
+            .run(&body);
+    }
 }
 
 /// What a partner of a test runs as.
