@@ -249,7 +249,7 @@ fn fatal(message: &str) -> ExitCode {
 #[track_caller]
 pub fn run_test<T: Termination>(config: Config, body: fn() -> T) -> ExitCode {
     match Runtime::new(config) {
-        Ok(runtime) => runtime.run(|| body().report()),
+        Ok(runtime) => runtime.run_main(|| body().report(), true),
         Err(error) => panic!("cannot start a runtime for the test: {error}"),
     }
 }

@@ -7,6 +7,7 @@
 //! Everything but the count of pending calls changes under one lock, so there is nothing here for
 //! a model of interleavings to find that the lock does not rule out.
 
+use super::census;
 use crate::wait::{Entry, Parker, WaitReason, Waiter, Wake};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -120,7 +121,13 @@ impl BlockingPool {
             let pool = Arc::clone(self);
             let spawned = thread::Builder::new()
                 .name(self.name.clone())
-                .spawn(move || pool.serve());
+                .spawn(move || {
+                    let weak = Arc::downgrade(&pool);
+                    let _entry = census::enter(move || {
+                        weak.upgrade().is_none_or(|pool| !pool.has_pending())
+                    });
+                    pool.serve();
+                });
             match spawned {
                 Ok(_) => state.threads += 1,
                 Err(error) if state.threads == 0 => return Err(error),

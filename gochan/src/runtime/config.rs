@@ -23,6 +23,7 @@ pub enum PanicPolicy {
 /// | [`workers`](Config::workers) | `GOCHAN_MAXPROCS` | the available parallelism |
 /// | [`stack_size`](Config::stack_size) | `GOCHAN_STACK_SIZE` | 262,144 bytes |
 /// | [`blocking_threads`](Config::blocking_threads) | | 512 |
+/// | [`deadlock_detection`](Config::deadlock_detection) | `GOCHAN_DEADLOCK` | `on` |
 ///
 /// ```
 /// use gochan::runtime::{Config, Runtime};
@@ -42,6 +43,7 @@ pub struct Config {
     virtual_time: bool,
     panic_policy: PanicPolicy,
     name: Option<String>,
+    deadlock_detection: Option<bool>,
 }
 
 impl Config {
@@ -89,6 +91,13 @@ impl Config {
         self
     }
 
+    /// Whether a program in which nothing can ever happen any more ends with a report; it does
+    /// unless this or the environment says otherwise.
+    pub fn deadlock_detection(mut self, on: bool) -> Self {
+        self.deadlock_detection = Some(on);
+        self
+    }
+
     /// What the worker threads are called: `NAME-0`, `NAME-1`, …; `gochan` if not set.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -102,14 +111,20 @@ impl Config {
     pub(super) fn resolve(self) -> io::Result<Settings> {
         let workers = match self.workers {
             Some(workers) => positive("workers", workers)?,
-            None => match from_environment("GOCHAN_MAXPROCS")? {
+            None => match from_environment("GOCHAN_MAXPROCS", parse_positive)? {
                 Some(workers) => workers,
                 None => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             },
         };
         let stack_size = match self.stack_size {
             Some(bytes) => positive("stack_size", bytes)?,
-            None => from_environment("GOCHAN_STACK_SIZE")?.unwrap_or(DEFAULT_STACK_SIZE),
+            None => {
+                from_environment("GOCHAN_STACK_SIZE", parse_positive)?.unwrap_or(DEFAULT_STACK_SIZE)
+            }
+        };
+        let deadlock_detection = match self.deadlock_detection {
+            Some(on) => on,
+            None => from_environment("GOCHAN_DEADLOCK", parse_switch)?.unwrap_or(true),
         };
         Ok(Settings {
             workers,
@@ -122,6 +137,7 @@ impl Config {
             virtual_time: self.virtual_time,
             panic_policy: self.panic_policy,
             name: self.name.unwrap_or_else(|| "gochan".to_owned()),
+            deadlock_detection,
         })
     }
 }
@@ -139,6 +155,7 @@ pub(crate) struct Settings {
     pub(crate) virtual_time: bool,
     pub(crate) panic_policy: PanicPolicy,
     pub(crate) name: String,
+    pub(crate) deadlock_detection: bool,
 }
 
 fn positive(setting: &str, value: usize) -> io::Result<usize> {
@@ -150,12 +167,25 @@ fn positive(setting: &str, value: usize) -> io::Result<usize> {
     Ok(value)
 }
 
-/// The positive number in an environment variable, if the variable is set and not empty.
-fn from_environment(variable: &str) -> io::Result<Option<usize>> {
+/// What an environment variable says, if it is set and not empty.
+fn from_environment<T>(
+    variable: &str,
+    parse: impl FnOnce(&str, &str) -> io::Result<T>,
+) -> io::Result<Option<T>> {
     match std::env::var_os(variable) {
         None => Ok(None),
         Some(value) if value.is_empty() => Ok(None),
-        Some(value) => parse_positive(variable, &value.to_string_lossy()).map(Some),
+        Some(value) => parse(variable, &value.to_string_lossy()).map(Some),
+    }
+}
+
+fn parse_switch(variable: &str, value: &str) -> io::Result<bool> {
+    match value.trim() {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(invalid(format!(
+            "{variable}={value:?}: expected `on` or `off`"
+        ))),
     }
 }
 

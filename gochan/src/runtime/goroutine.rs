@@ -11,6 +11,7 @@
 //! - `stage` belongs to the goroutine until `completion` says that it has ended, then to the
 //!   one handle, and to whoever drops the last reference.
 
+use super::clock::Nanos;
 use super::locals::Locals;
 use super::mailbox::Mailbox;
 use super::panics;
@@ -28,7 +29,7 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 /// The number of a goroutine: unique in its process, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,6 +106,10 @@ pub struct Goroutine {
     pub(super) suspender: Cell<*const Suspender>,
     /// Home: what it waits for.
     pub(super) waiting: Cell<*const Waiter>,
+    /// Home: since when it has not run, by the worker's stamp.
+    pub(super) since: Cell<Nanos>,
+    /// Whether it was made ready since it last ran. For dumps only: it orders nothing.
+    pub(super) is_ready: AtomicBool,
     /// Home: set by the worker when it resumes the goroutine without its having been readied.
     pub(super) interrupt: Cell<Option<Interrupt>>,
     /// Home: the runtime has told it to unwind.
@@ -310,6 +315,8 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 body: UnsafeCell::new(None),
                 suspender: Cell::new(ptr::null()),
                 waiting: Cell::new(ptr::null()),
+                since: Cell::new(0),
+                is_ready: AtomicBool::new(false),
                 interrupt: Cell::new(None),
                 cancelled: Cell::new(false),
                 has_thrown: Cell::new(false),

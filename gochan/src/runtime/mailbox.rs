@@ -4,9 +4,12 @@
 //! worker when that goroutine, the worker and its runtime have already ended. A later runtime
 //! uses the mailbox again; a late wake-up is then a spurious one, which every sleep tolerates.
 
+use super::census;
+use super::gate::{Gate, Phase};
 use super::goroutine::Goroutine;
 use super::start_queue::StartQueue;
 use super::timers::Timers;
+use super::worker::Worker;
 use crate::wait::ThreadParker;
 use crate::wait::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use parking_lot::Mutex;
@@ -28,6 +31,9 @@ pub(crate) struct Mailbox {
     pub(super) live: OwnLine<AtomicUsize>,
     sleeping: OwnLine<AtomicBool>,
     parker: ThreadParker,
+    pub(super) gate: OwnLine<Gate>,
+    /// The worker, to be read while the gate holds it still.
+    worker: std::sync::atomic::AtomicPtr<Worker>,
 }
 
 static FREE: Mutex<Vec<&'static Mailbox>> = Mutex::new(Vec::new());
@@ -59,7 +65,33 @@ impl Mailbox {
             live: OwnLine(AtomicUsize::new(0)),
             sleeping: OwnLine(AtomicBool::new(false)),
             parker: ThreadParker::new(),
+            gate: OwnLine(Gate::new()),
+            worker: std::sync::atomic::AtomicPtr::new(ptr::null_mut()),
         }
+    }
+
+    // ----- reading what the worker has --------------------------------------------------------
+
+    /// Lets others read what `worker` has, until [`Mailbox::shut`].
+    pub(super) fn open(&self, worker: &Worker) {
+        let worker = ptr::from_ref(worker).cast_mut();
+        self.worker.store(worker, Ordering::Relaxed);
+        self.gate.0.enter(Phase::Loop, 0);
+    }
+
+    /// The worker ends. Called in its loop.
+    pub(super) fn shut(&self) {
+        self.worker.store(ptr::null_mut(), Ordering::Relaxed);
+        self.gate.0.enter(Phase::Gone, 0);
+    }
+
+    /// Reads what the worker leaves alone while it is held still. `None`: there is no worker, or
+    /// it cannot be held.
+    pub(super) fn hold<T>(&self, read: impl FnOnce(*const Worker, Phase) -> T) -> Option<T> {
+        let worker = &self.worker;
+        self.gate
+            .0
+            .hold(|phase| read(worker.load(Ordering::Relaxed), phase))
     }
 
     /// Gives an empty mailbox back.
@@ -119,6 +151,7 @@ impl Mailbox {
         let woken =
             self.sleeping.0.load(Ordering::SeqCst) && self.sleeping.0.swap(false, Ordering::SeqCst);
         if woken {
+            census::note_wake_up();
             self.parker.unpark();
         }
         woken
@@ -146,6 +179,16 @@ impl Mailbox {
     /// Whether nothing was delivered and nothing waits to start.
     pub(super) fn is_empty(&self) -> bool {
         !self.has_delivery() && self.start_queue.len_before_sleep() == 0
+    }
+
+    /// Whether the worker sleeps, and nothing but another thread will wake it.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.sleeping.0.load(Ordering::SeqCst) && self.has_nothing_to_come()
+    }
+
+    /// Whether nothing was delivered, nothing waits to start and no timer is set.
+    pub(super) fn has_nothing_to_come(&self) -> bool {
+        self.is_empty() && self.timers.earliest().is_none()
     }
 
     /// How many goroutines live here or wait to start here.

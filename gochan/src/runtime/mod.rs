@@ -5,8 +5,12 @@
 //! own serves tests and programs that want an end to their goroutines.
 
 pub(crate) mod blocking;
+pub(crate) mod census;
 pub(crate) mod clock;
 mod config;
+mod deadlock;
+mod dump;
+mod gate;
 pub(crate) mod goroutine;
 pub(crate) mod locals;
 mod mailbox;
@@ -25,6 +29,7 @@ mod worker;
 mod loom_models;
 
 pub use config::{Config, PanicPolicy};
+pub use dump::{Dump, GoroutineStatus, dump};
 pub(crate) use goroutine::Interrupt;
 pub(crate) use timers::{ChannelTimer, StartTimer};
 
@@ -35,6 +40,7 @@ use crate::wait::{WaitReason, Waiter};
 use blocking::BlockingPool;
 use clock::Clock;
 use config::Settings;
+use deadlock::Vigil;
 use goroutine::{Birth, Goroutine, GoroutineId, Identity, ResultCell, Task};
 use mailbox::Mailbox;
 use placement::{Site, Wish};
@@ -87,6 +93,7 @@ pub(crate) struct Shared {
     searchers: Searchers,
     idleness: Idleness,
     blocking: Arc<BlockingPool>,
+    vigil: Vigil,
 }
 
 /// Counts the idle workers that look for work, so that nobody wakes another one.
@@ -136,6 +143,14 @@ impl Idleness {
 }
 
 impl Shared {
+    /// Has the workers unwind what is parked, and end.
+    fn end(&self) {
+        self.ending.store(true, Ordering::SeqCst);
+        for worker in &self.workers {
+            worker.wake();
+        }
+    }
+
     #[inline]
     fn is_ending(&self) -> bool {
         self.ending.load(Ordering::SeqCst)
@@ -200,6 +215,7 @@ impl Runtime {
             searchers: Searchers::default(),
             idleness: Idleness::default(),
             blocking: Arc::new(BlockingPool::new(settings.blocking_threads, &settings.name)),
+            vigil: Vigil::default(),
             settings,
         });
         let mut runtime = Runtime {
@@ -210,7 +226,13 @@ impl Runtime {
             let shared = Arc::clone(&runtime.shared);
             let thread = thread::Builder::new()
                 .name(format!("{}-{index}", shared.settings.name))
-                .spawn(move || Worker::new(shared, index).run())?;
+                .spawn(move || {
+                    let weak = Arc::downgrade(&shared);
+                    let _entry = census::enter(move || {
+                        weak.upgrade().is_some_and(|shared| shared.is_quiet())
+                    });
+                    Worker::new(shared, index).run();
+                })?;
             runtime.threads.push(thread);
         }
         Ok(runtime)
@@ -224,9 +246,21 @@ impl Runtime {
     /// wait: to them every channel is closed.
     ///
     /// # Panics
-    /// With the panic of `main`, or if `main` calls [`goexit`](crate::goexit).
+    /// With the panic of `main`, or if `main` calls [`goexit`](crate::goexit). With a report if
+    /// nothing can ever happen any more: `main` waits, and nobody is left who could wake anybody.
     #[track_caller]
     pub fn run<F, T>(self, main: F) -> T
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        let captures_nothing = size_of::<F>() == 0;
+        self.run_main(main, captures_nothing)
+    }
+
+    /// As [`Runtime::run`], for a `main` that is known to capture nothing, or not.
+    #[track_caller]
+    pub(crate) fn run_main<F, T>(self, main: F, captures_nothing: bool) -> T
     where
         F: FnOnce() -> T + Send,
         T: Send,
@@ -236,6 +270,10 @@ impl Runtime {
             started_at: Some(Location::caller()),
             ..SpawnOptions::default()
         };
+        if captures_nothing && self.shared.settings.deadlock_detection {
+            self.shared.vigil.nothing_was_captured();
+        }
+        let is_main = self.shared.vigil.main_begins();
         // SAFETY: `main` and its result are `Send`. What they borrow outlives this call, and
         // this call waits for the goroutine's end.
         let started = unsafe {
@@ -246,8 +284,13 @@ impl Runtime {
         main.goroutine()
             .completion()
             .wait_to_the_end(WaitReason::Join, Location::caller());
+        drop(is_main);
         let result = main.take().expect("the main goroutine has ended");
+        let shared = Arc::clone(&self.shared);
         drop(self);
+        if let Some(report) = shared.vigil.report() {
+            panic!("{report}");
+        }
         result.unwrap_or_else(|failure| match failure {
             Failure::Panic(payload) => std::panic::resume_unwind(payload),
             Failure::Goexit => panic!("the main goroutine called goexit"),
@@ -258,10 +301,7 @@ impl Runtime {
 impl Drop for Runtime {
     /// Unwinds what is parked and joins the workers.
     fn drop(&mut self) {
-        self.shared.ending.store(true, Ordering::SeqCst);
-        for worker in &self.shared.workers {
-            worker.wake();
-        }
+        self.shared.end();
         let mut panicked = false;
         for thread in self.threads.drain(..) {
             panicked |= thread.join().is_err();
@@ -285,9 +325,10 @@ impl fmt::Debug for Runtime {
 
 // ----- the default runtime ----------------------------------------------------------------
 
+static DEFAULT: OnceLock<io::Result<Runtime>> = OnceLock::new();
+
 /// The default runtime, started at its first use.
 pub(crate) fn default_runtime() -> io::Result<&'static Runtime> {
-    static DEFAULT: OnceLock<io::Result<Runtime>> = OnceLock::new();
     match DEFAULT.get_or_init(|| Runtime::new(Config::new())) {
         Ok(runtime) => Ok(runtime),
         Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
@@ -305,6 +346,7 @@ pub(crate) fn run_on_default<T: Send>(
         started_at: Some(started_at),
         ..SpawnOptions::default()
     };
+    let _is_main = runtime.shared.vigil.main_begins();
     // SAFETY: body and result are `Send`, and the goroutine's end is awaited here.
     let mut main = unsafe {
         runtime
@@ -516,17 +558,29 @@ pub(crate) fn park_until_ready(_: &Waiter) {
     worker.park_until_ready(record);
 }
 
+/// Notes that a parked goroutine is made ready, and says where to do so.
+///
+/// # Safety
+/// As for [`ready`].
+#[inline]
+unsafe fn home_of_ready(goroutine: NonNull<Goroutine>) -> &'static Mailbox {
+    // SAFETY: it is parked until it is readied, so it is alive.
+    let record = unsafe { goroutine.as_ref() };
+    record.is_ready.store(true, Ordering::Relaxed);
+    record
+        .home
+        .get()
+        .expect("a goroutine that waits has started")
+}
+
 /// Makes a parked goroutine run.
 ///
 /// # Safety
 /// The caller claimed its wait, readies it once, and does not touch it afterwards.
 #[inline]
 pub(crate) unsafe fn ready(goroutine: NonNull<Goroutine>) {
-    // SAFETY: it is parked until the next lines, so it is alive.
-    let home = unsafe { goroutine.as_ref() }
-        .home
-        .get()
-        .expect("a goroutine that waits has started");
+    // SAFETY: the caller's promise.
+    let home = unsafe { home_of_ready(goroutine) };
     match worker::current() {
         Some(worker) if worker.is_at(home) => worker.ready_next(goroutine),
         // SAFETY: the caller's promise.
@@ -539,11 +593,8 @@ pub(crate) unsafe fn ready(goroutine: NonNull<Goroutine>) {
 /// # Safety
 /// As for [`ready`].
 pub(crate) unsafe fn ready_in_turn(goroutine: NonNull<Goroutine>) {
-    // SAFETY: it is parked until the next lines, so it is alive.
-    let home = unsafe { goroutine.as_ref() }
-        .home
-        .get()
-        .expect("a goroutine that waits has started");
+    // SAFETY: the caller's promise.
+    let home = unsafe { home_of_ready(goroutine) };
     match worker::current() {
         // SAFETY: it is in no queue, and this is its worker's thread.
         Some(worker) if worker.is_at(home) => unsafe { worker.enqueue(goroutine) },

@@ -34,10 +34,18 @@ pub(super) fn install_hook() {
 
 /// Called on the goroutine's stack when its body has ended in a panic.
 pub(crate) fn after_panic() {
-    if worker::current()
-        .is_some_and(|worker| worker.shared().settings.panic_policy == PanicPolicy::Abort)
-    {
+    let Some(worker) = worker::current() else {
+        return;
+    };
+    let shared = worker.shared();
+    if shared.settings.panic_policy == PanicPolicy::Abort {
         std::process::abort();
+    }
+    if let Some(goroutine) = worker.current_goroutine() {
+        // SAFETY: it runs.
+        shared
+            .vigil
+            .note_panic(unsafe { goroutine.as_ref() }.identity());
     }
 }
 

@@ -88,6 +88,18 @@ impl StartQueue {
         true
     }
 
+    /// Calls `see` for every goroutine that waits here. It is called under the queue's lock.
+    pub(super) fn for_each(&self, mut see: impl FnMut(&Goroutine)) {
+        let inner = self.queue.0.lock();
+        let mut next = inner.goroutines.first();
+        while let Some(goroutine) = next {
+            // SAFETY: queued goroutines are alive, and none leaves while the lock is held.
+            let record = unsafe { goroutine.as_ref() };
+            see(record);
+            next = NonNull::new(record.link.get().cast_mut());
+        }
+    }
+
     /// Takes the first one.
     #[inline]
     pub(super) fn pop(&self) -> Option<NonNull<Goroutine>> {

@@ -9,7 +9,8 @@
 //! something, and waits), up to a bound; then whoever is first in the two queues, of the ready
 //! and of those that have not started, which together are one: see [`Worker::enqueue`].
 
-use super::Shared;
+use super::clock::Nanos;
+use super::gate::Phase;
 use super::goroutine::{Body, Goroutine, Interrupt};
 use super::mailbox::{Mailbox, Sleep};
 use super::panics;
@@ -19,8 +20,10 @@ use super::record_cache::RecordCache;
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
 use super::timers::{Sleeper, Sleepers};
-use crate::wait::Waiter;
+use super::{Shared, deadlock};
+use crate::wait::{WaitReason, Waiter};
 use std::cell::Cell;
+use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -32,6 +35,8 @@ const NEXT_STREAK: u32 = 64;
 const TURN_OPERATIONS: u32 = 256;
 /// Goroutines run between two looks at the clock while timers are set.
 const TICKS_PER_CLOCK: u32 = 32;
+/// Goroutines run between two looks at the clock for the sake of dumps.
+const TICKS_PER_STAMP: u32 = 256;
 /// How long an idle worker looks for work before it sleeps.
 const SPIN: Duration = Duration::from_micros(30);
 /// A goroutine that has not started is taken by an idle worker with fewer goroutines when it has
@@ -74,6 +79,14 @@ impl Drop for ResetWorker {
     }
 }
 
+/// What a goroutine does, as far as its worker knows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing {
+    Running,
+    Runnable,
+    Waiting(WaitReason, &'static Location<'static>),
+}
+
 /// See the module's text.
 pub(super) struct Worker {
     shared: Arc<Shared>,
@@ -90,6 +103,9 @@ pub(super) struct Worker {
     tick: Cell<u32>,
     /// How many runs there have been.
     runs: Cell<u64>,
+    /// The time when the worker last looked, for dumps: to look at every wait would cost more
+    /// than many a wait.
+    stamp: Cell<Nanos>,
     /// Operations that the running goroutine may still complete in this turn.
     turn: Cell<u32>,
     /// Whether a timed run has used up a turn.
@@ -117,6 +133,7 @@ impl Worker {
             live: Cell::new(ptr::null()),
             tick: Cell::new(0),
             runs: Cell::new(0),
+            stamp: Cell::new(0),
             turn: Cell::new(TURN_OPERATIONS),
             full_turn: Cell::new(false),
             sleepers: Sleepers::new(shared.workers[index]),
@@ -188,6 +205,7 @@ impl Worker {
     pub(super) fn run(&self) {
         WORKER.set(self);
         let _reset = ResetWorker;
+        self.mailbox.open(self);
         loop {
             let next = self.pick();
             // Asked after the inbox was emptied: who was readied by the unwinding of a goroutine on
@@ -206,6 +224,8 @@ impl Worker {
             }
         }
         self.mailbox.timers.close();
+        self.mailbox.gate.0.enter_loop(self.runs.get());
+        self.mailbox.shut();
     }
 
     // ----- the goroutines of this worker --------------------------------------------------
@@ -243,6 +263,9 @@ impl Worker {
         }
         if tick.is_multiple_of(TICKS_PER_CLOCK) {
             self.fire_timers();
+        }
+        if tick.is_multiple_of(TICKS_PER_STAMP) {
+            self.renew_stamp();
         }
         if let Some(next) = NonNull::new(self.next.get().cast_mut()) {
             let streak = self.next_streak.get() + 1;
@@ -351,12 +374,16 @@ impl Worker {
     fn resume(&self, goroutine: NonNull<Goroutine>) -> bool {
         self.current.set(goroutine.as_ptr());
         self.turn.set(TURN_OPERATIONS);
-        self.runs.set(self.runs.get() + 1);
+        let run = self.runs.get() + 1;
+        self.runs.set(run);
         // SAFETY: nobody else touches the coroutine of a goroutine of ours, and it does not
         // touch it itself.
         let body = unsafe { &mut *goroutine.as_ref().body.get() };
         let body = body.as_mut().expect("a started goroutine has a coroutine");
+        let gate = &self.mailbox.gate.0;
+        gate.enter(Phase::Run, run);
         let ended = body.resume(()).as_return().is_some();
+        gate.enter_loop(run);
         self.current.set(ptr::null());
         if ended {
             self.finish(goroutine);
@@ -444,6 +471,8 @@ impl Worker {
             return Some(Interrupt::Cancelled);
         }
         record.waiting.set(waiter);
+        record.since.set(self.stamp.get());
+        record.is_ready.store(false, Ordering::Relaxed);
         match deadline {
             None => self.suspend(record),
             Some(deadline) => self.suspend_until(record, deadline),
@@ -476,6 +505,8 @@ impl Worker {
     pub(super) fn yield_now(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: it runs.
         let record = unsafe { goroutine.as_ref() };
+        record.since.set(self.stamp.get());
+        record.is_ready.store(true, Ordering::Relaxed);
         // SAFETY: it is in no queue, and it is switched away from at once.
         unsafe { self.enqueue(goroutine) };
         self.suspend(record);
@@ -556,6 +587,35 @@ impl Worker {
         self.resume(goroutine);
     }
 
+    // ----- what others may see ------------------------------------------------------------
+
+    /// What this worker is doing; asked by its own thread.
+    pub(super) fn own_phase(&self) -> Phase {
+        self.mailbox.gate.0.glimpse().0
+    }
+
+    /// Calls `see` for every goroutine that has started here and not ended, while this worker is
+    /// held still in `phase`, or by its own thread.
+    pub(super) fn survey(&self, phase: Phase, mut see: impl FnMut(&Goroutine, Standing)) {
+        let mut one = self.live.get();
+        // SAFETY: the living are alive, and none ends as long as the worker is held.
+        while let Some(record) = unsafe { one.as_ref() } {
+            let runs = phase == Phase::Run && ptr::eq(one, self.current.get());
+            // SAFETY: a goroutine that does not run points to the waiter on its stack; one that
+            // runs is not asked.
+            let standing = match unsafe { (!runs).then(|| record.waiting.get().as_ref()).flatten() }
+            {
+                _ if runs => Standing::Running,
+                Some(waiter) if !record.is_ready.load(Ordering::Relaxed) => {
+                    Standing::Waiting(waiter.reason(), waiter.location())
+                }
+                _ => Standing::Runnable,
+            };
+            see(record, standing);
+            one = record.next.get();
+        }
+    }
+
     // ----- idling -------------------------------------------------------------------------
 
     /// Looks for work, then sleeps until there may be some.
@@ -571,11 +631,48 @@ impl Worker {
         if self.shared.clock.is_virtual() {
             self.sleep_in_virtual_time();
         } else {
-            self.mailbox.sleep(|| match self.is_needed() {
-                true => Sleep::Not,
-                false => self.until_next_timer(),
-            });
+            self.sleep_soundly();
         }
+    }
+
+    /// Sleeps until there is something to do. The last worker to do so keeps watch.
+    fn sleep_soundly(&self) {
+        let mut watch = None;
+        loop {
+            self.sleep(|| {
+                if self.is_needed() {
+                    return Sleep::Not;
+                }
+                if watch.is_none() {
+                    watch = deadlock::Watch::begin(&self.shared, self.index);
+                }
+                match &watch {
+                    Some(watch) => self.until(watch.next_look()),
+                    None => self.until_next_timer(),
+                }
+            });
+            if self.has_local_work() || self.is_needed() {
+                return;
+            }
+            match &mut watch {
+                Some(watch) if watch.goes_on() => watch.look(),
+                _ => return,
+            }
+        }
+    }
+
+    /// Sleeps as [`Mailbox::sleep`] does.
+    fn sleep(&self, until: impl FnOnce() -> Sleep) {
+        let (gate, run) = (&self.mailbox.gate.0, self.runs.get());
+        self.renew_stamp();
+        gate.enter(Phase::Asleep, run);
+        self.mailbox.sleep(until);
+        gate.enter_loop(run);
+        self.renew_stamp();
+    }
+
+    fn renew_stamp(&self) {
+        self.stamp.set(self.shared.clock.nanos());
     }
 
     fn until_next_timer(&self) -> Sleep {
@@ -590,7 +687,11 @@ impl Worker {
 
     /// As long as `nap` lasts, unless a timer is due before.
     fn nap(&self, nap: Duration) -> Sleep {
-        let end = Instant::now() + nap;
+        self.until(Instant::now() + nap)
+    }
+
+    /// Until `end`, unless a timer is due before.
+    fn until(&self, end: Instant) -> Sleep {
         match self.until_next_timer() {
             Sleep::Until(timer) if timer < end && !self.shared.clock.is_virtual() => {
                 Sleep::Until(timer)
@@ -651,7 +752,7 @@ impl Worker {
             if watch.all_empty(&self.shared.workers) {
                 return false;
             }
-            self.mailbox.sleep(|| match self.shared.is_ending() {
+            self.sleep(|| match self.shared.is_ending() {
                 true => Sleep::Not,
                 false => self.nap(nap),
             });
@@ -698,31 +799,50 @@ impl Worker {
         stolen > 0
     }
 
-    /// Sleeps; the last worker to do so moves the clock to the next timer.
+    /// Sleeps; the last worker to do so moves the clock to the next timer, or keeps watch if there
+    /// is none.
     fn sleep_in_virtual_time(&self) {
         let all_idle = self.shared.idleness.enter(self.shared.workers.len());
-        if let Some(moment) = all_idle
-            && self.shared.nothing_is_pending()
-            && self.shared.idleness.has_lasted_since(moment)
-        {
-            let timers = self.shared.workers.iter();
-            let next = timers.filter_map(|worker| worker.timers.earliest()).min();
-            if let Some(next) = next {
-                self.shared.clock.advance_to(next);
-                for worker in &self.shared.workers {
-                    worker.wake();
-                }
+        let is_last =
+            || all_idle.is_some_and(|moment| self.shared.idleness.has_lasted_since(moment));
+        let mut watch = None;
+        loop {
+            if is_last() && self.shared.nothing_is_pending() {
+                self.advance_clock();
             }
-        }
-        if !self.timer_is_due() {
+            if self.timer_is_due() {
+                break;
+            }
             // The nap bounds how long a change that wakes nobody, such as the end of a
             // `blocking` call, can go unnoticed by the one who is to move the clock.
-            self.mailbox.sleep(|| match self.is_needed() {
+            self.sleep(|| match self.is_needed() {
                 true => Sleep::Not,
-                false => self.nap(NAPS.1),
+                false if is_last() => self.nap(NAPS.1),
+                false => Sleep::UntilWoken,
             });
+            if self.has_local_work() || self.is_needed() {
+                break;
+            }
+            if watch.is_none() {
+                watch = deadlock::Watch::begin(&self.shared, self.index);
+            }
+            if let Some(watch) = watch.as_mut().filter(|watch| watch.goes_on()) {
+                watch.look();
+            }
         }
         self.shared.idleness.leave();
+    }
+
+    /// Moves a virtual clock to the next timer.
+    fn advance_clock(&self) {
+        let timers = self.shared.workers.iter();
+        let next = timers.filter_map(|worker| worker.timers.earliest()).min();
+        if let Some(next) = next {
+            self.shared.clock.advance_to(next);
+            for worker in &self.shared.workers {
+                worker.wake();
+            }
+        }
     }
 
     // ----- the end ------------------------------------------------------------------------
@@ -741,7 +861,7 @@ impl Worker {
         }
         // Those left wait for others, who are unwinding on other workers or in helper threads.
         self.fire_timers();
-        self.mailbox.sleep(|| self.nap(NAPS.1));
+        self.sleep(|| self.nap(NAPS.1));
         false
     }
 

@@ -1,6 +1,7 @@
 //! Parking and unparking: who waits, and how it is woken.
 
 use super::atomic::{Arc, AtomicUsize, Condvar, Mutex, Ordering, spin_loop, thread_local};
+use crate::runtime::census;
 use crate::runtime::goroutine::Goroutine;
 use std::ptr::NonNull;
 use std::time::Instant;
@@ -57,7 +58,9 @@ impl Parker {
 
 const EMPTY: usize = 0;
 const PARKED: usize = 1;
-const NOTIFIED: usize = 2;
+/// Parked without a deadline.
+const PARKED_FOREVER: usize = 2;
+const NOTIFIED: usize = 3;
 
 /// How often a thread looks for its token before it sleeps: a few microseconds, which is what
 /// a partner on another processor needs to answer.
@@ -101,9 +104,13 @@ impl ThreadParker {
     /// As [`ThreadParker::park`], without looking for the token in a loop first.
     pub(crate) fn sleep(&self, deadline: Option<Instant>) -> bool {
         let mut guard = self.lock.lock();
+        let parked = match deadline {
+            None => PARKED_FOREVER,
+            Some(_) => PARKED,
+        };
         if self
             .state
-            .compare_exchange(EMPTY, PARKED, Ordering::Relaxed, Ordering::Relaxed)
+            .compare_exchange(EMPTY, parked, Ordering::SeqCst, Ordering::Relaxed)
             .is_err()
         {
             // The only other state is NOTIFIED: one thread at a time parks here.
@@ -125,9 +132,16 @@ impl ThreadParker {
         }
     }
 
+    /// Whether the thread can do nothing before it is given a token.
+    fn is_parked_forever(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == PARKED_FOREVER
+    }
+
     /// Gives the token and wakes the thread if it sleeps.
     pub(crate) fn unpark(&self) {
-        if self.state.swap(NOTIFIED, Ordering::AcqRel) == PARKED {
+        let before = self.state.swap(NOTIFIED, Ordering::SeqCst);
+        if matches!(before, PARKED | PARKED_FOREVER) {
+            census::note_wake_up();
             // The sleeper holds the lock from before it announces itself until it waits: to
             // pass through the lock is to know that the notification finds it waiting.
             drop(self.lock.lock());
@@ -136,8 +150,18 @@ impl ThreadParker {
     }
 }
 
+/// The parker of a thread, and the thread's entry in the register of those that may be quiet.
+struct Handle {
+    parker: Arc<ThreadParker>,
+    _entry: census::Entry,
+}
+
 thread_local! {
-    static THREAD: Arc<ThreadParker> = Arc::new(ThreadParker::new());
+    static THREAD: Handle = {
+        let parker = Arc::new(ThreadParker::new());
+        let shared = Arc::clone(&parker);
+        Handle { parker, _entry: census::enter(move || shared.is_parked_forever()) }
+    };
 }
 
 /// The parker of the calling thread, kept alive by the returned handle.
@@ -145,6 +169,6 @@ pub(crate) fn current_thread() -> Arc<ThreadParker> {
     // A destructor of another thread-local may wait when this one is gone already: such a
     // thread gets a parker for that one wait.
     THREAD
-        .try_with(Arc::clone)
+        .try_with(|thread| Arc::clone(&thread.parker))
         .unwrap_or_else(|_| Arc::new(ThreadParker::new()))
 }

@@ -80,9 +80,9 @@ pub(crate) enum WaitReason {
     ErrGroup,
 }
 
-impl fmt::Display for WaitReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl WaitReason {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
             WaitReason::ChanSend => "chan send",
             WaitReason::ChanReceive => "chan receive",
             WaitReason::Select => "select",
@@ -101,7 +101,7 @@ impl fmt::Display for WaitReason {
             WaitReason::Barrier => "barrier",
             WaitReason::SingleFlight => "single flight",
             WaitReason::ErrGroup => "err group",
-        })
+        }
     }
 }
 
@@ -178,6 +178,16 @@ impl Waiter {
     #[inline]
     pub(crate) fn refuse_cancel(&self) {
         self.cancellable.set(false);
+    }
+
+    /// What is waited for.
+    pub(crate) fn reason(&self) -> WaitReason {
+        self.reason
+    }
+
+    /// Where in the source.
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
     }
 
     #[inline]
@@ -288,6 +298,6 @@ impl Waiter {
 
 impl fmt::Debug for Waiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.reason, self.location)
+        write!(f, "{} at {}", self.reason.as_str(), self.location)
     }
 }

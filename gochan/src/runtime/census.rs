@@ -1,0 +1,241 @@
+//! Which threads of the process could still do something: what the detection of deadlocks has to
+//! know.
+//!
+//! A goroutine waits for something that another goroutine or a thread does. Who holds which
+//! handle cannot be known: handles are moved without notice, into closures of threads and into
+//! the memory of libraries. So the question is asked of the threads instead. Threads of the
+//! library's own, and those that wait in one of its operations without a deadline, enter
+//! themselves in a register, with the question whether they are *quiet*: unable to do anything
+//! before someone wakes them. The operating system lists all threads there are. If all of them are
+//! quiet, nobody is left who could wake anybody.
+//!
+//! A look at one thread after the other is not a look at one moment. But a quiet thread becomes
+//! busy only by being woken, and every such wake-up counts in [`note_wake_up`]: if none happened
+//! from before the first look until after the last one, then all were quiet together. The list of
+//! threads comes last: a thread that is not in it yet would have been made by one that was busy
+//! when it was looked at.
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The number by which the operating system knows a thread.
+pub(crate) type ThreadId = u64;
+
+type IsQuiet = Box<dyn Fn() -> bool + Send>;
+
+/// The register of threads.
+static REGISTER: Mutex<Option<HashMap<ThreadId, IsQuiet>>> = Mutex::new(None);
+
+/// Counts wake-ups of quiet threads.
+static WAKE_UPS: AtomicUsize = AtomicUsize::new(0);
+
+/// An entry in the register, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Entry(Option<ThreadId>);
+
+/// Enters the calling thread. `is_quiet` is called by other threads; it says whether the thread
+/// can do nothing before it is woken, which [`note_wake_up`] is told of.
+pub(crate) fn enter(is_quiet: impl Fn() -> bool + Send + 'static) -> Entry {
+    let thread = system::current_thread();
+    if let Some(thread) = thread {
+        let mut register = REGISTER.lock();
+        let register = register.get_or_insert_default();
+        register.insert(thread, Box::new(is_quiet));
+    }
+    Entry(thread)
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0 {
+            let entry = REGISTER
+                .lock()
+                .as_mut()
+                .and_then(|register| register.remove(&thread));
+            drop(entry);
+        }
+    }
+}
+
+/// Counts that a thread which may have been taken for quiet is so no more.
+#[inline]
+pub(crate) fn note_wake_up() {
+    WAKE_UPS.fetch_add(1, Ordering::SeqCst);
+}
+
+/// What a census found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Census {
+    /// Nothing that can be relied on: a thread was woken meanwhile, or the operating system does
+    /// not tell.
+    Unknown,
+    /// These threads are not known to be quiet; all others are.
+    Busy(Vec<ThreadId>),
+}
+
+/// Looks at all threads of the process.
+pub(super) fn take() -> Census {
+    let wake_ups = WAKE_UPS.load(Ordering::SeqCst);
+    let mut quiet: Vec<ThreadId> = REGISTER
+        .lock()
+        .iter()
+        .flatten()
+        .filter(|(_, is_quiet)| is_quiet())
+        .map(|(&thread, _)| thread)
+        .collect();
+    quiet.sort_unstable();
+    let Some(all) = system::threads() else {
+        return Census::Unknown;
+    };
+    if WAKE_UPS.load(Ordering::SeqCst) != wake_ups {
+        return Census::Unknown;
+    }
+    let is_busy = |thread: &ThreadId| quiet.binary_search(thread).is_err();
+    Census::Busy(all.into_iter().filter(is_busy).collect())
+}
+
+/// How often each thread of the process has run, as of one moment.
+#[derive(Debug, Default)]
+pub(super) struct Activity(HashMap<ThreadId, u64>);
+
+impl Activity {
+    pub(super) fn now() -> Activity {
+        let threads = system::threads().unwrap_or_default().into_iter();
+        Activity(
+            threads
+                .filter_map(|thread| Some((thread, system::runs_of(thread)?)))
+                .collect(),
+        )
+    }
+
+    /// Whether the thread was there already, and has not run since.
+    pub(super) fn has_slept(&self, thread: ThreadId) -> bool {
+        let before = self.0.get(&thread);
+        before.is_some() && system::runs_of(thread).as_ref() == before
+    }
+}
+
+/// The thread that `main` runs on.
+pub(super) fn main_thread() -> ThreadId {
+    std::process::id().into()
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use super::ThreadId;
+    use std::fs;
+
+    pub(super) fn current_thread() -> Option<ThreadId> {
+        // SAFETY: the call takes nothing and cannot fail.
+        let thread = unsafe { libc::syscall(libc::SYS_gettid) };
+        ThreadId::try_from(thread).ok()
+    }
+
+    /// All threads of the process.
+    pub(super) fn threads() -> Option<Vec<ThreadId>> {
+        let entries = fs::read_dir("/proc/self/task").ok()?;
+        entries
+            .map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .collect()
+    }
+
+    /// How often the thread has been given a processor.
+    pub(super) fn runs_of(thread: ThreadId) -> Option<u64> {
+        let path = format!("/proc/self/task/{thread}/schedstat");
+        fs::read_to_string(path)
+            .ok()?
+            .split_ascii_whitespace()
+            .nth(2)?
+            .parse()
+            .ok()
+    }
+}
+
+/// Other systems are not asked, so nothing is ever known of all threads.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::ThreadId;
+
+    pub(super) fn current_thread() -> Option<ThreadId> {
+        None
+    }
+
+    pub(super) fn threads() -> Option<Vec<ThreadId>> {
+        None
+    }
+
+    pub(super) fn runs_of(_: ThreadId) -> Option<u64> {
+        None
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::thread;
+
+    fn is_busy(thread: ThreadId) -> bool {
+        // Threads of other tests may be woken meanwhile.
+        loop {
+            if let Census::Busy(busy) = take() {
+                return busy.contains(&thread);
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_is_busy_unless_it_says_otherwise() {
+        let (tell, told) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            let thread = system::current_thread().unwrap();
+            tell.send(thread).unwrap();
+            released.recv().unwrap();
+            let entry = enter(|| true);
+            tell.send(thread).unwrap();
+            released.recv().unwrap();
+            drop(entry);
+            tell.send(thread).unwrap();
+            released.recv().unwrap();
+        });
+        assert!(is_busy(told.recv().unwrap()));
+        release.send(()).unwrap();
+        assert!(!is_busy(told.recv().unwrap()));
+        release.send(()).unwrap();
+        assert!(is_busy(told.recv().unwrap()));
+        release.send(()).unwrap();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn who_has_run_has_not_slept() {
+        let (tell, told) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let sleeper = thread::spawn(move || {
+            tell.send(system::current_thread().unwrap()).unwrap();
+            while released.recv().is_ok() {
+                tell.send(0).unwrap();
+            }
+        });
+        let thread = told.recv().unwrap();
+        // Until it has gone to sleep.
+        while !thread_sleeps(thread) {
+            thread::yield_now();
+        }
+        let before = Activity::now();
+        assert!(before.has_slept(thread));
+        assert!(!before.has_slept(thread + 1_000_000));
+        release.send(()).unwrap();
+        told.recv().unwrap();
+        assert!(!before.has_slept(thread));
+        drop(release);
+        sleeper.join().unwrap();
+    }
+
+    fn thread_sleeps(thread: ThreadId) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap();
+        stat.rsplit(") ").next().unwrap().starts_with('S')
+    }
+}
