@@ -55,6 +55,9 @@ pub fn defer(input: TokenStream) -> TokenStream {
 /// `main` keeps its signature: it returns nothing, a `Result`, an `ExitCode` or anything else that
 /// implements `std::process::Termination`. When it returns, the process ends.
 ///
+/// Options set up that runtime, and are the methods of `gochan::runtime::Config`:
+/// `#[gochan::main(workers = 2, stack_size = 1 << 20)]`.
+///
 /// `crate = path` says where gochan is, where it is known neither as `gochan` nor by the path in the
 /// attribute itself (`#[gc::main]`).
 #[proc_macro_attribute]
@@ -64,9 +67,8 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Runs a test as the main goroutine of a runtime of its own.
 ///
-/// Options, all of them optional: `workers = n`, `seed = n` (replays a schedule),
-/// `virtual_time = true` (the clock jumps to the next timer when nothing can run) and `crate = path`
-/// (where gochan is, as for [`macro@main`]). Other attributes, such as `#[should_panic]` and
+/// Options are those of [`macro@main`]; of use here are above all `workers = n`, `seed = n` (replays a
+/// schedule) and `virtual_time = true` (the clock jumps to the next timer when nothing can run). Other attributes, such as `#[should_panic]` and
 /// `#[ignore]`, stay.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -245,6 +245,15 @@ fn fatal(message: &str) -> ExitCode {
     ExitCode::from(FATAL)
 }
 
+/// `#[gochan::main(…)]`
+#[track_caller]
+pub fn run_main_with<T: Termination>(config: Config, body: fn() -> T) -> ExitCode {
+    match config.install() {
+        Ok(()) => run_main(body),
+        Err(error) => fatal(&error.to_string()),
+    }
+}
+
 /// `#[gochan::test]`
 #[track_caller]
 pub fn run_test<T: Termination>(config: Config, body: fn() -> T) -> ExitCode {

@@ -1,6 +1,6 @@
 //! What was written: the attribute's options and the function.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
 use crate::cursor::Cursor;
 
@@ -58,6 +58,22 @@ pub fn options(tokens: TokenStream) -> Vec<Choice> {
     choices
 }
 
+/// What stands in braces, also if it is the `$body:block` of a macro.
+fn block(token: &TokenTree) -> Option<Group> {
+    let TokenTree::Group(group) = token else {
+        return None;
+    };
+    match group.delimiter() {
+        Delimiter::Brace => Some(group.clone()),
+        Delimiter::None => {
+            let mut inside = group.stream().into_iter();
+            let body = block(&inside.next()?)?;
+            inside.next().is_none().then_some(body)
+        }
+        _ => None,
+    }
+}
+
 /// Reads a function with a body.
 pub fn function(item: TokenStream) -> Option<Function> {
     let mut cursor = Cursor::new(item);
@@ -72,7 +88,7 @@ pub fn function(item: TokenStream) -> Option<Function> {
         } else if !["pub", "const", "unsafe", "extern"]
             .iter()
             .any(|word| cursor.is_word(word))
-            && matches!(cursor.peek(0), Some(proc_macro2::TokenTree::Ident(_)))
+            && matches!(cursor.peek(0), Some(TokenTree::Ident(_)))
         {
             return None;
         }
@@ -89,10 +105,13 @@ pub fn function(item: TokenStream) -> Option<Function> {
     let arguments = cursor.group(0, Delimiter::Parenthesis)?.clone();
     cursor.take();
     let mut output = TokenStream::new();
-    while !(cursor.group(0, Delimiter::Brace).is_some() && cursor.peek(1).is_none()) {
-        output.extend([cursor.take()?]);
-    }
-    let body = cursor.group(0, Delimiter::Brace)?.clone();
+    let body = loop {
+        let token = cursor.take()?;
+        match block(&token).filter(|_| cursor.is_end()) {
+            Some(body) => break body,
+            None => output.extend([token]),
+        }
+    };
     Some(Function {
         before,
         asynchronous,

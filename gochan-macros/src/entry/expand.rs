@@ -24,8 +24,14 @@ pub fn expand(kind: Kind, options: &[Choice], function: &Function) -> TokenStrea
     } = function;
     let run = match kind {
         Kind::Main => {
-            let run = names.private("run_main", span);
-            quote_spanned!(span=> #run(#name))
+            if options.iter().all(is_path) {
+                let run = names.private("run_main", span);
+                quote_spanned!(span=> #run(#name))
+            } else {
+                let run = names.private("run_main_with", span);
+                let config = config(options, &names, span);
+                quote_spanned!(span=> #run(#config, #name))
+            }
         }
         Kind::Test => {
             let run = names.private("run_test", span);
@@ -70,11 +76,16 @@ pub fn refused(refusals: Vec<Refusal>, function: Function) -> TokenStream {
     quote!(#refused #body)
 }
 
+/// `crate = path`
+fn is_path(choice: &Choice) -> bool {
+    choice.word.as_ref().is_some_and(|word| *word == "crate")
+}
+
 /// `Config::new().workers(…)`
 fn config(options: &[Choice], names: &Names, span: Span) -> TokenStream {
     let mut config = names.public(&quote_spanned!(span=> runtime::Config::new()), span);
-    for choice in options {
-        let Some(word) = choice.word.as_ref().filter(|word| *word != "crate") else {
+    for choice in options.iter().filter(|choice| !is_path(choice)) {
+        let Some(word) = &choice.word else {
             continue;
         };
         let mut method = word.clone();
@@ -88,10 +99,7 @@ fn config(options: &[Choice], names: &Names, span: Span) -> TokenStream {
 /// Where gochan is: `crate = path`, else what stands before `main` or `test` in the attribute, as
 /// in `#[gc::main]`, else `::gochan`.
 fn names(options: &[Choice]) -> Names {
-    let given = options
-        .iter()
-        .find(|choice| choice.word.as_ref().is_some_and(|word| *word == "crate"));
-    if let Some(choice) = given {
+    if let Some(choice) = options.iter().find(|choice| is_path(choice)) {
         return Names::at(choice.value.clone());
     }
     let source = proc_macro::is_available()

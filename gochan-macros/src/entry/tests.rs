@@ -1,5 +1,7 @@
 use super::expand::path_prefix;
 use super::{Kind, ast, validate};
+use proc_macro2::{Delimiter, Group};
+use quote::quote;
 
 fn refusals(kind: Kind, options: &str, function: &str) -> Vec<String> {
     let options = ast::options(options.parse().unwrap());
@@ -18,6 +20,9 @@ fn functions() {
     assert_eq!(main.body.to_string(), "{ b }");
     assert!(parse("#[a] pub(crate) async unsafe extern \"C\" fn f<T>(a: B) {}").is_some());
     assert!(parse("struct A;").is_none());
+    let body = Group::new(Delimiter::None, "{ b }".parse().unwrap());
+    let of_a_macro = ast::function(quote!(fn main() #body)).unwrap();
+    assert_eq!(of_a_macro.body.to_string(), "{ b }");
     assert!(parse("fn f();").is_none());
     assert!(parse("mod a { fn f() {} }").is_none());
 }
@@ -36,7 +41,8 @@ fn refused() {
         assert_eq!(refusals.len(), 1, "{refusals:?}");
         refusals[0].clone()
     };
-    assert!(one(Kind::Main, "workers = 2", "fn main() {}").contains("no option `workers`"));
+    assert_eq!(refusals(Kind::Main, "workers = 2", "fn main() {}"), [""; 0]);
+    assert!(one(Kind::Main, "threads = 2", "fn main() {}").contains("no option `threads`"));
     assert!(one(Kind::Test, "worker = 2", "fn a() {}").contains("did you mean `workers`?"));
     assert!(one(Kind::Test, "seed", "fn a() {}").contains("`seed` has no value"));
     assert!(one(Kind::Main, "", "async fn main() {}").contains("async"));

@@ -6,8 +6,21 @@ use super::Kind;
 use super::ast::{Choice, Function};
 use crate::refusal::{Refusal, nearest};
 
-/// The options of `#[gochan::test]`.
-const TEST_OPTIONS: &[&str] = &["workers", "seed", "virtual_time", "crate"];
+/// The options of `#[gochan::main]` and `#[gochan::test]`: methods of `Config`, and the path.
+const OPTIONS: &[&str] = &[
+    "workers",
+    "stack_size",
+    "blocking_threads",
+    "seed",
+    "virtual_time",
+    "panic_policy",
+    "deadlock_detection",
+    "hog_limit",
+    "name",
+    "crate",
+];
+const LISTED: &str = "the options are the settings of `gochan::runtime::Config`, such as \
+                      `workers = n` and `stack_size = bytes`, and `crate = path`";
 
 /// All that is wrong.
 pub fn check(kind: Kind, options: &[Choice], function: &Function) -> Vec<Refusal> {
@@ -54,31 +67,15 @@ pub fn check(kind: Kind, options: &[Choice], function: &Function) -> Vec<Refusal
 
 fn check_choice(kind: Kind, choice: &Choice, earlier: &[Choice]) -> Option<Refusal> {
     let attribute = kind.attribute();
-    let known = match kind {
-        Kind::Main => &["crate"],
-        Kind::Test => TEST_OPTIONS,
-    };
-    let listed = match kind {
-        Kind::Main => "its only option is `crate = path`",
-        Kind::Test => {
-            "the options are `workers = n`, `seed = n`, `virtual_time = true` and `crate = path`"
-        }
-    };
     let Some(word) = &choice.word else {
         let message = format!("this is not an option of `{attribute}`");
-        return Some(Refusal::new(choice.span, message, listed));
+        return Some(Refusal::new(choice.span, message, LISTED));
     };
     let word = word.to_string();
-    if !known.contains(&word.as_str()) {
-        let help = if kind == Kind::Main && TEST_OPTIONS.contains(&word.as_str()) {
-            "`main` runs on the default runtime; make one for another configuration: \
-             `Runtime::new(Config::new().workers(2))?.run(|| …)`"
-                .to_owned()
-        } else {
-            match nearest(&word, known) {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => listed.to_owned(),
-            }
+    if !OPTIONS.contains(&word.as_str()) {
+        let help = match nearest(&word, OPTIONS) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => LISTED.to_owned(),
         };
         let message = format!("`{attribute}` has no option `{word}`");
         return Some(Refusal::new(choice.span, message, help));
@@ -92,7 +89,7 @@ fn check_choice(kind: Kind, choice: &Choice, earlier: &[Choice]) -> Option<Refus
     }
     choice.value.is_empty().then(|| {
         let message = format!("`{word}` has no value");
-        Refusal::new(choice.span, message, listed)
+        Refusal::new(choice.span, message, LISTED)
     })
 }
 

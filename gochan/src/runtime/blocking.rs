@@ -123,7 +123,7 @@ impl BlockingPool {
                 .name(self.name.clone())
                 .spawn(move || {
                     let weak = Arc::downgrade(&pool);
-                    let _entry = census::enter(move || {
+                    let _entry = census::enter(census::Role::Own, move || {
                         weak.upgrade().is_none_or(|pool| !pool.has_pending())
                     });
                     pool.serve();

@@ -16,6 +16,7 @@
 //! when it was looked at.
 
 use parking_lot::Mutex;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -24,35 +25,46 @@ pub(crate) type ThreadId = u64;
 
 type IsQuiet = Box<dyn Fn() -> bool + Send>;
 
-/// The register of threads.
-static REGISTER: Mutex<Option<HashMap<ThreadId, IsQuiet>>> = Mutex::new(None);
+/// The register of threads. One may have several entries: it is quiet if one of them says so.
+static REGISTER: Mutex<Option<HashMap<(ThreadId, Role), IsQuiet>>> = Mutex::new(None);
 
 /// Counts wake-ups of quiet threads.
 static WAKE_UPS: AtomicUsize = AtomicUsize::new(0);
 
+/// As what a thread is in the register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    /// A thread of a runtime.
+    Own,
+    /// An ordinary thread that has waited for something.
+    Waiter,
+    /// A thread that has declared itself one.
+    Bystander,
+}
+
 /// An entry in the register, for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Entry(Option<ThreadId>);
+pub(crate) struct Entry(Option<(ThreadId, Role)>);
 
 /// Enters the calling thread. `is_quiet` is called by other threads; it says whether the thread
 /// can do nothing before it is woken, which [`note_wake_up`] is told of.
-pub(crate) fn enter(is_quiet: impl Fn() -> bool + Send + 'static) -> Entry {
-    let thread = system::current_thread();
-    if let Some(thread) = thread {
+pub(crate) fn enter(role: Role, is_quiet: impl Fn() -> bool + Send + 'static) -> Entry {
+    let key = system::current_thread().map(|thread| (thread, role));
+    if let Some(key) = key {
         let mut register = REGISTER.lock();
         let register = register.get_or_insert_default();
-        register.insert(thread, Box::new(is_quiet));
+        register.insert(key, Box::new(is_quiet));
     }
-    Entry(thread)
+    Entry(key)
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some(thread) = self.0 {
+        if let Some(key) = self.0 {
             let entry = REGISTER
                 .lock()
                 .as_mut()
-                .and_then(|register| register.remove(&thread));
+                .and_then(|register| register.remove(&key));
             drop(entry);
         }
     }
@@ -62,6 +74,27 @@ impl Drop for Entry {
 #[inline]
 pub(crate) fn note_wake_up() {
     WAKE_UPS.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Says that the calling thread never does anything that a goroutine waits for: a watchdog, a
+/// thread that reports figures. The detection of deadlocks then goes by the other threads; beside
+/// a thread of which it knows nothing it has to stay silent.
+///
+/// ```
+/// use std::thread;
+/// use std::time::Duration;
+///
+/// thread::spawn(|| {
+///     gochan::runtime::declare_bystander();
+///     thread::sleep(Duration::from_secs(60));
+///     eprintln!("still at it after a minute");
+/// });
+/// ```
+pub fn declare_bystander() {
+    thread_local! {
+        static ENTRY: OnceCell<Entry> = const { OnceCell::new() };
+    }
+    ENTRY.with(|entry| _ = entry.get_or_init(|| enter(Role::Bystander, || true)));
 }
 
 /// What a census found.
@@ -82,7 +115,7 @@ pub(super) fn take() -> Census {
         .iter()
         .flatten()
         .filter(|(_, is_quiet)| is_quiet())
-        .map(|(&thread, _)| thread)
+        .map(|(&(thread, _), _)| thread)
         .collect();
     quiet.sort_unstable();
     let Some(all) = system::threads() else {
@@ -193,7 +226,7 @@ mod tests {
             let thread = system::current_thread().unwrap();
             tell.send(thread).unwrap();
             released.recv().unwrap();
-            let entry = enter(|| true);
+            let entry = enter(Role::Own, || true);
             tell.send(thread).unwrap();
             released.recv().unwrap();
             drop(entry);

@@ -1,8 +1,11 @@
 //! The settings of a runtime.
 
 use super::random;
+use parking_lot::Mutex;
 use std::io;
+use std::mem;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 /// What a panic in a goroutine does to the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +27,7 @@ pub enum PanicPolicy {
 /// | [`stack_size`](Config::stack_size) | `GOCHAN_STACK_SIZE` | 262,144 bytes |
 /// | [`blocking_threads`](Config::blocking_threads) | | 512 |
 /// | [`deadlock_detection`](Config::deadlock_detection) | `GOCHAN_DEADLOCK` | `on` |
+/// | [`hog_limit`](Config::hog_limit) | `GOCHAN_HOG_MS` | nobody watches |
 ///
 /// ```
 /// use gochan::runtime::{Config, Runtime};
@@ -44,6 +48,7 @@ pub struct Config {
     panic_policy: PanicPolicy,
     name: Option<String>,
     deadlock_detection: Option<bool>,
+    hog_limit: Option<Duration>,
 }
 
 impl Config {
@@ -98,10 +103,62 @@ impl Config {
         self
     }
 
+    /// Reports, once for each, the goroutines that run longer than `limit` without waiting or
+    /// yielding and so keep others waiting. Not set, nobody watches.
+    pub fn hog_limit(mut self, limit: Duration) -> Self {
+        self.hog_limit = Some(limit);
+        self
+    }
+
     /// What the worker threads are called: `NAME-0`, `NAME-1`, …; `gochan` if not set.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
+    }
+
+    /// Makes this the configuration of the default runtime, which starts at its first use.
+    ///
+    /// `#[gochan::main]` uses that runtime before the first line of `main`, and takes the settings
+    /// as options instead: `#[gochan::main(workers = 2)]`.
+    ///
+    /// # Errors
+    /// The default runtime has started already, or has been configured before; or a setting or
+    /// variable makes no sense, named with its value.
+    ///
+    /// ```
+    /// use gochan::runtime::{Config, num_worker};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// Config::new().workers(3).install()?;
+    /// assert_eq!(num_worker(), 3);
+    /// assert!(Config::new().install().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn install(self) -> io::Result<()> {
+        self.clone().resolve()?;
+        let mut default = DEFAULT.lock();
+        let told = match *default {
+            DefaultConfig::Open => {
+                *default = DefaultConfig::Given(self);
+                return Ok(());
+            }
+            DefaultConfig::Given(_) => "has been configured before",
+            DefaultConfig::Used => {
+                "has started; configure it before the first goroutine, or by the options of \
+                 #[gochan::main]"
+            }
+        };
+        let message = format!("the default runtime {told}");
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, message))
+    }
+
+    /// The configuration of the default runtime, which starts now.
+    pub(super) fn of_default() -> Config {
+        match mem::replace(&mut *DEFAULT.lock(), DefaultConfig::Used) {
+            DefaultConfig::Given(config) => config,
+            DefaultConfig::Open | DefaultConfig::Used => Config::new(),
+        }
     }
 
     /// Fills in what is not set.
@@ -126,6 +183,12 @@ impl Config {
             Some(on) => on,
             None => from_environment("GOCHAN_DEADLOCK", parse_switch)?.unwrap_or(true),
         };
+        let hog_limit = match self.hog_limit {
+            Some(Duration::ZERO) => return Err(zero("hog_limit")),
+            Some(limit) => Some(limit),
+            None => from_environment("GOCHAN_HOG_MS", parse_positive)?
+                .map(|millis| Duration::from_millis(millis as u64)),
+        };
         Ok(Settings {
             workers,
             stack_size,
@@ -138,12 +201,22 @@ impl Config {
             panic_policy: self.panic_policy,
             name: self.name.unwrap_or_else(|| "gochan".to_owned()),
             deadlock_detection,
+            hog_limit,
         })
     }
 }
 
 const DEFAULT_STACK_SIZE: usize = 256 * 1024;
 const DEFAULT_BLOCKING_THREADS: usize = 512;
+
+/// How far the configuration of the default runtime is.
+enum DefaultConfig {
+    Open,
+    Given(Config),
+    Used,
+}
+
+static DEFAULT: Mutex<DefaultConfig> = Mutex::new(DefaultConfig::Open);
 
 /// A [`Config`] with everything settled.
 #[derive(Debug)]
@@ -156,15 +229,18 @@ pub(crate) struct Settings {
     pub(crate) panic_policy: PanicPolicy,
     pub(crate) name: String,
     pub(crate) deadlock_detection: bool,
+    pub(crate) hog_limit: Option<Duration>,
 }
 
 fn positive(setting: &str, value: usize) -> io::Result<usize> {
     if value == 0 {
-        return Err(invalid(format!(
-            "runtime::Config: {setting} is 0; it must be at least 1"
-        )));
+        return Err(zero(setting));
     }
     Ok(value)
+}
+
+fn zero(setting: &str) -> io::Error {
+    invalid(format!("runtime::Config: {setting} is 0; it must be more"))
 }
 
 /// What an environment variable says, if it is set and not empty.

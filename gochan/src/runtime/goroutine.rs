@@ -104,6 +104,10 @@ pub struct Goroutine {
     /// Home: the coroutine, from the start to the end.
     pub(super) body: UnsafeCell<Option<Body>>,
     pub(super) suspender: Cell<*const Suspender>,
+    /// Home: the lowest address of its stack, guard included, once it has one.
+    pub(super) stack_limit: Cell<usize>,
+    /// Whether it was told of as one that keeps its worker to itself; for whoever tells.
+    pub(super) is_told_of: Cell<bool>,
     /// Home: what it waits for.
     pub(super) waiting: Cell<*const Waiter>,
     /// Home: since when it has not run, by the worker's stamp.
@@ -116,6 +120,8 @@ pub struct Goroutine {
     pub(super) cancelled: Cell<bool>,
     /// Home: it has begun to unwind at some time, by a panic, `goexit` or cancellation.
     pub(super) has_thrown: Cell<bool>,
+    /// Home: it has ended without unwinding; see [`Worker::leave`](super::worker::Worker::leave).
+    pub(super) has_left: Cell<bool>,
     /// Home: neighbours in the worker's list of goroutines that have started.
     pub(super) previous: Cell<*const Goroutine>,
     pub(super) next: Cell<*const Goroutine>,
@@ -158,6 +164,16 @@ impl Goroutine {
     pub(super) unsafe fn run(this: NonNull<Goroutine>) {
         // SAFETY: the caller's promise is the function's.
         unsafe { (this.as_ref().vtable.run)(this) }
+    }
+
+    /// Gives a goroutine that runs the result of one that has ended by `goexit`. What stands on
+    /// its stack stays there.
+    ///
+    /// # Safety
+    /// Called by the goroutine itself, which does nothing else afterwards.
+    pub(super) unsafe fn abandon(this: NonNull<Goroutine>) {
+        // SAFETY: the caller's promise is the function's.
+        unsafe { (this.as_ref().vtable.abandon)(this) }
     }
 
     /// Drops the body of a goroutine that is not going to start.
@@ -275,6 +291,7 @@ impl Completion {
 
 struct VTable {
     run: unsafe fn(NonNull<Goroutine>),
+    abandon: unsafe fn(NonNull<Goroutine>),
     discard: unsafe fn(NonNull<Goroutine>),
     delete: unsafe fn(NonNull<Goroutine>),
 }
@@ -296,6 +313,7 @@ pub(crate) struct Task<F, T> {
 impl<F: FnOnce() -> T, T> Task<F, T> {
     const VTABLE: VTable = VTable {
         run: Self::run,
+        abandon: Self::abandon,
         discard: Self::discard,
         delete: Self::delete,
     };
@@ -314,12 +332,15 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 stack_size: birth.stack_size,
                 body: UnsafeCell::new(None),
                 suspender: Cell::new(ptr::null()),
+                stack_limit: Cell::new(0),
+                is_told_of: Cell::new(false),
                 waiting: Cell::new(ptr::null()),
                 since: Cell::new(0),
                 is_ready: AtomicBool::new(false),
                 interrupt: Cell::new(None),
                 cancelled: Cell::new(false),
                 has_thrown: Cell::new(false),
+                has_left: Cell::new(false),
                 previous: Cell::new(ptr::null()),
                 next: Cell::new(ptr::null()),
                 timed_runs: Cell::new(0),
@@ -363,6 +384,12 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
             Self::drop_unwanted(task);
             locals.end();
         }
+    }
+
+    unsafe fn abandon(header: NonNull<Goroutine>) {
+        let task = header.cast::<Self>();
+        // SAFETY: until the goroutine has ended, its stage is its own.
+        unsafe { *task.as_ref().stage.get() = Stage::Ended(Err(Failure::Goexit)) };
     }
 
     unsafe fn discard(header: NonNull<Goroutine>) {

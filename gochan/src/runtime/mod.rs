@@ -12,10 +12,15 @@ mod deadlock;
 mod dump;
 mod gate;
 pub(crate) mod goroutine;
+mod hog;
 pub(crate) mod locals;
 mod mailbox;
+#[cfg(unix)]
+mod overflow;
 pub(crate) mod panics;
 pub(crate) mod placement;
+#[cfg(unix)]
+mod quit;
 pub(crate) mod random;
 mod record_cache;
 mod run_queue;
@@ -28,6 +33,7 @@ mod worker;
 #[cfg(all(test, loom))]
 mod loom_models;
 
+pub use census::declare_bystander;
 pub use config::{Config, PanicPolicy};
 pub use dump::{Dump, GoroutineStatus, dump};
 pub(crate) use goroutine::Interrupt;
@@ -43,6 +49,7 @@ use config::Settings;
 use deadlock::Vigil;
 use goroutine::{Birth, Goroutine, GoroutineId, Identity, ResultCell, Task};
 use mailbox::Mailbox;
+use parking_lot::Mutex;
 use placement::{Site, Wish};
 use random::Random;
 use std::cell::OnceCell;
@@ -51,10 +58,19 @@ use std::io;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Instant;
 use worker::Worker;
+
+/// All runtimes that have not ended.
+static RUNTIMES: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+
+fn register(shared: &Arc<Shared>) {
+    let mut runtimes = RUNTIMES.lock();
+    runtimes.retain(|one| one.strong_count() > 0);
+    runtimes.push(Arc::downgrade(shared));
+}
 
 /// Workers that run goroutines.
 ///
@@ -203,6 +219,11 @@ impl Runtime {
             ..settings
         };
         panics::install_hook();
+        #[cfg(unix)]
+        {
+            overflow::install_handler();
+            quit::install_handler();
+        }
         let clock = if settings.virtual_time {
             Clock::virtual_time()
         } else {
@@ -218,19 +239,25 @@ impl Runtime {
             vigil: Vigil::default(),
             settings,
         });
+        register(&shared);
         let mut runtime = Runtime {
             shared,
             threads: Vec::new(),
         };
+        if let Some(limit) = runtime.shared.settings.hog_limit {
+            hog::watch(&runtime.shared, limit)?;
+        }
         for index in 0..runtime.shared.workers.len() {
             let shared = Arc::clone(&runtime.shared);
             let thread = thread::Builder::new()
                 .name(format!("{}-{index}", shared.settings.name))
                 .spawn(move || {
                     let weak = Arc::downgrade(&shared);
-                    let _entry = census::enter(move || {
+                    let _entry = census::enter(census::Role::Own, move || {
                         weak.upgrade().is_some_and(|shared| shared.is_quiet())
                     });
+                    #[cfg(unix)]
+                    let _stack = overflow::AlternateStack::install();
                     Worker::new(shared, index).run();
                 })?;
             runtime.threads.push(thread);
@@ -329,7 +356,7 @@ static DEFAULT: OnceLock<io::Result<Runtime>> = OnceLock::new();
 
 /// The default runtime, started at its first use.
 pub(crate) fn default_runtime() -> io::Result<&'static Runtime> {
-    match DEFAULT.get_or_init(|| Runtime::new(Config::new())) {
+    match DEFAULT.get_or_init(|| Runtime::new(Config::of_default())) {
         Ok(runtime) => Ok(runtime),
         Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
     }

@@ -1,6 +1,7 @@
 //! Panics and other unwinding in goroutines.
 
 use super::PanicPolicy;
+use super::goroutine::Goroutine;
 use super::worker;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
@@ -49,8 +50,14 @@ pub(crate) fn after_panic() {
     }
 }
 
-/// Unwinds the running goroutine to its end, without a message.
-pub(super) fn throw_goexit(record: &super::goroutine::Goroutine) -> ! {
+/// Unwinds the running goroutine to its end, without a message. In a program that is built
+/// without unwinding its stack is left as it is, for ever.
+pub(super) fn throw_goexit(record: &Goroutine) -> ! {
+    if cfg!(panic = "abort")
+        && let Some(worker) = worker::current()
+    {
+        worker.leave(record);
+    }
     record.has_thrown.set(true);
     panic::resume_unwind(Box::new(GoexitPayload))
 }

@@ -22,7 +22,9 @@ use super::stack::StackCache;
 use super::timers::{Sleeper, Sleepers};
 use super::{Shared, deadlock};
 use crate::wait::{WaitReason, Waiter};
+use corosensei::stack::Stack as _;
 use std::cell::Cell;
+use std::mem;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -324,6 +326,7 @@ impl Worker {
         // SAFETY: it has just left its queue.
         let record = unsafe { goroutine.as_ref() };
         let stack = self.stacks.take(record.stack_size);
+        record.stack_limit.set(stack.limit().get());
         let body = Body::with_stack(stack, move |suspender, ()| {
             // SAFETY: the record outlives its coroutine; the suspender is used by the goroutine
             // itself only, so only while this frame stands. `run` is called once.
@@ -382,7 +385,7 @@ impl Worker {
         let body = body.as_mut().expect("a started goroutine has a coroutine");
         let gate = &self.mailbox.gate.0;
         gate.enter(Phase::Run, run);
-        let ended = body.resume(()).as_return().is_some();
+        let ended = body.resume(()).as_return().is_some() || self.has_left(goroutine);
         gate.enter_loop(run);
         self.current.set(ptr::null());
         if ended {
@@ -415,10 +418,15 @@ impl Worker {
         let record = unsafe { goroutine.as_ref() };
         self.unlink_live(record);
         // SAFETY: nobody else touches the coroutine of a goroutine of ours.
-        if let Some(body) = unsafe { (*record.body.get()).take() } {
-            self.stacks.give_back(body.into_stack());
+        match unsafe { (*record.body.get()).take() } {
+            // Values stand on that stack for ever, and nobody may use it again.
+            Some(body) if self.has_left(goroutine) => mem::forget(body),
+            Some(body) => {
+                self.stacks.give_back(body.into_stack());
+                self.stacks.cancel(record.stack_size);
+            }
+            None => {}
         }
-        self.stacks.cancel(record.stack_size);
         dismiss(goroutine);
     }
 
@@ -457,6 +465,23 @@ impl Worker {
     #[inline]
     pub(super) fn is_unwinding(&self, record: &Goroutine) -> bool {
         std::thread::panicking() && (self.suspended_unwinding.get() == 0 || record.has_thrown.get())
+    }
+
+    /// Ends the running goroutine without unwinding it: its stack stays as it is.
+    pub(super) fn leave(&self, record: &Goroutine) -> ! {
+        // SAFETY: the goroutine runs, and does nothing after this.
+        unsafe { Goroutine::abandon(NonNull::from(record)) };
+        record.has_left.set(true);
+        self.suspend(record);
+        unreachable!("who has left is not resumed");
+    }
+
+    /// Whether a goroutine has ended without unwinding, which happens only in programs that are
+    /// built so.
+    #[inline]
+    fn has_left(&self, goroutine: NonNull<Goroutine>) -> bool {
+        // SAFETY: it is alive until it is dismissed.
+        cfg!(panic = "abort") && unsafe { goroutine.as_ref() }.has_left.get()
     }
 
     /// Parks the running goroutine until it is readied, or interrupted.
@@ -613,6 +638,23 @@ impl Worker {
             };
             see(record, standing);
             one = record.next.get();
+        }
+    }
+
+    /// Prints that the goroutine which runs keeps others waiting; once for each. Called while this
+    /// worker is held still in a run.
+    pub(super) fn tell_of_hog(&self, running_for: Duration) {
+        // SAFETY: a goroutine that runs is alive.
+        let Some(record) = (unsafe { self.current.get().as_ref() }) else {
+            return;
+        };
+        if !record.is_told_of.replace(true) {
+            eprintln!(
+                "gochan: {} has been running for {running_for:.0?} without a break; the other \
+                 goroutines of its worker wait. Let it call gochan::yield_now() now and then, and \
+                 wrap what blocks the thread in gochan::blocking(|| …).",
+                record.identity()
+            );
         }
     }
 

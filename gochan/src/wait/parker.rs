@@ -160,7 +160,7 @@ thread_local! {
     static THREAD: Handle = {
         let parker = Arc::new(ThreadParker::new());
         let shared = Arc::clone(&parker);
-        Handle { parker, _entry: census::enter(move || shared.is_parked_forever()) }
+        Handle { parker, _entry: census::enter(census::Role::Waiter, move || shared.is_parked_forever()) }
     };
 }
 

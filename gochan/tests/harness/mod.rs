@@ -64,6 +64,7 @@ impl Drop for Watched {
 }
 
 fn watch_for_ever() {
+    gochan::runtime::declare_bystander();
     loop {
         thread::sleep(Duration::from_secs(1));
         let watch = WATCH.lock().unwrap();

@@ -101,6 +101,12 @@ fn with_class<T>(size: usize, f: impl FnOnce(&mut Class) -> T) -> T {
     f(POOL.lock().entry(size).or_default())
 }
 
+/// Whether `address` lies in the guard of the stack whose lowest address is `limit`.
+#[cfg(unix)]
+pub(crate) fn is_in_guard(limit: usize, address: usize) -> bool {
+    (limit..limit + unix::page_size()).contains(&address)
+}
+
 /// The size that a request for `bytes` gets: rounded up to a recyclable size.
 pub(crate) fn round_size(bytes: usize) -> io::Result<usize> {
     bytes

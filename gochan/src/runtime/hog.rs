@@ -1,0 +1,47 @@
+//! Telling of goroutines that keep their worker to themselves.
+//!
+//! A thread looks now and then at which run each worker is in. One that is still the same after
+//! the set time is held still for as long as it takes to read who runs.
+
+use super::gate::Phase;
+use super::{Shared, census};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+/// Starts the thread that tells of goroutines of this runtime that run longer than `limit`
+/// without a break. It ends when the runtime has.
+pub(super) fn watch(shared: &Arc<Shared>, limit: Duration) -> io::Result<()> {
+    let name = format!("{}-hog", shared.settings.name);
+    let shared = Arc::downgrade(shared);
+    thread::Builder::new().name(name).spawn(move || {
+        let _entry = census::enter(census::Role::Own, || true);
+        look_again_and_again(&shared, limit);
+    })?;
+    Ok(())
+}
+
+fn look_again_and_again(shared: &Weak<Shared>, limit: Duration) {
+    let pause = (limit / 4).max(Duration::from_millis(1));
+    let mut seen: Vec<(usize, Instant)> = Vec::new();
+    while let Some(shared) = shared.upgrade().filter(|shared| !shared.is_ending()) {
+        let now = Instant::now();
+        seen.resize(shared.workers.len(), (0, now));
+        for (mailbox, (run, since)) in shared.workers.iter().zip(&mut seen) {
+            let (phase, current) = mailbox.gate.0.glimpse();
+            if phase != Phase::Run || current != *run {
+                (*run, *since) = (current, now);
+            } else if now - *since >= limit {
+                mailbox.hold(|worker, phase| {
+                    let is_same = mailbox.gate.0.glimpse() == (Phase::Run, current);
+                    if phase == Phase::Run && is_same {
+                        // SAFETY: a worker that can be held has not ended; what is read is at rest.
+                        unsafe { &*worker }.tell_of_hog(now - *since);
+                    }
+                });
+            }
+        }
+        drop(shared);
+        thread::sleep(pause);
+    }
+}

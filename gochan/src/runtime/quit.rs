@@ -1,0 +1,63 @@
+//! SIGQUIT: prints what every goroutine is doing and ends the process, as in Go.
+
+use super::dump::Dump;
+use super::{RUNTIMES, census, deadlock};
+use signal_hook::consts::SIGQUIT;
+use signal_hook::iterator::Signals;
+use std::fmt::Write as _;
+use std::sync::Once;
+use std::{io, process, ptr, thread};
+
+/// Has SIGQUIT print a dump from now on, unless the program does something else with it. If the
+/// system has no thread to spare for that, the signal does what it did before.
+pub(super) fn install_handler() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        if is_free() {
+            let _ = listen();
+        }
+    });
+}
+
+/// Whether the signal ends the process, as it does unless the program says otherwise.
+fn is_free() -> bool {
+    // SAFETY: all fields of a `sigaction` may be zero.
+    let mut current: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: only asks, and the result goes to a place of the right type.
+    let result = unsafe { libc::sigaction(SIGQUIT, ptr::null(), &mut current) };
+    result == 0 && current.sa_sigaction == libc::SIG_DFL
+}
+
+fn listen() -> io::Result<()> {
+    let mut signals = Signals::new([SIGQUIT])?;
+    let handle = signals.handle();
+    let thread = thread::Builder::new()
+        .name("gochan-quit".to_owned())
+        .spawn(move || {
+            let _entry = census::enter(census::Role::Own, || true);
+            if signals.forever().next().is_some() {
+                print_dumps();
+                process::exit(deadlock::EXIT_STATUS);
+            }
+        });
+    if thread.is_err() {
+        handle.close();
+    }
+    thread.map(drop)
+}
+
+fn print_dumps() {
+    let runtimes: Vec<_> = RUNTIMES
+        .lock()
+        .iter()
+        .filter_map(|one| one.upgrade())
+        .collect();
+    let mut text = String::from("SIGQUIT: quit\n");
+    for shared in &runtimes {
+        if runtimes.len() > 1 {
+            let _ = write!(text, "\nruntime {:?}", shared.settings.name);
+        }
+        let _ = write!(text, "\n{}", Dump::of(shared));
+    }
+    eprint!("{text}");
+}

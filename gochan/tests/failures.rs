@@ -1,0 +1,912 @@
+//! What a program says when it fails, and how it ends.
+//!
+//! Each test runs one of the programs below in a process of its own, on that process's real main
+//! thread, which a test of the standard harness cannot have. So this binary has a `main` of its
+//! own: it runs a program if it is told which, else the tests.
+
+mod harness;
+
+use gochan::prelude::*;
+use gochan::runtime::{Config, PanicPolicy, Runtime, dump, num_goroutine};
+use gochan::sync::{Mutex, WaitGroup};
+use gochan::{JoinHandle, blocking, time, yield_now};
+use harness::{message_of, panic_of};
+use libtest_mimic::{Arguments, Trial};
+use std::hint::black_box;
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Names the program that the process is to run.
+const PROGRAM: &str = "GOCHAN_FAILURES_PROGRAM";
+
+/// How long a program may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The exit status of a deadlock and of SIGQUIT.
+const FATAL: i32 = 2;
+
+const DEADLOCK: &str = "fatal error: all goroutines are asleep - deadlock!\n";
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+// ----- programs ---------------------------------------------------------------------------
+
+type Program = fn() -> ExitCode;
+
+/// Makes a program of the body of a main goroutine.
+macro_rules! programs {
+    ($($(#[$attribute:meta])* fn $name:ident() $body:block)*) => {
+        $(fn $name() -> ExitCode {
+            #[gochan::main]
+            $(#[$attribute])*
+            fn main() $body
+            main()
+        })*
+    };
+}
+
+programs! {
+    fn deadlock_plain() {
+        let ch = make!(chan i32);
+        let other = make!(chan i32);
+        go!(clone(ch), name = "sender", {
+            ch <- 1;
+            other <- 2;
+        });
+        ch.recv();
+        ch.recv();
+    }
+
+    fn deadlock_in_select() {
+        let ch = make!(chan i32);
+        select! {
+            recv(ch) => {},
+            send(ch, 1) => {},
+        }
+    }
+
+    fn deadlock_in_empty_select() {
+        select! {}
+    }
+
+    fn deadlock_of_joins() {
+        let handles = make!(chan JoinHandle<()>, 1);
+        let first = go!(clone(handles), {
+            let second = handles.recv().unwrap();
+            let _ = second.join();
+        });
+        let second = go!({
+            let _ = first.join();
+        });
+        handles.send(second).unwrap();
+        let (_keep, ch) = gochan::channel::<()>(0);
+        ch.recv();
+    }
+
+    fn deadlock_of_locks() {
+        let pair = Arc::new((Mutex::new(()), Mutex::new(())));
+        let first = pair.0.lock();
+        let handle = go!(clone(pair), {
+            let _second = pair.1.lock();
+            let _first = pair.0.lock();
+        });
+        yield_now();
+        time::sleep(millis(20));
+        let _second = pair.1.lock();
+        drop(first);
+        let _ = handle.join();
+    }
+
+    fn deadlock_of_a_wait_group() {
+        let group = WaitGroup::new();
+        group.add(2);
+        go!(clone(group), { group.done() });
+        group.wait();
+    }
+
+    fn deadlock_in_a_scope() {
+        let ch = make!(chan i32);
+        gochan::scope(|s| {
+            go!(in s, {
+                ch.recv();
+            });
+        });
+    }
+
+    fn deadlock_after_a_panic() {
+        let ch = make!(chan i32);
+        go!(clone(ch), name = "unlucky", {
+            assert!(ch.is_closed(), "it is open");
+            ch <- 1;
+        });
+        ch.recv();
+    }
+
+    fn deadlock_of_many() {
+        let ch = make!(chan i32);
+        for _ in 0..1_000 {
+            go!(clone(ch), {
+                ch.recv();
+            });
+        }
+        ch.recv();
+    }
+
+    fn no_deadlock() {
+        // A timer.
+        let ch = make!(chan i32);
+        go!(clone(ch), {
+            time::sleep(millis(150));
+            ch <- 1;
+        });
+        assert_eq!(ch.recv(), Some(1));
+        // A deadline.
+        assert!(ch.recv_timeout(millis(150)).is_err());
+        // A timer without a goroutine.
+        assert!(time::after(millis(150)).recv().is_some());
+        // A helper thread.
+        go!(clone(ch), {
+            blocking(|| thread::sleep(millis(150)));
+            ch <- 2;
+        });
+        assert_eq!(ch.recv(), Some(2));
+        // A thread that has waited for something before, and one that has not.
+        let told = ch.clone();
+        let thread = thread::spawn(move || {
+            told.recv();
+            thread::sleep(millis(150));
+            told.send(3)
+        });
+        ch.send(0).unwrap();
+        assert_eq!(ch.recv(), Some(3));
+        thread.join().unwrap().unwrap();
+        // A thread that waits with a deadline, and acts then.
+        let (told, (_keep, never)) = (ch.clone(), gochan::channel::<()>(0));
+        let thread = thread::spawn(move || {
+            let _ = never.recv_timeout(millis(150));
+            told.send(4)
+        });
+        assert_eq!(ch.recv(), Some(4));
+        thread.join().unwrap().unwrap();
+        // Another runtime.
+        let told = ch.clone();
+        let thread = thread::spawn(move || {
+            Runtime::new(Config::new().workers(1)).unwrap().run(|| {
+                time::sleep(millis(150));
+                told.send(5).unwrap();
+            });
+        });
+        assert_eq!(ch.recv(), Some(5));
+        thread.join().unwrap();
+        // Two threads that pass something on, and the second one to the goroutine.
+        let ((first, hears_first), told) = (gochan::channel::<i32>(0), ch.clone());
+        let threads = [
+            thread::spawn(move || {
+                thread::sleep(millis(150));
+                first.send(6).unwrap();
+            }),
+            thread::spawn(move || told.send(hears_first.recv().unwrap()).unwrap()),
+        ];
+        assert_eq!(ch.recv(), Some(6));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        println!("all came");
+    }
+
+    fn waits_for_ever() {
+        let ch = make!(chan i32);
+        println!("waits");
+        ch.recv();
+    }
+
+    fn is_deadlocked_beside_a_bystander() {
+        thread::spawn(|| {
+            gochan::runtime::declare_bystander();
+            thread::sleep(Duration::from_secs(120));
+        });
+        make!(chan i32).recv();
+    }
+
+    fn overflows() {
+        go!(name = "deep", stack = 128 << 10, {
+            dive(u64::MAX);
+        })
+        .join()
+        .unwrap();
+    }
+
+    fn overflows_in_main() {
+        dive(u64::MAX);
+    }
+
+    fn overflows_in_a_thread() {
+        blocking(|| dive(u64::MAX));
+    }
+
+    fn is_asked_to_quit() {
+        let ch = make!(chan i32);
+        for _ in 0..5 {
+            go!(clone(ch), name = "reader", near, {
+                ch.recv();
+            });
+        }
+        go!(name = "sleeper", near, {
+            time::sleep(Duration::from_secs(120));
+        });
+        while num_goroutine() < 7 || dump().goroutines().iter().any(|one| one.state() == "not started") {
+            yield_now();
+        }
+        println!("ready");
+        // Never gives its worker away.
+        loop {
+            black_box(());
+        }
+    }
+
+    fn hogs() {
+        let hog = go!(name = "hog", {
+            for _ in 0..3 {
+                let began = Instant::now();
+                while began.elapsed() < millis(300) {
+                    black_box(());
+                }
+                yield_now();
+            }
+        });
+        hog.join().unwrap();
+        time::sleep(millis(200));
+    }
+
+    fn says_the_number_of_workers() {
+        println!("workers: {}", gochan::runtime::num_worker());
+    }
+}
+
+/// Uses up stack, a little in every call.
+#[inline(never)]
+fn dive(depth: u64) -> u64 {
+    let room = black_box([depth; 16]);
+    if depth == 0 {
+        return 0;
+    }
+    dive(black_box(depth - 1)) + room[(depth % 16) as usize]
+}
+
+fn deadlock_of_an_ordinary_main() -> ExitCode {
+    let ch = make!(chan i32);
+    go!(clone(ch), {
+        ch.recv();
+    });
+    ch.recv();
+    ExitCode::SUCCESS
+}
+
+/// A runtime of one's own panics out of `run`, and others do not notice.
+fn deadlock_of_a_runtime() -> ExitCode {
+    let other = thread::spawn(|| {
+        Runtime::new(Config::new().workers(1)).unwrap().run(|| {
+            for _ in 0..100 {
+                time::sleep(millis(5));
+            }
+            "the other one ends well"
+        })
+    });
+    for (workers, virtual_time) in [(1, false), (2, false), (1, true), (2, true)] {
+        let config = Config::new().workers(workers).virtual_time(virtual_time);
+        let message = panic_of(|| {
+            Runtime::new(config).unwrap().run(|| {
+                let dropped = PrintsWhenDropped("main");
+                let ch = make!(chan i32);
+                go!(clone(ch), {
+                    let _dropped = PrintsWhenDropped("goroutine");
+                    ch.recv();
+                });
+                ch.recv();
+                drop(dropped);
+            });
+        });
+        println!("workers {workers}: {message}");
+    }
+    println!("{}", other.join().unwrap());
+    ExitCode::SUCCESS
+}
+
+struct PrintsWhenDropped(&'static str);
+
+impl Drop for PrintsWhenDropped {
+    fn drop(&mut self) {
+        println!("dropped: {}", self.0);
+    }
+}
+
+/// As under a test runner: the main thread waits with a deadline for the thread that runs the
+/// runtime, and another thread has been asleep since before.
+fn deadlock_under_a_test_runner() -> ExitCode {
+    thread::spawn(|| thread::sleep(Duration::from_secs(120)));
+    thread::sleep(millis(50));
+    let (tell, told) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let message = panic_of(|| {
+            Runtime::new(Config::new()).unwrap().run(|| {
+                make!(chan i32).recv();
+            });
+        });
+        tell.send(message).unwrap();
+    });
+    println!("{}", told.recv_timeout(PATIENCE).unwrap());
+    ExitCode::SUCCESS
+}
+
+/// Threads that hold what a runtime's goroutines wait for, whenever they were started.
+fn no_deadlock_of_a_runtime() -> ExitCode {
+    let (sender, receiver) = gochan::channel(0);
+    let before = thread::spawn(move || {
+        thread::sleep(millis(2_500));
+        sender.send(1)
+    });
+    thread::sleep(millis(50));
+    let got = Runtime::new(Config::new()).unwrap().run(|| receiver.recv());
+    assert_eq!(got, Some(1));
+    before.join().unwrap().unwrap();
+    let got = Runtime::new(Config::new()).unwrap().run(|| {
+        let (sender, receiver) = gochan::channel(0);
+        let thread = thread::spawn(move || {
+            thread::sleep(millis(2_500));
+            sender.send(2)
+        });
+        let got = receiver.recv();
+        thread.join().unwrap().unwrap();
+        got
+    });
+    assert_eq!(got, Some(2));
+    println!("all came");
+    ExitCode::SUCCESS
+}
+
+fn faults() -> ExitCode {
+    go!({
+        // SAFETY: none: this is what the test is about.
+        unsafe { black_box(std::ptr::without_provenance_mut::<u64>(64)).write_volatile(1) };
+    })
+    .join()
+    .unwrap();
+    ExitCode::SUCCESS
+}
+
+#[cfg(unix)]
+fn faults_with_a_handler_of_its_own() -> ExitCode {
+    extern "C" fn handler(_: libc::c_int) {
+        let text = b"my handler\n";
+        // SAFETY: the bytes are there; both calls are allowed in a handler.
+        unsafe {
+            libc::write(2, text.as_ptr().cast(), text.len());
+            libc::_exit(3);
+        }
+    }
+    // SAFETY: all fields may be zero, and the handler only calls what it may.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = libc::SA_ONSTACK;
+        libc::sigaction(libc::SIGSEGV, &action, std::ptr::null_mut());
+    }
+    faults()
+}
+
+fn configures_twice() -> ExitCode {
+    Config::new().workers(3).install().unwrap();
+    println!("second: {}", Config::new().install().unwrap_err());
+    says_the_number_of_workers();
+    println!("late: {}", Config::new().install().unwrap_err());
+    ExitCode::SUCCESS
+}
+
+fn main_with_options() -> ExitCode {
+    #[gochan::main(workers = 3, panic_policy = PanicPolicy::Unwind)]
+    fn main() {
+        println!("workers: {}", gochan::runtime::num_worker());
+    }
+    main()
+}
+
+macro_rules! table {
+    ($($name:ident)*) => { &[$((stringify!($name), $name as Program)),*] };
+}
+
+const PROGRAMS: &[(&str, Program)] = table![
+    configures_twice
+    deadlock_after_a_panic
+    deadlock_in_a_scope
+    deadlock_in_empty_select
+    deadlock_in_select
+    deadlock_of_a_runtime
+    deadlock_of_a_wait_group
+    deadlock_of_an_ordinary_main
+    deadlock_of_joins
+    deadlock_of_locks
+    deadlock_of_many
+    deadlock_plain
+    deadlock_under_a_test_runner
+    faults
+    faults_with_a_handler_of_its_own
+    hogs
+    is_asked_to_quit
+    is_deadlocked_beside_a_bystander
+    main_with_options
+    no_deadlock
+    no_deadlock_of_a_runtime
+    overflows
+    overflows_in_a_thread
+    overflows_in_main
+    says_the_number_of_workers
+    waits_for_ever
+];
+
+// ----- running them -----------------------------------------------------------------------
+
+struct Ended {
+    status: Option<i32>,
+    signal: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// A command that runs the program, with so many workers.
+fn command(program: &str, workers: usize) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .env(PROGRAM, program)
+        .env("GOCHAN_MAXPROCS", workers.to_string())
+        .env_remove("RUST_BACKTRACE")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+impl Ended {
+    /// Waits for the program to end; kills it if it does not.
+    fn of(child: Child) -> Ended {
+        let ended = Arc::new(AtomicBool::new(false));
+        let id = child.id();
+        let watchdog = thread::spawn({
+            let ended = Arc::clone(&ended);
+            move || {
+                let began = Instant::now();
+                while !ended.load(Ordering::SeqCst) {
+                    if began.elapsed() > PATIENCE {
+                        kill(id, libc::SIGKILL);
+                        return;
+                    }
+                    thread::sleep(millis(20));
+                }
+            }
+        });
+        let output = child.wait_with_output().unwrap();
+        ended.store(true, Ordering::SeqCst);
+        watchdog.join().unwrap();
+        Ended::from(output)
+    }
+
+    #[track_caller]
+    fn says(&self, status: i32, parts: &[&str]) -> &Self {
+        assert_eq!(self.status, Some(status), "{self}");
+        self.contains(parts)
+    }
+
+    #[track_caller]
+    fn contains(&self, parts: &[&str]) -> &Self {
+        for part in parts {
+            assert!(self.stderr.contains(part), "no {part:?} on stderr: {self}");
+        }
+        self
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        Ended {
+            status: output.status.code(),
+            signal: output.status.signal(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Ended {
+            status,
+            signal,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "status {status:?}, signal {signal:?}\n-- stdout\n{stdout}\n-- stderr\n{stderr}"
+        )
+    }
+}
+
+fn kill(process: u32, signal: i32) {
+    // SAFETY: takes numbers only.
+    unsafe { libc::kill(process as i32, signal) };
+}
+
+fn run(program: &str, workers: usize) -> Ended {
+    Ended::of(command(program, workers).spawn().unwrap())
+}
+
+/// The line of this file on which `text` stands, after the program `name` begins.
+#[track_caller]
+fn line(name: &str, text: &str) -> String {
+    let source = include_str!("failures.rs");
+    let begin = source
+        .lines()
+        .position(|line| line.contains(&format!("fn {name}()")))
+        .unwrap();
+    let mut lines = source.lines().enumerate().skip(begin);
+    let (found, _) = lines
+        .find(|(_, line)| line.trim_start().starts_with(text))
+        .unwrap();
+    format!("failures.rs:{}:", found + 1)
+}
+
+// ----- tests ------------------------------------------------------------------------------
+
+fn a_deadlock_is_reported(workers: usize) {
+    let name = "deadlock_plain";
+    let waits = format!("    waits at gochan/tests/{}", line(name, "other <- 2"));
+    let started = format!("    started at gochan/tests/{}", line(name, "go!("));
+    run(name, workers).says(
+        FATAL,
+        &[
+            DEADLOCK,
+            "goroutine 1 [chan receive, ",
+            "\"sender\" [chan send, ",
+            &waits,
+            &started,
+        ],
+    );
+}
+
+fn every_wait_can_be_one_for_ever(workers: usize) {
+    for (program, states) in [
+        ("deadlock_in_select", &["goroutine 1 [select, "] as &[&str]),
+        ("deadlock_in_empty_select", &["[select (no arms), "]),
+        ("deadlock_of_joins", &["[join, ", "[chan receive, "]),
+        (
+            "deadlock_of_locks",
+            &["goroutine 1 [mutex, ", "goroutine 2 [mutex, "],
+        ),
+        ("deadlock_of_a_wait_group", &["goroutine 1 [wait group, "]),
+        (
+            "deadlock_in_a_scope",
+            &["goroutine 1 [scope, ", "[chan receive, "],
+        ),
+        ("deadlock_of_an_ordinary_main", &["[chan receive, "]),
+        ("is_deadlocked_beside_a_bystander", &["[chan receive, "]),
+    ] {
+        run(program, workers)
+            .says(FATAL, &[DEADLOCK])
+            .contains(states);
+    }
+}
+
+fn a_report_names_who_panicked(workers: usize) {
+    run("deadlock_after_a_panic", workers).says(
+        FATAL,
+        &[
+            DEADLOCK,
+            "it is open",
+            "\"unlucky\" (started at gochan/tests/failures.rs:",
+            ") ended by a panic",
+        ],
+    );
+}
+
+fn a_report_of_many_can_be_read(workers: usize) {
+    let ended = run("deadlock_of_many", workers);
+    ended.says(
+        FATAL,
+        &[
+            DEADLOCK,
+            "1000 goroutines 2, 3, 4, ",
+            " and 990 more [chan receive, ",
+        ],
+    );
+    assert!(ended.stderr.lines().count() < 12, "{ended}");
+}
+
+fn nobody_cries_wolf(workers: usize) {
+    for program in ["no_deadlock", "no_deadlock_of_a_runtime"] {
+        let ended = run(program, workers);
+        ended.says(0, &[]);
+        assert!(
+            ended.stdout.contains("all came") && ended.stderr.is_empty(),
+            "{ended}"
+        );
+    }
+}
+
+fn the_detection_can_be_turned_off(workers: usize) {
+    let mut child = command("waits_for_ever", workers)
+        .env("GOCHAN_DEADLOCK", "off")
+        .spawn()
+        .unwrap();
+    thread::sleep(millis(500));
+    assert!(child.try_wait().unwrap().is_none(), "it is to wait");
+    child.kill().unwrap();
+    let ended = Ended::of(child);
+    assert!(
+        ended.stdout.contains("waits") && ended.stderr.is_empty(),
+        "{ended}"
+    );
+}
+
+fn a_runtime_of_its_own_panics_out_of_run(workers: usize) {
+    let ended = run("deadlock_of_a_runtime", workers);
+    ended.says(0, &["all goroutines are asleep - deadlock!"]);
+    for workers in [1, 2] {
+        let message =
+            format!("workers {workers}: all goroutines are asleep - deadlock!\n\ngoroutine ");
+        assert_eq!(ended.stdout.matches(&message).count(), 2, "{ended}");
+    }
+    for (part, times) in [
+        ("dropped: main\n", 4),
+        ("dropped: goroutine\n", 4),
+        ("[chan receive, ", 8),
+        ("the other one ends well", 1),
+    ] {
+        assert_eq!(
+            ended.stdout.matches(part).count(),
+            times,
+            "{part:?}: {ended}"
+        );
+    }
+}
+
+fn a_test_fails_rather_than_hangs(workers: usize) {
+    let ended = run("deadlock_under_a_test_runner", workers);
+    ended.says(0, &[]);
+    assert!(ended.stdout.contains("deadlock!\n\ngoroutine "), "{ended}");
+}
+
+fn a_stack_overflow_names_the_goroutine(workers: usize) {
+    let started = format!("started at gochan/tests/{}", line("overflows", "go!("));
+    let ended = run("overflows", workers);
+    ended.contains(&[
+        "fatal error: stack overflow",
+        " \"deep\" (",
+        &started,
+        "its stack of 131072 bytes",
+        "go!(stack = 262144, { … })",
+        "GOCHAN_STACK_SIZE=262144",
+    ]);
+    assert_eq!(ended.signal, Some(libc::SIGABRT), "{ended}");
+    let ended = run("overflows_in_main", workers);
+    ended.contains(&[
+        "fatal error: stack overflow",
+        "goroutine 1 (",
+        "its stack of 262144 bytes",
+        "524288",
+    ]);
+    assert_eq!(ended.signal, Some(libc::SIGABRT), "{ended}");
+}
+
+fn other_faults_are_left_to_others(workers: usize) {
+    let ended = run("overflows_in_a_thread", workers);
+    ended.contains(&["has overflowed its stack"]);
+    assert!(!ended.stderr.contains("goroutine"), "{ended}");
+    let ended = run("faults", workers);
+    assert_eq!(ended.signal, Some(libc::SIGSEGV), "{ended}");
+    assert!(!ended.stderr.contains("overflow"), "{ended}");
+    run("faults_with_a_handler_of_its_own", workers).says(3, &["my handler"]);
+}
+
+fn sigquit_prints_a_dump(workers: usize) {
+    let mut child = command("is_asked_to_quit", workers).spawn().unwrap();
+    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut told = String::new();
+    std::io::BufRead::read_line(&mut stdout, &mut told).unwrap();
+    assert_eq!(told, "ready\n");
+    kill(child.id(), libc::SIGQUIT);
+    let name = "is_asked_to_quit";
+    let reads = format!("    wait at gochan/tests/{}", line(name, "ch.recv()"));
+    Ended::of(child).says(
+        FATAL,
+        &[
+            "SIGQUIT: quit\n",
+            "goroutine 1 [running]\n",
+            "5 goroutines 2 \"reader\", 3 \"reader\", ",
+            " [chan receive, ",
+            &reads,
+            "\"sleeper\" [sleep, ",
+        ],
+    );
+}
+
+fn a_hog_is_told_of_once(workers: usize) {
+    let child = command("hogs", workers)
+        .env("GOCHAN_HOG_MS", "50")
+        .spawn()
+        .unwrap();
+    let ended = Ended::of(child);
+    let started = format!(
+        "\"hog\" (started at gochan/tests/{}",
+        line("hogs", "let hog = go!(")
+    );
+    ended.says(0, &[&started, "yield_now()", "blocking("]);
+    assert_eq!(
+        ended.stderr.matches("without a break").count(),
+        1,
+        "{ended}"
+    );
+    let ended = run("hogs", workers);
+    ended.says(0, &[]);
+    assert!(ended.stderr.is_empty(), "{ended}");
+}
+
+fn malformed_variables_are_named(workers: usize) {
+    for (variable, values) in [
+        ("GOCHAN_MAXPROCS", &["0", "two", "-1"] as &[&str]),
+        ("GOCHAN_STACK_SIZE", &["0", "64k"]),
+        ("GOCHAN_DEADLOCK", &["maybe", "1"]),
+        ("GOCHAN_HOG_MS", &["0", "1.5", "soon"]),
+    ] {
+        for value in values {
+            let child = command("says_the_number_of_workers", workers)
+                .env(variable, value)
+                .spawn();
+            let named = format!("{variable}=\"{value}\"");
+            Ended::of(child.unwrap()).says(FATAL, &["fatal error: ", &named]);
+        }
+    }
+}
+
+fn the_default_runtime_is_configured_once(workers: usize) {
+    let ended = run("configures_twice", workers);
+    ended.says(0, &[]);
+    for part in [
+        "second: the default runtime has been configured",
+        "workers: 3\n",
+        "late: the default runtime has started",
+    ] {
+        assert!(ended.stdout.contains(part), "{part:?}: {ended}");
+    }
+    let ended = run("main_with_options", workers);
+    assert!(ended.stdout.contains("workers: 3\n"), "{ended}");
+}
+
+/// The dump of a program from inside, on every worker.
+fn a_dump_tells_every_state(workers: usize) {
+    let runtime = Runtime::new(Config::new().workers(workers)).unwrap();
+    runtime.run(|| {
+        let (ch, mutex) = (make!(chan i32), Arc::new(Mutex::new(())));
+        let held = mutex.lock();
+        go!(clone(ch), name = "receives", { _ = ch.recv() });
+        go!(clone(mutex), name = "locks", { _ = mutex.lock() });
+        go!(name = "sleeps", { time::sleep(Duration::from_secs(60)) });
+        let blocked = Arc::new(AtomicBool::new(true));
+        let helper = go!(clone(blocked), name = "blocks", {
+            blocking(|| {
+                while blocked.load(Ordering::SeqCst) {
+                    thread::sleep(millis(1));
+                }
+            });
+        });
+        let expected = [
+            ("receives", "chan receive"),
+            ("locks", "mutex"),
+            ("sleeps", "sleep"),
+            ("blocks", "blocking"),
+        ];
+        let began = Instant::now();
+        loop {
+            let dump = dump();
+            let state_of = |name| {
+                let mut all = dump.goroutines().iter();
+                all.find(|one| one.name() == Some(name))
+                    .map(|one| one.state())
+            };
+            if expected
+                .iter()
+                .all(|(name, state)| state_of(name) == Some(state))
+            {
+                assert_eq!(dump.goroutines()[0].state(), "running", "{dump}");
+                break;
+            }
+            assert!(began.elapsed() < PATIENCE, "{dump}");
+            time::sleep(millis(1));
+        }
+        drop(held);
+        blocked.store(false, Ordering::SeqCst);
+        helper.join().unwrap();
+    });
+}
+
+/// Dumps from goroutines and threads, while everything starts, waits and ends.
+fn dumps_are_whole_under_load(workers: usize) {
+    let runtime = Runtime::new(Config::new().workers(workers)).unwrap();
+    runtime.run(|| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let load: Vec<_> = (0..4)
+            .map(|_| {
+                go!(clone(stop), {
+                    while !stop.load(Ordering::Relaxed) {
+                        let ch = make!(chan u64);
+                        let handles: Vec<_> = (0..20)
+                            .map(|i| go!(clone(ch), name = "short", { ch <- i }))
+                            .collect();
+                        let sum: u64 = ch.iter().take(20).sum();
+                        assert_eq!(sum, 190);
+                        for handle in handles {
+                            handle.join().unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        for round in 0..300 {
+            let dump = dump();
+            assert!(dump.goroutines().len() >= 5, "{dump}");
+            assert!(!dump.to_string().contains("does not answer"), "{dump}");
+            for one in dump.goroutines() {
+                assert!(matches!(one.name(), None | Some("short")));
+            }
+            if round % 10 == 0 {
+                yield_now();
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        for handle in load {
+            handle.join().unwrap();
+        }
+    });
+}
+
+fn main() -> ExitCode {
+    if let Ok(name) = std::env::var(PROGRAM) {
+        let program = PROGRAMS.iter().find(|(known, _)| *known == name);
+        return program.expect("a program of this file").1();
+    }
+    let mut trials = Vec::new();
+    macro_rules! test {
+        ($($name:ident)*) => {$(
+            for workers in [1, 2] {
+                let name = format!("{}_{workers}", stringify!($name));
+                trials.push(Trial::test(name, move || {
+                    let _watched = harness::watch();
+                    let outcome = std::panic::catch_unwind(|| $name(workers));
+                    outcome.map_err(|payload| message_of(&*payload).into())
+                }));
+            }
+        )*};
+    }
+    test! {
+        a_deadlock_is_reported
+        every_wait_can_be_one_for_ever
+        a_report_names_who_panicked
+        a_report_of_many_can_be_read
+        nobody_cries_wolf
+        the_detection_can_be_turned_off
+        a_runtime_of_its_own_panics_out_of_run
+        a_test_fails_rather_than_hangs
+        a_stack_overflow_names_the_goroutine
+        other_faults_are_left_to_others
+        sigquit_prints_a_dump
+        a_hog_is_told_of_once
+        malformed_variables_are_named
+        the_default_runtime_is_configured_once
+        a_dump_tells_every_state
+        dumps_are_whole_under_load
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
