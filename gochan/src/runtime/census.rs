@@ -10,7 +10,8 @@
 //! quiet, nobody is left who could wake anybody.
 //!
 //! A look at one thread after the other is not a look at one moment. But a quiet thread becomes
-//! busy only by being woken, and every such wake-up counts in [`note_wake_up`]: if none happened
+//! busy only by being woken, or by waking to look around, and whoever does so first counts it in
+//! [`note_wake_up`]: if none happened
 //! from before the first look until after the last one, then all were quiet together. The list of
 //! threads comes last: a thread that is not in it yet would have been made by one that was busy
 //! when it was looked at.
@@ -58,6 +59,13 @@ pub(crate) fn enter(role: Role, is_quiet: impl Fn() -> bool + Send + 'static) ->
     Entry(key)
 }
 
+impl Entry {
+    /// The thread, if the operating system tells.
+    pub(super) fn thread(&self) -> Option<ThreadId> {
+        self.0.map(|(thread, _)| thread)
+    }
+}
+
 impl Drop for Entry {
     fn drop(&mut self) {
         if let Some(key) = self.0 {
@@ -100,22 +108,28 @@ pub fn declare_bystander() {
 /// What a census found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Census {
-    /// Nothing that can be relied on: a thread was woken meanwhile, or the operating system does
-    /// not tell.
+    /// Nothing that can be relied on: a thread was woken meanwhile, one of those that are known is
+    /// not quiet, or the operating system does not tell.
     Unknown,
     /// These threads are not known to be quiet; all others are.
     Busy(Vec<ThreadId>),
 }
 
-/// Looks at all threads of the process.
-pub(super) fn take() -> Census {
+/// Looks at all threads of the process. One that looks around cannot count as quiet, so it answers
+/// for itself and for those that it knows: `are_quiet` is asked in place of what they have
+/// registered.
+pub(super) fn take(known: &[ThreadId], are_quiet: impl FnOnce() -> bool) -> Census {
     let wake_ups = WAKE_UPS.load(Ordering::SeqCst);
+    if !are_quiet() {
+        return Census::Unknown;
+    }
     let mut quiet: Vec<ThreadId> = REGISTER
         .lock()
         .iter()
         .flatten()
         .filter(|(_, is_quiet)| is_quiet())
         .map(|(&(thread, _), _)| thread)
+        .chain(known.iter().copied())
         .collect();
     quiet.sort_unstable();
     let Some(all) = system::threads() else {
@@ -212,7 +226,7 @@ mod tests {
     fn is_busy(thread: ThreadId) -> bool {
         // Threads of other tests may be woken meanwhile.
         loop {
-            if let Census::Busy(busy) = take() {
+            if let Census::Busy(busy) = take(&[], || true) {
                 return busy.contains(&thread);
             }
         }

@@ -14,7 +14,7 @@
 //! goroutines wait for. The thread of `main` may have run: under a test runner it waits for the
 //! tests, and has run for others.
 
-use super::census::{self, Activity, Census};
+use super::census::{self, Activity, Census, ThreadId};
 use super::dump::Dump;
 use super::goroutine::Identity;
 use super::{DEFAULT, Shared};
@@ -44,8 +44,8 @@ pub(super) struct Vigil {
     mains: AtomicUsize,
     /// The worker that keeps watch, plus one.
     watcher: AtomicUsize,
-    /// The worker that looks right now, plus one.
-    examiner: AtomicUsize,
+    /// The threads of the workers.
+    threads: Mutex<Vec<ThreadId>>,
     /// What the threads had done when the main function was called that captured nothing.
     before: OnceLock<Activity>,
     panicked: Mutex<Panicked>,
@@ -77,6 +77,10 @@ impl Vigil {
         let _ = self.before.set(Activity::now());
     }
 
+    pub(super) fn worker_begins(&self, thread: &census::Entry) {
+        self.threads.lock().extend(thread.thread());
+    }
+
     pub(super) fn note_panic(&self, goroutine: &Identity) {
         let mut panicked = self.panicked.lock();
         panicked.count += 1;
@@ -104,15 +108,14 @@ impl fmt::Display for Panicked {
 }
 
 impl Shared {
-    /// Whether none of the workers can do anything before another thread wakes it. One that
-    /// examines just that does not count.
+    /// Whether none of the workers can do anything before another thread wakes it.
     pub(super) fn is_quiet(&self) -> bool {
-        self.is_quiet_but_for(self.vigil.examiner.load(Ordering::SeqCst))
+        self.is_quiet_but_for(None)
     }
 
-    /// As [`Shared::is_quiet`], whatever the worker with the number `one - 1` does.
-    fn is_quiet_but_for(&self, one: usize) -> bool {
-        let is_quiet = |index: usize| index + 1 == one || self.workers[index].is_quiet();
+    /// As [`Shared::is_quiet`], whatever that worker does.
+    fn is_quiet_but_for(&self, worker: Option<usize>) -> bool {
+        let is_quiet = |index: usize| worker == Some(index) || self.workers[index].is_quiet();
         !self.is_ending() && !self.blocking.has_pending() && (0..self.workers.len()).all(is_quiet)
     }
 
@@ -123,7 +126,9 @@ impl Shared {
 
     /// Whether there is no thread that could act.
     fn is_alone(&self, watch: &Watch) -> bool {
-        let Census::Busy(busy) = census::take() else {
+        let workers = self.vigil.threads.lock().clone();
+        let are_quiet = || self.is_quiet_but_for(Some(watch.worker));
+        let Census::Busy(busy) = census::take(&workers, are_quiet) else {
             return false;
         };
         let is_harmless = |thread| match self.vigil.before.get() {
@@ -153,7 +158,7 @@ impl Watch {
     /// Begins a watch if `worker` is the last one that is not asleep. Asked by that worker, after
     /// it has said that it is about to sleep.
     pub(super) fn begin(shared: &Arc<Shared>, worker: usize) -> Option<Watch> {
-        let is_last = || shared.is_quiet_but_for(worker + 1);
+        let is_last = || shared.is_quiet_but_for(Some(worker));
         if !shared.settings.deadlock_detection || !is_last() {
             return None;
         }
@@ -193,13 +198,10 @@ impl Watch {
         };
         self.pause = (self.pause * 2).min(longest);
         self.next_look = now + self.pause;
-        vigil.examiner.store(self.worker + 1, Ordering::SeqCst);
         let is_dead = (vigil.mains.load(Ordering::SeqCst) > 0 || shared.is_default())
             && shared.is_alone(self)
             // This worker is awake, so nobody has to wake it: what came meanwhile is here.
-            && shared.is_quiet()
             && shared.workers[self.worker].has_nothing_to_come();
-        vigil.examiner.store(0, Ordering::SeqCst);
         if vigil.before.get().is_some() {
             self.activity = Activity::now();
         }

@@ -169,6 +169,8 @@ impl Mailbox {
                 Sleep::UntilWoken => _ = self.parker.sleep(None),
             }
         }
+        // Before the worker seems awake: who then sees no need to wake it does not count that.
+        census::note_wake_up();
         self.sleeping.0.store(false, Ordering::SeqCst);
     }
 

@@ -253,9 +253,10 @@ impl Runtime {
                 .name(format!("{}-{index}", shared.settings.name))
                 .spawn(move || {
                     let weak = Arc::downgrade(&shared);
-                    let _entry = census::enter(census::Role::Own, move || {
+                    let entry = census::enter(census::Role::Own, move || {
                         weak.upgrade().is_some_and(|shared| shared.is_quiet())
                     });
+                    shared.vigil.worker_begins(&entry);
                     #[cfg(unix)]
                     let _stack = overflow::AlternateStack::install();
                     Worker::new(shared, index).run();
