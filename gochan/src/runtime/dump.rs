@@ -2,7 +2,8 @@
 
 use super::clock::Nanos;
 use super::goroutine::{Goroutine, GoroutineId};
-use super::worker::Standing;
+use super::mailbox::Mailbox;
+use super::worker::{Standing, Worker};
 use super::{Shared, ask};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -133,32 +134,46 @@ pub fn dump() -> Dump {
 impl Dump {
     pub(super) fn of(shared: &Shared) -> Dump {
         let now = shared.clock.nanos();
-        let (mut goroutines, mut silent) = (Vec::new(), Vec::new());
+        let (mut goroutines, mut silent) = (BTreeMap::new(), Vec::new());
         let own = super::worker::current();
+        // Goroutines go from a start queue to another worker's, and to the living. They are looked
+        // for in that order, so that none is missed because it was on its way.
+        for mailbox in &shared.workers {
+            note_unstarted(mailbox, &mut goroutines);
+        }
         for (index, mailbox) in shared.workers.iter().enumerate() {
-            let mut note = |goroutine: &Goroutine, standing| {
-                goroutines.push(GoroutineStatus::standing(goroutine, standing, now));
+            let mut survey = |worker: &Worker, phase| {
+                note_unstarted(mailbox, &mut goroutines);
+                worker.survey(phase, |goroutine, standing| {
+                    let status = GoroutineStatus::standing(goroutine, standing, now);
+                    goroutines.insert(status.id, status);
+                });
             };
             match own.filter(|worker| worker.is_at(mailbox)) {
-                Some(worker) => worker.survey(worker.own_phase(), note),
+                Some(worker) => survey(worker, worker.own_phase()),
                 None => {
-                    let surveyed = mailbox.hold(|worker, phase| {
+                    let is_held = mailbox.hold(|worker, phase| {
                         // SAFETY: a worker that can be held has not ended, and what the survey
                         // reads is at rest.
-                        unsafe { &*worker }.survey(phase, &mut note);
+                        survey(unsafe { &*worker }, phase);
                     });
-                    if surveyed.is_none() {
+                    if !is_held {
                         silent.push(index);
                     }
                 }
             }
-            mailbox.start_queue.for_each(|goroutine| {
-                goroutines.push(GoroutineStatus::of(goroutine, "not started"));
-            });
         }
-        goroutines.sort_unstable_by_key(|goroutine| goroutine.id);
+        let goroutines = goroutines.into_values().collect();
         Dump { goroutines, silent }
     }
+}
+
+/// Notes who waits to start on a worker.
+fn note_unstarted(mailbox: &Mailbox, goroutines: &mut BTreeMap<GoroutineId, GoroutineStatus>) {
+    mailbox.start_queue.for_each(|goroutine| {
+        let status = GoroutineStatus::of(goroutine, "not started");
+        goroutines.insert(status.id, status);
+    });
 }
 
 impl fmt::Display for Dump {

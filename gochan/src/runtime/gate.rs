@@ -103,23 +103,26 @@ impl Gate {
         parts(self.word.load(Ordering::Relaxed))
     }
 
-    /// Reads what the worker leaves alone while it is held still. `None`: there is no worker, or
-    /// it did not come out of its loop in time.
-    pub(super) fn hold<T>(&self, read: impl FnOnce(Phase) -> T) -> Option<T> {
+    /// Calls `read` while the worker is held still, if there is a worker. `false`: it did not come
+    /// out of its loop in time.
+    pub(super) fn hold(&self, read: impl FnOnce(Phase)) -> bool {
         let _hold = Hold::take(&self.holds);
         let mut began = None;
         loop {
             // What the worker wrote in its loop is visible to whoever sees it leave.
             match parts(self.word.load(Ordering::Acquire)).0 {
-                Phase::Gone => return None,
+                Phase::Gone => return true,
                 Phase::Loop => {
                     spin_loop();
                     yield_now();
                     if began.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
-                        return None;
+                        return false;
                     }
                 }
-                phase => return Some(read(phase)),
+                phase => {
+                    read(phase);
+                    return true;
+                }
             }
         }
     }
@@ -237,13 +240,14 @@ mod tests {
                 s.spawn(|| {
                     let mut last = 0;
                     for _ in 0..20_000 {
-                        gate.hold(|_| {
+                        let was_held = gate.hold(|_| {
                             // SAFETY: the worker is held still.
                             let (first, second) = unsafe { *pair.0.get() };
                             assert_eq!(first, second);
                             assert!(first >= last);
                             last = first;
                         });
+                        assert!(was_held);
                     }
                 })
             });
@@ -252,7 +256,7 @@ mod tests {
             }
             stop.store(true, Ordering::Relaxed);
         });
-        assert_eq!(gate.hold(|_| ()), None);
+        assert!(gate.hold(|_| panic!("there is no worker")));
     }
 
     #[test]

@@ -85,13 +85,12 @@ impl Mailbox {
         self.gate.0.enter(Phase::Gone, 0);
     }
 
-    /// Reads what the worker leaves alone while it is held still. `None`: there is no worker, or
-    /// it cannot be held.
-    pub(super) fn hold<T>(&self, read: impl FnOnce(*const Worker, Phase) -> T) -> Option<T> {
+    /// Calls `read` while the worker is held still, if there is a worker. `false`: it cannot be
+    /// held.
+    pub(super) fn hold(&self, read: impl FnOnce(*const Worker, Phase)) -> bool {
         let worker = &self.worker;
-        self.gate
-            .0
-            .hold(|phase| read(worker.load(Ordering::Relaxed), phase))
+        let gate = &self.gate.0;
+        gate.hold(|phase| read(worker.load(Ordering::Relaxed), phase))
     }
 
     /// Gives an empty mailbox back.
