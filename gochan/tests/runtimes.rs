@@ -912,6 +912,12 @@ fn a_gochan_test_may_panic() {
     panic!("as it should");
 }
 
+#[gochan::test]
+#[should_panic(expected = "all goroutines are asleep - deadlock!")]
+fn a_gochan_test_that_is_deadlocked_fails() {
+    make!(chan i32).recv();
+}
+
 #[test]
 fn a_payload_crosses_run_unchanged() {
     let _watched = watch();

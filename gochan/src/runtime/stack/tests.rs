@@ -120,6 +120,8 @@ mod on_linux {
         command
             .args([&format!("{path}::{name}"), "--exact", "--nocapture"])
             .env(CHILD, name)
+            // A backtrace needs more memory than such a process can get.
+            .env_remove("RUST_BACKTRACE")
             .env("GOCHAN_TEST_ARGUMENT", argument);
         command.output().unwrap()
     }
