@@ -81,25 +81,52 @@ pub fn measure(side: Side<'_>, count: usize, workers: usize) -> Result<Figures> 
     serde_json::from_str(&output).with_context(|| format!("no figures in {output:?}"))
 }
 
+/// Goroutines that are all blocked on a receive at the same time.
+///
+/// They share it by reference, as Go's share what they capture: counting references would be work
+/// that the peer does not do.
+struct Crowd {
+    gate: Chan<()>,
+    blocked: WaitGroup,
+    ended: WaitGroup,
+}
+
+impl Crowd {
+    /// Starts `count` goroutines and returns when all of them are blocked, or are about to be.
+    fn start(count: usize) -> &'static Self {
+        let crowd: &Crowd = Box::leak(Box::new(Crowd {
+            gate: Chan::new(0),
+            blocked: WaitGroup::new(),
+            ended: WaitGroup::new(),
+        }));
+        crowd.blocked.add(count);
+        crowd.ended.add(count);
+        for _ in 0..count {
+            go!({
+                crowd.blocked.done();
+                crowd.gate.recv();
+                crowd.ended.done();
+            });
+        }
+        crowd.blocked.wait();
+        crowd
+    }
+
+    /// Lets all of them finish.
+    fn finish(&self) {
+        self.gate.close();
+        self.ended.wait();
+    }
+}
+
 /// Starts `count` goroutines that block on a receive, measures the memory, and lets them all
 /// finish.
 pub fn run(count: usize) -> Result<Figures> {
     Runtime::new(Config::new())?.run(|| {
-        let gate = Chan::<()>::new(0);
-        let (blocked, ended) = (WaitGroup::new(), WaitGroup::new());
         let before = Memory::now()?;
 
         let begin = Instant::now();
-        blocked.add(count);
-        ended.add(count);
-        for _ in 0..count {
-            go!(clone(gate, blocked, ended), {
-                blocked.done();
-                gate.recv();
-                ended.done();
-            });
-        }
-        blocked.wait();
+        let crowd = Crowd::start(count);
         let start = begin.elapsed();
 
         // The last ones are on their way from saying so to being blocked.
@@ -107,8 +134,7 @@ pub fn run(count: usize) -> Result<Figures> {
         let after = Memory::now()?;
 
         let begin = Instant::now();
-        gate.close();
-        ended.wait();
+        crowd.finish();
         let finish = begin.elapsed();
 
         Ok(Figures {
@@ -131,20 +157,7 @@ pub fn run_waves(count: usize, waves: usize) -> Result<Vec<f64>> {
     Runtime::new(Config::new())?.run(|| {
         (0..waves)
             .map(|_| {
-                let gate = Chan::<()>::new(0);
-                let (blocked, ended) = (WaitGroup::new(), WaitGroup::new());
-                blocked.add(count / waves);
-                ended.add(count / waves);
-                for _ in 0..count / waves {
-                    go!(clone(gate, blocked, ended), {
-                        blocked.done();
-                        gate.recv();
-                        ended.done();
-                    });
-                }
-                blocked.wait();
-                gate.close();
-                ended.wait();
+                Crowd::start(count / waves).finish();
                 Ok(Memory::now()?.rss)
             })
             .collect()

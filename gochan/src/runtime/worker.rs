@@ -23,7 +23,7 @@ use super::timers::{Sleeper, Sleepers};
 use super::{Shared, deadlock};
 use crate::wait::{WaitReason, Waiter};
 use corosensei::stack::Stack as _;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
@@ -121,6 +121,7 @@ pub(super) struct Worker {
     random: Random,
     ids: Cell<(u64, u64)>,
     cancelled: Cell<bool>,
+    watch: RefCell<Watch>,
 }
 
 impl Worker {
@@ -145,6 +146,7 @@ impl Worker {
             random: Random::seeded(shared.settings.seed, index as u64),
             ids: Cell::new((0, 0)),
             cancelled: Cell::new(false),
+            watch: RefCell::new(Watch::new(&shared.workers, index, Instant::now())),
             shared,
         }
     }
@@ -765,7 +767,7 @@ impl Worker {
     fn search(&self) -> bool {
         let _searching = self.shared.searchers.enter();
         let began = Instant::now();
-        let mut watch = Watch::new(&self.shared.workers, self.index, began);
+        let mut watch = self.watch.borrow_mut();
         let mut rounds = 0_u32;
         loop {
             if self.has_local_work() || self.shared.is_ending() {
@@ -784,11 +786,11 @@ impl Worker {
                 break;
             }
         }
-        self.watch(watch)
+        self.watch(&mut watch)
     }
 
     /// Naps between looks at the others' start queues; ends when they are all empty.
-    fn watch(&self, mut watch: Watch) -> bool {
+    fn watch(&self, watch: &mut Watch) -> bool {
         let mut nap = NAPS.0;
         loop {
             if watch.all_empty(&self.shared.workers) {
@@ -801,7 +803,7 @@ impl Worker {
             if self.has_local_work()
                 || self.shared.is_ending()
                 || self.timer_is_due()
-                || self.steal(&mut watch, Instant::now())
+                || self.steal(watch, Instant::now())
             {
                 return true;
             }
@@ -813,10 +815,10 @@ impl Worker {
     /// had its reasons to put them there, so they are taken only if that evens the load out and
     /// does not tear goroutines apart that talk, or if they have waited very long.
     fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
-        let Some((victim, waited)) = watch.overdue(&self.shared.workers, now) else {
+        let Some((index, waited)) = watch.overdue(&self.shared.workers, now) else {
             return false;
         };
-        let victim = self.shared.workers[victim];
+        let victim = self.shared.workers[index];
         let surplus = victim.load().saturating_sub(self.mailbox.load());
         if surplus < 2 && waited < LONG_PATIENCE {
             return false;
@@ -838,6 +840,7 @@ impl Worker {
                 self.discard(goroutine);
             }
         }
+        watch.note_theft(index, victim, now);
         stolen > 0
     }
 
@@ -955,9 +958,27 @@ pub(super) fn dismiss(goroutine: NonNull<Goroutine>) {
 
 /// What an idle worker has seen of the others' start queues.
 struct Watch {
-    /// For each worker: how many had been taken, and since when that number stands.
-    seen: Vec<(usize, Instant)>,
+    seen: Vec<Seen>,
     own: usize,
+}
+
+/// What was seen of a start queue.
+struct Seen {
+    /// How many had been taken. It is brought up to date when the watcher takes some itself.
+    taken: usize,
+    /// Two times, the earlier one first, and how many had been put in by then. As long as not all
+    /// of these have been taken, the first in the queue has waited since.
+    waiting: [(Instant, usize); 2],
+}
+
+impl Seen {
+    fn now(worker: &Mailbox, now: Instant) -> Self {
+        let pushed = worker.start_queue.pushed();
+        Seen {
+            taken: worker.start_queue.taken(),
+            waiting: [(now, pushed); 2],
+        }
+    }
 }
 
 impl Watch {
@@ -965,7 +986,7 @@ impl Watch {
         Watch {
             seen: workers
                 .iter()
-                .map(|worker| (worker.start_queue.taken(), now))
+                .map(|worker| Seen::now(worker, now))
                 .collect(),
             own,
         }
@@ -975,17 +996,28 @@ impl Watch {
     /// wait; and how long that has been so.
     fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<(usize, Duration)> {
         for (index, worker) in workers.iter().enumerate() {
-            let (taken, since) = &mut self.seen[index];
-            let current = worker.start_queue.taken();
+            let seen = &mut self.seen[index];
+            let taken = worker.start_queue.taken();
             let len = worker.start_queue.len();
-            let moves = current != *taken && len < BACKLOG;
-            if index == self.own || len == 0 || moves {
-                (*taken, *since) = (current, now);
-            } else if now - *since >= PATIENCE {
-                return Some((index, now - *since));
+            let moves = taken != seen.taken && len < BACKLOG;
+            if taken >= seen.waiting[0].1 {
+                seen.waiting[0] = seen.waiting[1];
+            }
+            let (since, pushed) = seen.waiting[0];
+            if index == self.own || len == 0 || moves || taken >= pushed {
+                *seen = Seen::now(worker, now);
+            } else if now - since >= PATIENCE {
+                return Some((index, now - since));
             }
         }
         None
+    }
+
+    /// Notes that the watcher has taken some: that does not mean that their worker is at it.
+    fn note_theft(&mut self, index: usize, victim: &Mailbox, now: Instant) {
+        let seen = &mut self.seen[index];
+        seen.taken = victim.start_queue.taken();
+        seen.waiting[1] = (now, victim.start_queue.pushed());
     }
 
     fn all_empty(&self, workers: &[&'static Mailbox]) -> bool {
