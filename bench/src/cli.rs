@@ -23,27 +23,15 @@ pub struct Cli {
     pub options: Options,
 }
 
-/// Options of a comparison.
+/// Options of every comparison.
 #[derive(Args, Debug)]
-pub struct Options {
+pub struct Plan {
     /// Run only what has a name that fits the expression
     #[arg(long, value_name = "REGEX", default_value = "")]
     pub filter: Regex,
-    /// Run only the benchmarks of these packages of Go
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    pub package: Vec<Package>,
     /// Measure each side this many times
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
-    /// Numbers of worker threads (GOMAXPROCS)
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2", value_parser = workers)]
-    pub workers: Vec<usize>,
-    /// How long a measurement is to take at least
-    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = humantime::parse_duration)]
-    pub time: Duration,
-    /// The go command [default: the one on PATH, or target/go-venv/bin/go]
-    #[arg(long, value_name = "PATH", env = "GOCHAN_BENCH_GO")]
-    pub go: Option<PathBuf>,
     /// Write the figures to a file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -55,12 +43,53 @@ pub struct Options {
     pub list: bool,
 }
 
+/// Options of a comparison with Go's benchmarks.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// What every comparison can be told.
+    #[command(flatten)]
+    pub plan: Plan,
+    /// Run only the benchmarks of these packages of Go
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub package: Vec<Package>,
+    /// Numbers of worker threads (GOMAXPROCS)
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2", value_parser = workers)]
+    pub workers: Vec<usize>,
+    /// How long a measurement is to take at least
+    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = humantime::parse_duration)]
+    pub time: Duration,
+    /// The go command [default: the one on PATH, or target/go-venv/bin/go]
+    #[arg(long, value_name = "PATH", env = "GOCHAN_BENCH_GO")]
+    pub go: Option<PathBuf>,
+}
+
+/// Options of a comparison with programs in Go.
+#[derive(Args, Debug)]
+pub struct ProgramOptions {
+    /// What every comparison can be told.
+    #[command(flatten)]
+    pub plan: Plan,
+    /// Numbers of worker threads (GOMAXPROCS) [default: 2, and as many as the machine has]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = two_and_all(), hide_default_value = true, value_parser = workers)]
+    pub workers: Vec<usize>,
+    /// The go command [default: the one on PATH, or target/go-venv/bin/go]
+    #[arg(long, value_name = "PATH", env = "GOCHAN_BENCH_GO")]
+    pub go: Option<PathBuf>,
+}
+
+fn two_and_all() -> Vec<usize> {
+    let all = std::thread::available_parallelism().map_or(2, usize::from);
+    let mut counts = vec![2, all];
+    counts.dedup();
+    counts
+}
+
 impl Options {
     /// Whether the workload is to be run.
     pub fn wants(&self, workload: &Workload) -> bool {
         let packages = &self.package;
         (packages.is_empty() || packages.contains(&workload.package))
-            && self.filter.is_match(workload.name)
+            && self.plan.filter.is_match(workload.name)
     }
 }
 
@@ -82,17 +111,17 @@ pub enum Side {
         #[arg(long, conflicts_with = "time")]
         iterations: Option<u64>,
     },
-    /// Runs our side of `Program/Pool1ms` and prints what its jobs computed.
-    #[command(hide = true)]
-    Pool {
-        /// How many jobs.
-        jobs: u64,
-        /// How long each is.
-        turns: u64,
-    },
 }
 
-fn workers(text: &str) -> Result<usize, String> {
+/// Says so if the figures will mean nothing.
+pub fn warn_of_debug_build() {
+    if cfg!(debug_assertions) {
+        eprintln!("this is a debug build; the figures mean nothing without --release");
+    }
+}
+
+/// Reads a number of workers.
+pub fn workers(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("there is no runtime without workers".to_owned()),
         Ok(workers) => Ok(workers),
@@ -115,9 +144,9 @@ mod tests {
     fn defaults() {
         let cli = Cli::try_parse_from(["vsgo"]).unwrap();
         assert_eq!(cli.options.workers, [1, 2]);
-        assert_eq!(cli.options.rounds, 5);
+        assert_eq!(cli.options.plan.rounds, 5);
         assert_eq!(cli.options.time, Duration::from_millis(200));
-        assert!(cli.options.filter.is_match("ChanSync"));
+        assert!(cli.options.plan.filter.is_match("ChanSync"));
     }
 
     #[test]

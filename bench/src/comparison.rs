@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use gochan::runtime::{Config, Runtime};
 
-use crate::cli::Options;
+use crate::cli::{Options, ProgramOptions};
 use crate::go_peer::{Go, GoBenchmarks};
 use crate::measure::{Extent, measure};
 use crate::process;
-use crate::programs::{PROGRAMS, Prepared, Program};
+use crate::programs::{GoPrograms, PROGRAMS, Prepared};
 use crate::result_line::ResultLine;
 use crate::summary::{Comparison, Samples};
 use crate::workloads::{WORKLOADS, Workload};
@@ -74,22 +73,10 @@ impl Contest for Prepared {
     }
 }
 
-/// The names of all that can be compared.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    let workloads = WORKLOADS.iter().map(|workload| workload.name);
-    workloads.chain(PROGRAMS.iter().map(|program| program.name))
-}
-
-/// Compares what `options` ask for. What fails on our side is in the rows; an error is returned
-/// when the peer cannot be built.
-pub fn compare(options: &Options, go: Option<&Go>) -> Result<Vec<Comparison>> {
+/// Compares the benchmarks that `options` ask for. What fails on our side is in the rows; an error
+/// is returned when the peer cannot be built.
+pub fn benchmarks(options: &Options, go: Option<&Go>) -> Result<Vec<Comparison>> {
     let directory = tempfile::tempdir()?;
-    let mut rows = benchmarks(options, go, directory.path())?;
-    rows.extend(programs(options, go, directory.path()));
-    Ok(rows)
-}
-
-fn benchmarks(options: &Options, go: Option<&Go>, directory: &Path) -> Result<Vec<Comparison>> {
     let mut built = BTreeMap::new();
     let mut rows = Vec::new();
     for workload in WORKLOADS {
@@ -99,7 +86,7 @@ fn benchmarks(options: &Options, go: Option<&Go>, directory: &Path) -> Result<Ve
         if let (Some(go), true) = (go, workload.in_go)
             && let Entry::Vacant(place) = built.entry(workload.package)
         {
-            place.insert(go.build_benchmarks(workload.package, directory)?);
+            place.insert(go.build_benchmarks(workload.package, directory.path())?);
         }
         let contest = Benchmark {
             workload,
@@ -107,23 +94,32 @@ fn benchmarks(options: &Options, go: Option<&Go>, directory: &Path) -> Result<Ve
             go: built.get(&workload.package),
         };
         for &workers in &options.workers {
-            rows.push(take_turns(&contest, workload.name, workers, options.rounds));
+            rows.push(take_turns(
+                &contest,
+                workload.name,
+                workers,
+                options.plan.rounds,
+            ));
         }
     }
     Ok(rows)
 }
 
-fn programs(options: &Options, go: Option<&Go>, directory: &Path) -> Vec<Comparison> {
+/// Compares the programs that `options` ask for. What fails on either side is in the rows; an error
+/// is returned when Go's programs cannot be built.
+pub fn programs(options: &ProgramOptions, go: Option<&Go>) -> Result<Vec<Comparison>> {
+    let directory = tempfile::tempdir()?;
+    let built = go.map(|go| GoPrograms::build(go, directory.path()));
+    let built = built.transpose()?;
     let mut rows = Vec::new();
     for program in PROGRAMS {
-        let counts = counts_for(program, options);
-        if counts.is_empty() {
+        if !options.plan.filter.is_match(program.name) {
             continue;
         }
-        let prepared = program.prepare(directory, go);
-        for workers in counts {
+        let prepared = program.prepare(directory.path(), built.as_ref());
+        for &workers in &options.workers {
             rows.push(match &prepared {
-                Ok(prepared) => take_turns(prepared, program.name, workers, options.rounds),
+                Ok(prepared) => take_turns(prepared, program.name, workers, options.plan.rounds),
                 Err(error) => Comparison::new(
                     program.name,
                     workers,
@@ -133,15 +129,7 @@ fn programs(options: &Options, go: Option<&Go>, directory: &Path) -> Vec<Compari
             });
         }
     }
-    rows
-}
-
-fn counts_for(program: &Program, options: &Options) -> Vec<usize> {
-    let fits = options.package.is_empty() && options.filter.is_match(program.name);
-    let counts = options.workers.iter().copied();
-    counts
-        .filter(|&workers| fits && workers >= program.least_workers)
-        .collect()
+    Ok(rows)
 }
 
 /// Ours, the peer's, ours, the peer's, … until the rounds are over or a side fails.

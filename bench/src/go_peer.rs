@@ -41,6 +41,16 @@ impl Go {
             .find_map(|command| Self::at(command).ok()))
     }
 
+    /// Finds Go as [`Go::find`] does, and says which one was found and what to do if there is none.
+    pub fn announced(given: Option<&Path>) -> Result<Option<Self>> {
+        let go = Self::find(given)?;
+        match &go {
+            Some(go) => println!("peer: {}", go.version()),
+            None => eprintln!("{HOW_TO_INSTALL}"),
+        }
+        Ok(go)
+    }
+
     fn at(command: PathBuf) -> Result<Self> {
         let answer = process::run(
             Command::new(&command).args(["env", "GOROOT", "GOVERSION"]),

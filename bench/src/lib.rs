@@ -1,7 +1,7 @@
 //! Benchmarks of gochan against its peers.
 //!
 //! `cargo run --release -p bench --bin vsgo` runs our workloads next to the benchmarks that the Go
-//! distribution brings for its own runtime, and next to a few whole programs written in both
+//! distribution brings for its own runtime; `--bin parallel` runs whole programs written in both
 //! languages. The two sides take turns, each measurement in a process of its own, so that a
 //! machine that slows down for a while slows down both.
 //!

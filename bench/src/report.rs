@@ -1,20 +1,46 @@
 //! The figures as text.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::BufWriter;
+use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::programs::PREFIX;
+use crate::chart;
+use crate::cli::Plan;
 use crate::summary::{Comparison, mean_ratio, worst};
 
-/// The table, the geometric means, and the five worst.
-pub fn text(rows: &[Comparison]) -> String {
-    let mut text = format!("{}\n", table(rows));
-    let (programs, benchmarks): (Vec<_>, Vec<_>) =
-        rows.iter().partition(|row| row.name.starts_with(PREFIX));
-    for (kind, rows) in [("benchmarks", benchmarks), ("programs", programs)] {
-        means(&mut text, kind, &rows);
+/// Prints the report on `rows`, which are all of one `kind`, and writes the files that are asked for.
+/// The program is to fail if a side failed somewhere.
+pub fn deliver(plan: &Plan, kind: &str, rows: &[Comparison]) -> Result<ExitCode> {
+    println!("{}", text(kind, rows));
+    write_files(plan, rows)
+}
+
+/// Writes the files that are asked for. The program is to fail if a side failed somewhere.
+pub fn write_files(plan: &Plan, rows: &[Comparison]) -> Result<ExitCode> {
+    if let Some(path) = &plan.json {
+        let file =
+            File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        serde_json::to_writer_pretty(BufWriter::new(file), &rows)?;
     }
+    if let Some(path) = &plan.svg {
+        chart::write_svg(path, rows)?;
+    }
+    let failed = rows.iter().any(|row| row.failure.is_some());
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// The table, the geometric means, and the five worst.
+fn text(kind: &str, rows: &[Comparison]) -> String {
+    let mut text = format!("{}\n", table(rows));
+    means(&mut text, kind, rows);
     let worst = worst(rows, 5);
     if !worst.is_empty() {
         text.push_str("\nworst five:\n");
@@ -60,12 +86,12 @@ fn table(rows: &[Comparison]) -> Table {
     table
 }
 
-fn means(text: &mut String, kind: &str, rows: &[&Comparison]) {
+fn means(text: &mut String, kind: &str, rows: &[Comparison]) {
     let mut counts: Vec<_> = rows.iter().map(|row| row.workers).collect();
     counts.sort_unstable();
     counts.dedup();
     for &workers in &counts {
-        let at = rows.iter().copied().filter(|row| row.workers == workers);
+        let at = rows.iter().filter(|row| row.workers == workers);
         if let Some((mean, count)) = mean_ratio(at) {
             let workers = workers_of(workers);
             let _ = writeln!(
@@ -75,7 +101,7 @@ fn means(text: &mut String, kind: &str, rows: &[&Comparison]) {
         }
     }
     if counts.len() > 1
-        && let Some((mean, count)) = mean_ratio(rows.iter().copied())
+        && let Some((mean, count)) = mean_ratio(rows)
     {
         let _ = writeln!(text, "geometric mean of {kind} ({count}), all: {mean:.3}");
     }
@@ -121,18 +147,17 @@ mod tests {
             row("ChanSync", 1, 50.0, Some(200.0)),
             row("ChanSync", 2, 100.0, Some(200.0)),
             row("Spawn/Finish", 1, 31.44, None),
-            row("Program/Pool1ms", 2, 1e8, Some(1e8)),
+            row("ChanSem", 2, 80.0, Some(80.0)),
         ];
         rows[3].failure = Some("it stopped".to_owned());
-        let text = text(&rows);
+        let text = text("benchmarks", &rows);
         for line in [
             "geometric mean of benchmarks (1), 1 worker: 0.250",
-            "geometric mean of benchmarks (1), 2 workers: 0.500",
-            "geometric mean of benchmarks (2), all: 0.354",
-            "geometric mean of programs (1), 2 workers: 1.000",
-            "    1.00  Program/Pool1ms, 2 workers",
+            "geometric mean of benchmarks (2), 2 workers: 0.707",
+            "geometric mean of benchmarks (3), all: 0.500",
+            "    1.00  ChanSem, 2 workers",
             "    0.25  ChanSync, 1 worker",
-            "failed: Program/Pool1ms, 2 workers: it stopped",
+            "failed: ChanSem, 2 workers: it stopped",
         ] {
             assert!(
                 text.lines().any(|have| have == line),

@@ -48,13 +48,3 @@ fn workloads_end() {
         }
     });
 }
-
-#[test]
-fn pool_computes_the_same_on_every_run() {
-    watched(Duration::from_secs(60), |_| {
-        assert_eq!(
-            bench::programs::pool(100, 10).unwrap(),
-            bench::programs::pool(100, 10).unwrap()
-        );
-    });
-}

@@ -5,6 +5,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use bench::cli::warn_of_debug_build;
 use bench::go_peer::{Go, HOW_TO_INSTALL};
 use bench::scale::{self, Figures, Side};
 use bench::summary::median;
@@ -74,9 +75,7 @@ fn main() -> Result<()> {
         }
         return Ok(());
     }
-    if cfg!(debug_assertions) {
-        eprintln!("this is a debug build; the figures mean nothing without --release");
-    }
+    warn_of_debug_build();
     let report = compare(&cli, count, workers)?;
     println!("{}", table(&report));
     if let Some(path) = &cli.json {
