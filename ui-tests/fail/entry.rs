@@ -3,7 +3,7 @@
 #[gochan::main]
 async fn main() {}
 
-#[gochan::main(workers = 2)]
+#[gochan::main(worker = 2)]
 fn other() {}
 
 #[gochan::test(sed = 5, workers)]

@@ -4,6 +4,7 @@
 use super::blocking::BlockingPool;
 use super::clock::Clock;
 use super::config::Config;
+use super::gate::{Gate, Phase};
 use super::goroutine::{Birth, Goroutine, GoroutineId, Identity, Task};
 use super::mailbox::{Mailbox, Sleep};
 use super::placement::Site;
@@ -92,6 +93,47 @@ fn collect(mailbox: &Mailbox) -> Vec<NonNull<Goroutine>> {
         all.push(goroutine);
     }
     all
+}
+
+/// What a worker writes in its loop, nobody reads but while it is held still; and a holder sees
+/// whole what it reads.
+#[test]
+fn loom_a_held_worker_changes_nothing() {
+    struct Book {
+        gate: Gate,
+        pages: [Cell<u64>; 2],
+    }
+    // SAFETY: the cells are what the model is about: loom watches them.
+    unsafe impl Send for Book {}
+    // SAFETY: as above.
+    unsafe impl Sync for Book {}
+    check(|| {
+        let book = Arc::new(Book {
+            gate: Gate::new(),
+            pages: [Cell::new(0), Cell::new(0)],
+        });
+        let holder = {
+            let book = Arc::clone(&book);
+            thread::spawn(move || {
+                let is_held = book.gate.hold(|phase| {
+                    assert_ne!(phase, Phase::Loop);
+                    assert_eq!(book.pages[0].get(), book.pages[1].get());
+                });
+                assert!(is_held);
+            })
+        };
+        for run in 1..=2 {
+            book.gate.enter_loop(run);
+            for page in &book.pages {
+                page.set(run);
+            }
+            book.gate
+                .enter(if run == 1 { Phase::Run } else { Phase::Asleep }, run);
+        }
+        book.gate.enter_loop(2);
+        book.gate.enter(Phase::Gone, 2);
+        holder.join().unwrap();
+    });
 }
 
 #[test]
@@ -234,6 +276,7 @@ fn shared(workers: usize) -> Arc<Shared> {
         mailbox
     };
     Arc::new(Shared {
+        vigil: super::Vigil::default(),
         workers: (0..workers).map(|_| mailbox()).collect(),
         clock: Clock::monotonic(),
         ending: AtomicBool::new(false),
