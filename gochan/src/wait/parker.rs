@@ -110,7 +110,7 @@ impl ThreadParker {
         };
         if self
             .state
-            .compare_exchange(EMPTY, parked, Ordering::SeqCst, Ordering::Relaxed)
+            .compare_exchange(EMPTY, parked, Ordering::Release, Ordering::Relaxed)
             .is_err()
         {
             // The only other state is NOTIFIED: one thread at a time parks here.
@@ -132,14 +132,15 @@ impl ThreadParker {
         }
     }
 
-    /// Whether the thread can do nothing before it is given a token.
+    /// Whether the thread can do nothing before it is given a token. If so, all that it has done
+    /// before is visible to the caller.
     fn is_parked_forever(&self) -> bool {
-        self.state.load(Ordering::SeqCst) == PARKED_FOREVER
+        self.state.load(Ordering::Acquire) == PARKED_FOREVER
     }
 
     /// Gives the token and wakes the thread if it sleeps.
     pub(crate) fn unpark(&self) {
-        let before = self.state.swap(NOTIFIED, Ordering::SeqCst);
+        let before = self.state.swap(NOTIFIED, Ordering::AcqRel);
         if matches!(before, PARKED | PARKED_FOREVER) {
             census::note_wake_up();
             // The sleeper holds the lock from before it announces itself until it waits: to
