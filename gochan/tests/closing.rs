@@ -647,3 +647,33 @@ fn the_side_that_blocks_may_be_any() {
         }
     });
 }
+
+/// A crowd is told part by part; nobody is left out, whatever its size.
+#[test]
+fn closing_reaches_a_crowd_of_any_size() {
+    each_runtime(|| {
+        for count in [1, 63, 64, 65, 128, 129, 1_000] {
+            let ch = Chan::<u32>::new(0);
+            let waiting: Vec<_> = (0..count)
+                .map(|number| {
+                    go!(clone(ch), {
+                        match number % 3 {
+                            0 => ch.recv(),
+                            1 => select! { v = <-ch => v },
+                            // Some leave by themselves while the others are told.
+                            _ => ch
+                                .recv_timeout(std::time::Duration::from_micros(number))
+                                .ok(),
+                        }
+                    })
+                })
+                .collect();
+            gochan::yield_now();
+            ch.close();
+            assert!(ch.is_closed());
+            for handle in waiting {
+                assert_eq!(handle.join().unwrap(), None);
+            }
+        }
+    });
+}

@@ -4,7 +4,8 @@
 //! - if a sender waits, the buffer has no room; if a receiver waits, the buffer is empty;
 //! - at least one of the two wait queues is empty, except for a select that waits both to send
 //!   and to receive;
-//! - a closed or abandoned channel has nobody waiting;
+//! - a closed or abandoned channel has nobody waiting, but for receivers whom [`Channel::close`] is
+//!   on its way to tell;
 //! - `readiness` says what a look under the lock would say.
 //!
 //! An operation is an *attempt* under the lock: it either happens, moving the value between the
@@ -27,6 +28,9 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Instant;
+
+/// How many receivers are told at a time that their channel is closed.
+const PART_OF_CROWD: usize = 64;
 
 /// A channel, shared by its handles.
 pub(crate) struct Channel<T> {
@@ -400,8 +404,18 @@ impl<T> Channel<T> {
         if std::mem::replace(&mut state.closed, true) {
             return false;
         }
-        state.waiting_receivers.take_all(Wake::Closed, &mut woken);
         state.waiting_senders.take_all(Wake::Closed, &mut woken);
+        // A crowd is woken part by part: what is read and written of a waiter to claim it is then
+        // still in the caches when it is unparked, and the first of them run meanwhile.
+        while state
+            .waiting_receivers
+            .take_some(PART_OF_CROWD, Wake::Closed, &mut woken)
+        {
+            self.unlock(state);
+            drop(woken);
+            woken = WakeList::new();
+            state = self.lock();
+        }
         self.unlock(state);
         drop(woken);
         true

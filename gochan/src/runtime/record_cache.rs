@@ -5,6 +5,7 @@
 
 use std::alloc::{self, Layout};
 use std::cell::Cell;
+use std::hint::black_box;
 use std::ptr::{self, NonNull};
 
 /// Sizes are rounded up to a multiple of this.
@@ -14,11 +15,16 @@ const CLASSES: usize = 12;
 /// How many free blocks of a size a worker keeps.
 const KEEP: usize = 512;
 const ALIGN: usize = 16;
+/// How much memory the allocator is to take from the system at a time: less than what it would map
+/// by itself, or give back at once.
+const STRIDE: usize = 64 * 1024;
 
 /// The free blocks of one worker.
 #[derive(Debug)]
 pub(super) struct RecordCache {
     classes: [Class; CLASSES],
+    /// Bytes that may still be asked of the allocator before it is to take a stride.
+    stride: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -51,6 +57,36 @@ impl RecordCache {
                     count: Cell::new(0),
                 }
             }; CLASSES],
+            stride: Cell::new(STRIDE),
+        }
+    }
+
+    /// Counts what is asked of the allocator, and has it take memory from the system in strides.
+    ///
+    /// The heap that glibc has for a thread grows by a page at a time, each by a system call that
+    /// keeps all other threads from mapping and, often, from touching new memory: when goroutines
+    /// are started by the thousands, that is felt. Memory that is asked for as one block and given
+    /// back stays with the heap.
+    #[inline]
+    fn note_miss(&self, bytes: usize) {
+        match self.stride.get().checked_sub(bytes) {
+            Some(left) => self.stride.set(left),
+            None => self.take_stride(),
+        }
+    }
+
+    #[cold]
+    fn take_stride(&self) {
+        self.stride.set(STRIDE);
+        if let Ok(layout) = Layout::from_size_align(STRIDE, ALIGN) {
+            // SAFETY: the layout has a size, and the memory is given back unused.
+            unsafe {
+                // Unseen, so that the compiler does not leave the two calls out.
+                let memory = black_box(alloc::alloc(layout));
+                if !memory.is_null() {
+                    alloc::dealloc(memory, layout);
+                }
+            }
         }
     }
 }
@@ -84,8 +120,11 @@ impl Class {
 pub(super) fn allocate(cache: Option<&RecordCache>, layout: Layout) -> NonNull<u8> {
     let layout = match class_of(layout) {
         Some((class, class_layout)) => {
-            if let Some(block) = cache.and_then(|cache| cache.classes[class].pop()) {
-                return block.cast();
+            if let Some(cache) = cache {
+                if let Some(block) = cache.classes[class].pop() {
+                    return block.cast();
+                }
+                cache.note_miss(class_layout.size());
             }
             class_layout
         }

@@ -212,6 +212,11 @@ impl WaitQueue {
         true
     }
 
+    /// As [`WaitQueue::take_one`] up to `count` times; `false` if then there is nobody left.
+    pub(crate) fn take_some(&mut self, count: usize, wake: Wake, list: &mut WakeList) -> bool {
+        (0..count).all(|_| self.take_one(wake, list)) && !self.is_empty()
+    }
+
     /// Claims everybody and moves them to `list`, recording `wake`.
     pub(crate) fn take_all(&mut self, wake: Wake, list: &mut WakeList) {
         while self.take_one(wake, list) {}
