@@ -13,18 +13,29 @@ const WIDTH: u32 = 900;
 const FASTER: RGBColor = RGBColor(46, 125, 50);
 const SLOWER: RGBColor = RGBColor(198, 40, 40);
 
-/// Draws one bar for each row that has a ratio, from 1 to the ratio on a logarithmic axis: to the
+/// Draws one bar for each row that has a ratio, below a caption, from 1 to the ratio on a logarithmic axis: to the
 /// left we are faster, to the right slower.
-pub fn write_svg(path: &Path, rows: &[Comparison]) -> Result<()> {
+pub fn write_svg(path: &Path, caption: &str, rows: &[Comparison]) -> Result<()> {
     let bars: Vec<(String, f64)> = rows
         .iter()
-        .filter_map(|row| Some((format!("{}, {}", row.name, row.workers), row.ratio?)))
+        .filter_map(|row| Some((label(row), row.ratio?)))
         .collect();
     ensure!(!bars.is_empty(), "no ratios to draw");
-    draw(path, &bars).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))
+    draw(path, caption, &bars).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))
 }
 
-fn draw<'a>(path: &'a Path, bars: &[(String, f64)]) -> Result<(), Box<dyn Error + 'a>> {
+fn label(row: &Comparison) -> String {
+    let peer = row
+        .peer
+        .map_or_else(String::new, |peer| format!(", {peer}"));
+    format!("{}, {}{peer}", row.name, row.workers)
+}
+
+fn draw<'a>(
+    path: &'a Path,
+    caption: &str,
+    bars: &[(String, f64)],
+) -> Result<(), Box<dyn Error + 'a>> {
     let count = bars.len();
     let lowest = bars.iter().map(|bar| bar.1).fold(0.25, f64::min) / 1.2;
     let highest = bars.iter().map(|bar| bar.1).fold(2.0, f64::max) * 1.2;
@@ -32,10 +43,7 @@ fn draw<'a>(path: &'a Path, bars: &[(String, f64)]) -> Result<(), Box<dyn Error 
     let root = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
-        .caption(
-            "gochan to Go, time for each operation (name, workers)",
-            ("sans-serif", 18),
-        )
+        .caption(caption, ("sans-serif", 18))
         .margin(10)
         .y_label_area_size(230)
         .x_label_area_size(35)
@@ -89,9 +97,14 @@ mod tests {
             });
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chart.svg");
-        write_svg(&path, &rows).unwrap();
+        write_svg(&path, "ours to theirs", &rows).unwrap();
         let svg = std::fs::read_to_string(path).unwrap();
-        for label in ["ChanSync, 2", "ChanSem, 2", "MakeChan/Int, 2"] {
+        for label in [
+            "ours to theirs",
+            "ChanSync, 2",
+            "ChanSem, 2",
+            "MakeChan/Int, 2",
+        ] {
             assert!(svg.contains(label), "{label} is not in {svg}");
         }
         assert!(svg.contains("#2E7D32") && svg.contains("#C62828"));

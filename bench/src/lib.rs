@@ -10,7 +10,10 @@
 //! - [`programs`]: whole programs, timed from the start of the process to its end.
 //! - [`go_peer`]: finds Go, builds its benchmarks and our Go programs, reads what they print.
 //! - [`comparison`]: lets both sides take turns and collects the figures.
+//! - [`growth`]: what operations cost where there is more of something; `cargo run --release -p
+//!   bench --bin growth`.
 //! - [`scale`]: very many goroutines at a time; `cargo run --release -p bench --bin goroutines`.
+//! - [`peers`]: gochan and other Rust libraries; `cargo run --release -p bench --bin peers`.
 //! - [`summary`], [`report`], [`chart`]: what becomes of the figures.
 
 #![deny(missing_docs)]
@@ -19,7 +22,9 @@ pub mod chart;
 pub mod cli;
 pub mod comparison;
 pub mod go_peer;
+pub mod growth;
 pub mod measure;
+pub mod peers;
 mod process;
 pub mod programs;
 pub mod report;

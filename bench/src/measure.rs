@@ -143,18 +143,18 @@ pub enum Extent {
 }
 
 /// Measures `workload` on the current runtime, whose number of workers the caller gives.
-pub fn measure(workload: fn(&mut Bencher), workers: usize, extent: Extent) -> Measurement {
+pub fn measure(workload: impl Fn(&mut Bencher), workers: usize, extent: Extent) -> Measurement {
     let target = match extent {
         Extent::Time(target) => target,
         Extent::Iterations(iterations) => {
-            let elapsed = run(workload, workers, iterations, MAX_BATCH);
+            let elapsed = run(&workload, workers, iterations, MAX_BATCH);
             return Measurement::new(iterations, elapsed);
         }
     };
     let mut iterations = 1;
     let mut batch = 1;
     loop {
-        let elapsed = run(workload, workers, iterations, batch);
+        let elapsed = run(&workload, workers, iterations, batch);
         if elapsed >= target || iterations >= MAX_ITERATIONS {
             return Measurement::new(iterations, elapsed);
         }
@@ -163,7 +163,7 @@ pub fn measure(workload: fn(&mut Bencher), workers: usize, extent: Extent) -> Me
     }
 }
 
-fn run(workload: fn(&mut Bencher), workers: usize, iterations: u64, batch: u64) -> Duration {
+fn run(workload: &impl Fn(&mut Bencher), workers: usize, iterations: u64, batch: u64) -> Duration {
     let mut bencher = Bencher::new(iterations, workers, batch);
     bencher.start_timer();
     workload(&mut bencher);

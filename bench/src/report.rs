@@ -16,18 +16,18 @@ use crate::summary::{Comparison, mean_ratio, worst};
 /// The program is to fail if a side failed somewhere.
 pub fn deliver(plan: &Plan, kind: &str, rows: &[Comparison]) -> Result<ExitCode> {
     println!("{}", text(kind, rows));
-    write_files(plan, rows)
+    write_files(plan, "gochan to Go, time for each operation", rows)
 }
 
 /// Writes the files that are asked for. The program is to fail if a side failed somewhere.
-pub fn write_files(plan: &Plan, rows: &[Comparison]) -> Result<ExitCode> {
+pub fn write_files(plan: &Plan, caption: &str, rows: &[Comparison]) -> Result<ExitCode> {
     if let Some(path) = &plan.json {
         let file =
             File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         serde_json::to_writer_pretty(BufWriter::new(file), &rows)?;
     }
     if let Some(path) = &plan.svg {
-        chart::write_svg(path, rows)?;
+        chart::write_svg(path, caption, rows)?;
     }
     let failed = rows.iter().any(|row| row.failure.is_some());
     Ok(if failed {
@@ -107,7 +107,7 @@ fn means(text: &mut String, kind: &str, rows: &[Comparison]) {
     }
 }
 
-fn workers_of(workers: usize) -> String {
+pub(crate) fn workers_of(workers: usize) -> String {
     match workers {
         1 => "1 worker".to_owned(),
         n => format!("{n} workers"),
@@ -115,7 +115,7 @@ fn workers_of(workers: usize) -> String {
 }
 
 /// Three significant digits are more than repeat from run to run.
-fn nanos(value: Option<f64>) -> String {
+pub(crate) fn nanos(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
         Some(value) if value < 10.0 => format!("{value:.2}"),
@@ -124,7 +124,7 @@ fn nanos(value: Option<f64>) -> String {
     }
 }
 
-fn ratio(value: Option<f64>) -> String {
+pub(crate) fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
 }
 

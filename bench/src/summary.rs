@@ -19,6 +19,9 @@ pub struct Comparison {
     pub name: String,
     /// The number of workers.
     pub workers: usize,
+    /// Who the peer is, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<&'static str>,
     /// The median of our nanoseconds for each operation.
     pub ours_ns: Option<f64>,
     /// The median of the peer's.
@@ -51,6 +54,7 @@ impl Comparison {
         Self {
             name: name.to_owned(),
             workers,
+            peer: None,
             ours_ns: median(&samples.ours),
             peer_ns: median(&samples.peer),
             ratio: median(&ratios),
@@ -58,6 +62,12 @@ impl Comparison {
             ratio_high: ratios_at(|ratios| ratios.max()),
             failure,
         }
+    }
+
+    /// The same, against one of several peers.
+    pub fn against(self, peer: &'static str) -> Self {
+        let peer = Some(peer);
+        Self { peer, ..self }
     }
 }
 

@@ -1,32 +1,10 @@
 //! Our side of the programs computes what it should, whatever the number of workers.
 
-use std::process::{Command, Stdio};
-use std::time::Duration;
+mod child;
 
-use wait_timeout::ChildExt;
-
-/// Runs the program as `parallel` does and returns what it prints; a hang fails.
 fn run(words: &[&str], workers: &str) -> String {
-    const LIMIT: Duration = Duration::from_secs(60);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_parallel"))
-        .arg("run")
-        .args(words)
-        .env("GOCHAN_MAXPROCS", workers)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it was built for this test");
-    if child
-        .wait_timeout(LIMIT)
-        .expect("it can be waited for")
-        .is_none()
-    {
-        child.kill().expect("it runs");
-        panic!("{words:?} hangs with {workers} workers");
-    }
-    let output = child.wait_with_output().expect("it has ended");
-    assert!(output.status.success(), "{words:?}: {}", output.status);
-    String::from_utf8(output.stdout).expect("it prints a number")
+    let words = [&["run"], words].concat();
+    child::run(env!("CARGO_BIN_EXE_parallel"), &words, workers)
 }
 
 #[test]
