@@ -245,16 +245,22 @@ mod tests {
         const CALLS: usize = 20;
         let pool = pool(1);
         let (gate, order) = (Barrier::new(2), Mutex::new(Vec::new()));
+        let (pool, gate, order) = (&pool, &gate, &order);
         thread::scope(|s| {
-            s.spawn(|| run(&pool, || gate.wait()));
-            let (pool, order) = (&pool, &order);
+            let (started, has_started) = std::sync::mpsc::channel();
+            let first = move || {
+                started.send(()).unwrap();
+                gate.wait();
+            };
+            s.spawn(move || run(pool, first));
+            has_started.recv().unwrap();
             for call in 0..CALLS {
                 s.spawn(move || run(pool, || order.lock().push((call, thread::current().id()))));
                 until(|| pool.state.lock().jobs.len() > call);
             }
             gate.wait();
         });
-        let order = order.into_inner();
+        let order = order.lock();
         assert_eq!(
             order.iter().map(|(call, _)| *call).collect::<Vec<_>>(),
             (0..CALLS).collect::<Vec<_>>()

@@ -11,11 +11,53 @@ pub(super) fn explain(error: &io::Error, what: &str, bytes: usize) -> io::Error 
     io::Error::new(error.kind(), format!("cannot {what}: {error}{limit}"))
 }
 
+/// How many mappings are left to others when guards take all that they can get: a process without
+/// a single one left would fail at its next allocation.
+#[cfg(target_os = "linux")]
+const SPARE_MAPPINGS: usize = 512;
+
+/// How much address space is left to others, for the same reason.
+#[cfg(target_os = "linux")]
+const SPARE_BYTES: usize = 8 << 20;
+
+/// How much address space stacks may still take.
+#[cfg(target_os = "linux")]
+pub(super) fn address_space_left() -> usize {
+    match (address_space_limit(), address_space_used()) {
+        (Some(limit), Some(used)) => limit.saturating_sub(used).saturating_sub(SPARE_BYTES),
+        _ => usize::MAX,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn address_space_left() -> usize {
+    usize::MAX
+}
+
+/// How many mappings the guards of stacks may still take.
+#[cfg(target_os = "linux")]
+pub(super) fn mappings_left() -> usize {
+    let most = read_number("/proc/sys/vm/max_map_count", 0);
+    let maps = std::fs::read("/proc/self/maps").ok();
+    match (most, maps) {
+        (Some(most), Some(maps)) => {
+            let used = maps.iter().filter(|&&byte| byte == b'\n').count();
+            most.saturating_sub(used + SPARE_MAPPINGS)
+        }
+        _ => usize::MAX,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn mappings_left() -> usize {
+    usize::MAX
+}
+
 /// The limit that a process has reached which cannot have `bytes` more.
 #[cfg(target_os = "linux")]
 fn reached(bytes: usize) -> String {
     if let Some(limit) = address_space_limit()
-        && address_space_used().is_some_and(|used| used.saturating_add(bytes) > limit)
+        && address_space_left() < bytes
     {
         return format!(
             ": this process may have {limit} bytes of address space (RLIMIT_AS, ulimit -v); \

@@ -262,7 +262,7 @@ mod on_linux {
         const NAME: &str = "exhausted_mappings_are_an_error_that_names_the_limit";
         if is_child(NAME) {
             Guards::refuse_lightweight();
-            use_mappings_up(1_000);
+            use_mappings_up(2_000);
             let stack_size = 64 << 10;
             Runtime::new(Config::new().workers(2).stack_size(stack_size))
                 .unwrap()

@@ -16,6 +16,13 @@ const FIRST_SLAB: usize = 16;
 /// Stacks in a slab at most.
 const LAST_SLAB: usize = 1024;
 
+/// What a stack takes whose guard is a mapping: one for the guard and one for the rest.
+const MAPPINGS_OF_A_STACK: usize = 2;
+/// What fails when there is no room for a slab.
+const RESERVE: &str = "reserve address space for goroutine stacks";
+/// What fails when there is no room for a guard.
+const PROTECT: &str = "protect the guard page of a goroutine's stack";
+
 /// A stack in a slab. Slabs are never unmapped: free stacks wait in the pool for their next use.
 #[derive(Debug)]
 pub(crate) struct Stack {
@@ -78,6 +85,18 @@ pub(super) fn make_slab(
     let size = size.next_multiple_of(page);
     let step = size + page;
     let mut count = wanted.min(SLAB_BYTES / step).max(1);
+    count = count.min(limits::address_space_left() / step);
+    if count == 0 {
+        let error = io::Error::from_raw_os_error(libc::ENOMEM);
+        return Err(limits::explain(&error, RESERVE, step));
+    }
+    if guards == Guards::Mappings {
+        count = count.min(limits::mappings_left() / MAPPINGS_OF_A_STACK);
+        if count == 0 {
+            let error = io::Error::from_raw_os_error(libc::ENOMEM);
+            return Err(limits::explain(&error, PROTECT, page));
+        }
+    }
     free.try_reserve(count)?;
     // Close to a limit there may be room for fewer.
     let slab = loop {
@@ -85,8 +104,7 @@ pub(super) fn make_slab(
             Ok(slab) => break slab,
             Err(_) if count > 1 => count /= 2,
             Err(error) => {
-                let what = "reserve address space for goroutine stacks";
-                return Err(limits::explain(&error, what, step));
+                return Err(limits::explain(&error, RESERVE, step));
             }
         }
     };
@@ -99,8 +117,7 @@ pub(super) fn make_slab(
     if guarded == 0
         && let Err(error) = result
     {
-        let what = "protect the guard page of a goroutine's stack";
-        return Err(limits::explain(&error, what, page));
+        return Err(limits::explain(&error, PROTECT, page));
     }
     free.extend(low_ends[..guarded].iter().map(|low| Stack {
         base: StackPointer::new(low + step).expect("a mapping does not end at address 0"),
