@@ -24,6 +24,8 @@ mod quit;
 pub(crate) mod random;
 mod record_cache;
 mod run_queue;
+mod running;
+mod spawn;
 mod stack;
 mod start_queue;
 mod timer_heap;
@@ -37,30 +39,30 @@ pub use census::declare_bystander;
 pub use config::{Config, PanicPolicy};
 pub use dump::{Dump, GoroutineStatus, dump};
 pub(crate) use goroutine::Interrupt;
+use running::here;
+pub(crate) use running::{
+    blocking_pool, count_operation, current_goroutine, end_goroutine, is_main_goroutine,
+    is_unwinding, now, park, park_until_ready, random_below, ready, ready_in_turn, yield_goroutine,
+};
+use spawn::reserve_ids;
+pub(crate) use spawn::{Kind, SpawnOptions, start, start_detached};
 pub(crate) use timers::{ChannelTimer, StartTimer};
 
 use crate::join::Failure;
-use crate::scope::ScopeData;
+use crate::wait::WaitReason;
 use crate::wait::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use crate::wait::{WaitReason, Waiter};
 use blocking::BlockingPool;
 use clock::Clock;
 use config::Settings;
 use deadlock::Vigil;
-use goroutine::{Birth, Goroutine, GoroutineId, Identity, ResultCell, Task};
 use mailbox::Mailbox;
 use parking_lot::Mutex;
-use placement::{Site, Wish};
-use random::Random;
-use std::cell::OnceCell;
+use placement::Site;
 use std::fmt;
 use std::io;
 use std::panic::Location;
-use std::ptr::NonNull;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
-use std::time::Instant;
 use worker::Worker;
 
 /// All runtimes that have not ended.
@@ -385,331 +387,6 @@ pub(crate) fn run_on_default<T: Send>(
         .completion()
         .wait_to_the_end(WaitReason::Join, started_at);
     Ok(main.take().expect("the main goroutine has ended"))
-}
-
-// ----- starting goroutines ----------------------------------------------------------------
-
-/// How a goroutine is to be started.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SpawnOptions {
-    pub(crate) name: Option<Arc<str>>,
-    pub(crate) stack_size: Option<usize>,
-    pub(crate) wish: Wish,
-    /// Where in the source, if that is not the site's own location.
-    pub(crate) started_at: Option<&'static Location<'static>>,
-}
-
-/// What sort of goroutine is started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// One among many.
-    Plain,
-    /// One that never leaves the worker that it is started on.
-    Local,
-    /// The main goroutine of a runtime.
-    Main,
-}
-
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-/// Sets aside `count` numbers for goroutines, and returns the first.
-fn reserve_ids(count: u64) -> u64 {
-    NEXT_ID.fetch_add(count, Ordering::Relaxed)
-}
-
-/// Starts a goroutine on the runtime of the calling goroutine, else on the default one.
-///
-/// # Errors
-/// The default runtime cannot start, or there is no room for another stack.
-///
-/// # Safety
-/// Unless `kind` is [`Kind::Local`] (which needs a goroutine that calls), body and result may be
-/// sent to another thread. What they borrow outlives the goroutine.
-#[inline]
-pub(crate) unsafe fn start<F: FnOnce() -> T, T>(
-    site: &'static Site,
-    options: SpawnOptions,
-    kind: Kind,
-    scope: Option<Arc<ScopeData>>,
-    body: F,
-) -> io::Result<ResultCell<T>> {
-    match worker::current() {
-        // SAFETY: the caller's promise.
-        Some(worker) => unsafe {
-            worker
-                .shared()
-                .start(Some(worker), site, options, kind, scope, body)
-        },
-        None => {
-            if kind == Kind::Local {
-                panic!(
-                    "go!(local, …) outside of a goroutine: an ordinary thread has no worker that \
-                     the goroutine could stay on; use it inside a goroutine, for example under \
-                     #[gochan::main]"
-                );
-            }
-            let runtime = default_runtime()?;
-            // SAFETY: the caller's promise.
-            unsafe { runtime.shared.start(None, site, options, kind, scope, body) }
-        }
-    }
-}
-
-impl Shared {
-    /// As [`start`]; `parent` is the calling worker, of this runtime.
-    ///
-    /// # Safety
-    /// As for [`start`].
-    #[inline]
-    unsafe fn start<F: FnOnce() -> T, T>(
-        &self,
-        parent: Option<&Worker>,
-        site: &'static Site,
-        options: SpawnOptions,
-        kind: Kind,
-        scope: Option<Arc<ScopeData>>,
-        body: F,
-    ) -> io::Result<ResultCell<T>> {
-        let size = match options.stack_size {
-            None => self.settings.stack_size,
-            Some(bytes) => stack::round_size(bytes)?,
-        };
-        let id = match parent {
-            Some(worker) => {
-                worker.stacks().reserve(size)?;
-                worker.next_id()
-            }
-            None => {
-                stack::reserve_one(size)?;
-                reserve_ids(1)
-            }
-        };
-        let birth = Birth {
-            identity: Identity {
-                id: GoroutineId(id),
-                name: options.name,
-                started_at: options.started_at.unwrap_or_else(|| site.location()),
-            },
-            site,
-            stack_size: size,
-            scope,
-            is_main: kind == Kind::Main,
-        };
-        let task = Task::allocate(parent.map(Worker::records), birth, body);
-        let result = ResultCell::new(task);
-        let goroutine: NonNull<Goroutine> = task.cast();
-        if kind == Kind::Local
-            && let Some(worker) = parent
-        {
-            // SAFETY: it is alive and in no queue; we are on the worker's thread.
-            unsafe { worker.enqueue(goroutine) };
-            return Ok(result);
-        }
-        let from = parent.map(Worker::index);
-        let run = parent.map(Worker::current_run);
-        let at = placement::choose(&self.workers, site, options.wish, run);
-        // SAFETY: it is alive and in no queue; the caller lets it run on any thread.
-        if unsafe { self.workers[at].start_queue.push(goroutine) } {
-            self.offer(at, from);
-        } else {
-            // SAFETY: it is in no queue, and nobody else has seen it.
-            unsafe { discard_unqueued(goroutine) };
-        }
-        Ok(result)
-    }
-}
-
-/// Starts a goroutine that nobody waits for, on behalf of the runtime. If it cannot be started
-/// that is printed: there is nobody to tell.
-pub(crate) fn start_detached(
-    site: &'static Site,
-    started_at: &'static Location<'static>,
-    body: impl FnOnce() + Send + 'static,
-) {
-    let options = SpawnOptions {
-        started_at: Some(started_at),
-        ..SpawnOptions::default()
-    };
-    panics::contain(|| {
-        // SAFETY: the body is `Send` and `'static`.
-        if let Err(error) = unsafe { start(site, options, Kind::Plain, None, body) } {
-            eprintln!("gochan: cannot start the goroutine of {started_at}: {error}");
-        }
-    });
-}
-
-/// Ends a goroutine that a closed queue refused: its runtime ends.
-///
-/// # Safety
-/// It has not started and is in no queue; the caller owns the runtime's reference.
-#[cold]
-unsafe fn discard_unqueued(goroutine: NonNull<Goroutine>) {
-    // SAFETY: the caller's promise; `dismiss` gives the reference up.
-    unsafe {
-        Goroutine::discard(goroutine);
-        stack::cancel_one(goroutine.as_ref().stack_size);
-        worker::dismiss(goroutine);
-    }
-}
-
-// ----- parking and readying ---------------------------------------------------------------
-
-/// The goroutine that runs on this thread, if one does.
-#[inline]
-pub(crate) fn current_goroutine() -> Option<NonNull<Goroutine>> {
-    worker::current().and_then(Worker::current_goroutine)
-}
-
-/// The worker and the record of the goroutine that calls.
-#[inline]
-fn running<'a>() -> (&'a Worker, &'a Goroutine) {
-    let worker = worker::current();
-    let goroutine = worker.and_then(Worker::current_goroutine);
-    match (worker, goroutine) {
-        // SAFETY: a goroutine that runs is alive until it has returned.
-        (Some(worker), Some(goroutine)) => (worker, unsafe { goroutine.as_ref() }),
-        _ => unreachable!("called by a goroutine"),
-    }
-}
-
-/// Parks the calling goroutine until it is readied, or interrupted by the end of its time or of
-/// its runtime.
-#[inline(always)] // see `Waiter::wait`
-pub(crate) fn park(waiter: &Waiter, deadline: Option<Instant>) -> Option<Interrupt> {
-    let (worker, record) = running();
-    worker.park(record, waiter, deadline)
-}
-
-/// Parks the calling goroutine, whose waiter has been claimed, until it is readied.
-pub(crate) fn park_until_ready(_: &Waiter) {
-    let (worker, record) = running();
-    worker.park_until_ready(record);
-}
-
-/// Notes that a parked goroutine is made ready, and says where to do so.
-///
-/// # Safety
-/// As for [`ready`].
-#[inline]
-unsafe fn home_of_ready(goroutine: NonNull<Goroutine>) -> &'static Mailbox {
-    // SAFETY: it is parked until it is readied, so it is alive.
-    let record = unsafe { goroutine.as_ref() };
-    record.is_ready.store(true, Ordering::Relaxed);
-    record
-        .home
-        .get()
-        .expect("a goroutine that waits has started")
-}
-
-/// Makes a parked goroutine run.
-///
-/// # Safety
-/// The caller claimed its wait, readies it once, and does not touch it afterwards.
-#[inline]
-pub(crate) unsafe fn ready(goroutine: NonNull<Goroutine>) {
-    // SAFETY: the caller's promise.
-    let home = unsafe { home_of_ready(goroutine) };
-    match worker::current() {
-        Some(worker) if worker.is_at(home) => worker.ready_next(goroutine),
-        // SAFETY: the caller's promise.
-        _ => unsafe { home.deliver(goroutine) },
-    }
-}
-
-/// As [`ready`], but the goroutine runs in its turn, behind those that are ready already.
-///
-/// # Safety
-/// As for [`ready`].
-pub(crate) unsafe fn ready_in_turn(goroutine: NonNull<Goroutine>) {
-    // SAFETY: the caller's promise.
-    let home = unsafe { home_of_ready(goroutine) };
-    match worker::current() {
-        // SAFETY: it is in no queue, and this is its worker's thread.
-        Some(worker) if worker.is_at(home) => unsafe { worker.enqueue(goroutine) },
-        // SAFETY: the caller's promise.
-        _ => unsafe { home.deliver(goroutine) },
-    }
-}
-
-/// Counts an operation that completed without parking, if a goroutine calls.
-#[inline]
-pub(crate) fn count_operation() {
-    if let Some(worker) = worker::current() {
-        worker.count_operation();
-    }
-}
-
-/// Whether the calling goroutine or thread is unwinding.
-pub(crate) fn is_unwinding() -> bool {
-    match current_goroutine() {
-        Some(_) => {
-            let (worker, record) = running();
-            worker.is_unwinding(record)
-        }
-        None => thread::panicking(),
-    }
-}
-
-/// Ends the calling goroutine by unwinding it, without a message. Returns if an ordinary thread
-/// calls.
-pub(crate) fn end_goroutine() {
-    if let Some(goroutine) = current_goroutine() {
-        // SAFETY: it runs.
-        panics::throw_goexit(unsafe { goroutine.as_ref() });
-    }
-}
-
-/// Whether the main goroutine of a runtime calls.
-pub(crate) fn is_main_goroutine() -> bool {
-    // SAFETY: it runs.
-    current_goroutine().is_some_and(|goroutine| unsafe { goroutine.as_ref() }.is_main())
-}
-
-/// Lets the other goroutines of the calling one's worker run.
-pub(crate) fn yield_goroutine() -> bool {
-    let Some(goroutine) = current_goroutine() else {
-        return false;
-    };
-    running().0.yield_now(goroutine);
-    true
-}
-
-/// A number below `bound` from the random source of the calling goroutine's runtime; an ordinary
-/// thread has a source of its own.
-#[inline]
-pub(crate) fn random_below(bound: u32) -> u32 {
-    thread_local! {
-        static RANDOM: OnceCell<Random> = const { OnceCell::new() };
-    }
-    match worker::current() {
-        Some(worker) => worker.random().below(bound),
-        None => RANDOM
-            .try_with(|random| random.get_or_init(Random::from_entropy).below(bound))
-            .unwrap_or(0),
-    }
-}
-
-/// The time on the clock of the calling goroutine's runtime.
-pub(crate) fn now() -> Instant {
-    match worker::current() {
-        Some(worker) => worker.shared().clock.now(),
-        None => Instant::now(),
-    }
-}
-
-/// The worker and the clock for what the calling goroutine sets up to happen later; those of the
-/// default runtime for an ordinary thread.
-fn here<T>(use_them: impl FnOnce(&'static Mailbox, &Clock) -> T) -> T {
-    match worker::current() {
-        Some(worker) => use_them(worker.mailbox(), &worker.shared().clock),
-        None => ask(|shared| use_them(shared.workers[0], &shared.clock)),
-    }
-}
-
-/// The helper threads of the calling goroutine's runtime; `None` for an ordinary thread.
-pub(crate) fn blocking_pool() -> Option<Arc<BlockingPool>> {
-    current_goroutine()?;
-    Some(Arc::clone(&running().0.shared().blocking))
 }
 
 // ----- questions --------------------------------------------------------------------------

@@ -9,10 +9,18 @@
 //! something, and waits), up to a bound; then whoever is first in the two queues, of the ready
 //! and of those that have not started, which together are one: see [`Worker::enqueue`].
 
+mod ending;
+mod idle;
+mod view;
+
+pub(super) use ending::dismiss;
+pub(super) use view::Standing;
+
+use super::Shared;
 use super::clock::Nanos;
 use super::gate::Phase;
 use super::goroutine::{Body, Goroutine, Interrupt};
-use super::mailbox::{Mailbox, Sleep};
+use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::TIMED_RUNS;
 use super::random::Random;
@@ -20,16 +28,15 @@ use super::record_cache::RecordCache;
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
 use super::timers::{Sleeper, Sleepers};
-use super::{Shared, deadlock};
-use crate::wait::{WaitReason, Waiter};
+use crate::wait::Waiter;
 use corosensei::stack::Stack as _;
+use idle::Watch;
 use std::cell::{Cell, RefCell};
 use std::mem;
-use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// How many goroutines in a row may run from the slot for the one just made ready.
 const NEXT_STREAK: u32 = 64;
@@ -39,18 +46,6 @@ const TURN_OPERATIONS: u32 = 256;
 const TICKS_PER_CLOCK: u32 = 32;
 /// Goroutines run between two looks at the clock for the sake of dumps.
 const TICKS_PER_STAMP: u32 = 256;
-/// How long an idle worker looks for work before it sleeps.
-const SPIN: Duration = Duration::from_micros(30);
-/// A goroutine that has not started is taken by an idle worker with fewer goroutines when it has
-/// waited this long.
-const PATIENCE: Duration = Duration::from_micros(15);
-/// When it has waited this long, any idle worker takes it: its own worker is kept by one that
-/// computes.
-const LONG_PATIENCE: Duration = Duration::from_millis(5);
-/// So many that wait to start are shared out even though their worker is starting them.
-const BACKLOG: usize = 32;
-/// The first and the longest nap of a worker that watches the start queues of busy ones.
-const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(2));
 /// Numbers that a worker sets aside at a time for the goroutines that it starts.
 const ID_BLOCK: u64 = 64;
 
@@ -79,14 +74,6 @@ impl Drop for ResetWorker {
             std::process::abort();
         }
     }
-}
-
-/// What a goroutine does, as far as its worker knows.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Standing {
-    Running,
-    Runnable,
-    Waiting(WaitReason, &'static Location<'static>),
 }
 
 /// See the module's text.
@@ -612,416 +599,5 @@ impl Worker {
         let record = unsafe { goroutine.as_ref() };
         record.interrupt.set(Some(interrupt));
         self.resume(goroutine);
-    }
-
-    // ----- what others may see ------------------------------------------------------------
-
-    /// What this worker is doing; asked by its own thread.
-    pub(super) fn own_phase(&self) -> Phase {
-        self.mailbox.gate.0.glimpse().0
-    }
-
-    /// Calls `see` for every goroutine that has started here and not ended, while this worker is
-    /// held still in `phase`, or by its own thread.
-    pub(super) fn survey(&self, phase: Phase, mut see: impl FnMut(&Goroutine, Standing)) {
-        let mut one = self.live.get();
-        // SAFETY: the living are alive, and none ends as long as the worker is held.
-        while let Some(record) = unsafe { one.as_ref() } {
-            let runs = phase == Phase::Run && ptr::eq(one, self.current.get());
-            // SAFETY: a goroutine that does not run points to the waiter on its stack; one that
-            // runs is not asked.
-            let standing = match unsafe { (!runs).then(|| record.waiting.get().as_ref()).flatten() }
-            {
-                _ if runs => Standing::Running,
-                Some(waiter) if !record.is_ready.load(Ordering::Relaxed) => {
-                    Standing::Waiting(waiter.reason(), waiter.location())
-                }
-                _ => Standing::Runnable,
-            };
-            see(record, standing);
-            one = record.next.get();
-        }
-    }
-
-    /// Prints that the goroutine which runs keeps others waiting; once for each. Called while this
-    /// worker is held still in a run.
-    pub(super) fn tell_of_hog(&self, running_for: Duration) {
-        // SAFETY: a goroutine that runs is alive.
-        let Some(record) = (unsafe { self.current.get().as_ref() }) else {
-            return;
-        };
-        if !record.is_told_of.replace(true) {
-            eprintln!(
-                "gochan: {} has been running for {running_for:.0?} without a break; the other \
-                 goroutines of its worker wait. Let it call gochan::yield_now() now and then, and \
-                 wrap what blocks the thread in gochan::blocking(|| …).",
-                record.identity()
-            );
-        }
-    }
-
-    // ----- idling -------------------------------------------------------------------------
-
-    /// Looks for work, then sleeps until there may be some.
-    fn idle(&self) {
-        self.fire_timers();
-        if self.has_local_work() {
-            return;
-        }
-        let can_get_work = self.shared.workers.len() > 1 || !self.shared.clock.is_virtual();
-        if can_get_work && self.search() {
-            return;
-        }
-        if self.shared.clock.is_virtual() {
-            self.sleep_in_virtual_time();
-        } else {
-            self.sleep_soundly();
-        }
-    }
-
-    /// Sleeps until there is something to do. The last worker to do so keeps watch.
-    fn sleep_soundly(&self) {
-        let mut watch = None;
-        loop {
-            self.sleep(|| {
-                if self.is_needed() {
-                    return Sleep::Not;
-                }
-                if watch.is_none() {
-                    watch = deadlock::Watch::begin(&self.shared, self.index);
-                }
-                match &watch {
-                    Some(watch) => self.until(watch.next_look()),
-                    None => self.until_next_timer(),
-                }
-            });
-            if self.has_local_work() || self.is_needed() {
-                return;
-            }
-            match &mut watch {
-                Some(watch) if watch.goes_on() => watch.look(),
-                _ => return,
-            }
-        }
-    }
-
-    /// Sleeps as [`Mailbox::sleep`] does.
-    fn sleep(&self, until: impl FnOnce() -> Sleep) {
-        let (gate, run) = (&self.mailbox.gate.0, self.runs.get());
-        self.renew_stamp();
-        gate.enter(Phase::Asleep, run);
-        self.mailbox.sleep(until);
-        gate.enter_loop(run);
-        self.renew_stamp();
-    }
-
-    fn renew_stamp(&self) {
-        self.stamp.set(self.shared.clock.nanos());
-    }
-
-    fn until_next_timer(&self) -> Sleep {
-        match self.mailbox.timers.earliest() {
-            None => Sleep::UntilWoken,
-            Some(when) => match self.shared.clock.instant_at(when) {
-                Some(instant) => Sleep::Until(instant),
-                None => Sleep::UntilWoken,
-            },
-        }
-    }
-
-    /// As long as `nap` lasts, unless a timer is due before.
-    fn nap(&self, nap: Duration) -> Sleep {
-        self.until(Instant::now() + nap)
-    }
-
-    /// Until `end`, unless a timer is due before.
-    fn until(&self, end: Instant) -> Sleep {
-        match self.until_next_timer() {
-            Sleep::Until(timer) if timer < end && !self.shared.clock.is_virtual() => {
-                Sleep::Until(timer)
-            }
-            _ => Sleep::Until(end),
-        }
-    }
-
-    fn has_local_work(&self) -> bool {
-        !self.queue.is_empty()
-            || !self.next.get().is_null()
-            || !self.mailbox.inbox_is_empty()
-            || self.mailbox.start_queue.len() > 0
-    }
-
-    /// Whether there is a reason not to sleep, for a worker that has announced its sleep.
-    fn is_needed(&self) -> bool {
-        self.shared.is_ending()
-            || self.timer_is_due()
-            || self
-                .shared
-                .workers
-                .iter()
-                .any(|worker| worker.start_queue.len_before_sleep() > 0)
-    }
-
-    /// Spins for a moment, then watches the start queues of the others for as long as they are
-    /// not empty, and takes what has waited there too long. True: there is something to run.
-    fn search(&self) -> bool {
-        let _searching = self.shared.searchers.enter();
-        let began = Instant::now();
-        let mut watch = self.watch.borrow_mut();
-        let mut rounds = 0_u32;
-        loop {
-            if self.has_local_work() || self.shared.is_ending() {
-                return true;
-            }
-            std::hint::spin_loop();
-            rounds += 1;
-            if !rounds.is_multiple_of(16) {
-                continue;
-            }
-            let now = Instant::now();
-            if self.steal(&mut watch, now) || self.timer_is_due() {
-                return true;
-            }
-            if now - began > SPIN {
-                break;
-            }
-        }
-        self.watch(&mut watch)
-    }
-
-    /// Naps between looks at the others' start queues; ends when they are all empty.
-    fn watch(&self, watch: &mut Watch) -> bool {
-        let mut nap = NAPS.0;
-        loop {
-            if watch.all_empty(&self.shared.workers) {
-                return false;
-            }
-            self.sleep(|| match self.shared.is_ending() {
-                true => Sleep::Not,
-                false => self.nap(nap),
-            });
-            if self.has_local_work()
-                || self.shared.is_ending()
-                || self.timer_is_due()
-                || self.steal(watch, Instant::now())
-            {
-                return true;
-            }
-            nap = (nap * 2).min(NAPS.1);
-        }
-    }
-
-    /// Takes some of what waits on a worker whose oldest one has waited long. The placement policy
-    /// had its reasons to put them there, so they are taken only if that evens the load out and
-    /// does not tear goroutines apart that talk, or if they have waited very long.
-    fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
-        let Some((index, waited)) = watch.overdue(&self.shared.workers, now) else {
-            return false;
-        };
-        let victim = self.shared.workers[index];
-        let surplus = victim.load().saturating_sub(self.mailbox.load());
-        if surplus < 2 && waited < LONG_PATIENCE {
-            return false;
-        }
-        let waiting = victim.start_queue.len();
-        let count = match waited >= LONG_PATIENCE {
-            true => waiting / 2,
-            false => waiting.min(surplus / 2),
-        }
-        .max(1);
-        let may_leave = |record: &Goroutine| waited >= LONG_PATIENCE || !record.site.talks();
-        let mut stolen = 0;
-        while stolen < count
-            && let Some(goroutine) = victim.start_queue.pop_if(may_leave)
-        {
-            stolen += 1;
-            // SAFETY: it has left the other queue, and has not started.
-            if !unsafe { self.mailbox.start_queue.push(goroutine) } {
-                self.discard(goroutine);
-            }
-        }
-        watch.note_theft(index, victim, now);
-        stolen > 0
-    }
-
-    /// Sleeps; the last worker to do so moves the clock to the next timer, or keeps watch if there
-    /// is none.
-    fn sleep_in_virtual_time(&self) {
-        let all_idle = self.shared.idleness.enter(self.shared.workers.len());
-        let is_last =
-            || all_idle.is_some_and(|moment| self.shared.idleness.has_lasted_since(moment));
-        let mut watch = None;
-        loop {
-            if is_last() && self.shared.nothing_is_pending() {
-                self.advance_clock();
-            }
-            if self.timer_is_due() {
-                break;
-            }
-            // The nap bounds how long a change that wakes nobody, such as the end of a
-            // `blocking` call, can go unnoticed by the one who is to move the clock.
-            self.sleep(|| match self.is_needed() {
-                true => Sleep::Not,
-                false if is_last() => self.nap(NAPS.1),
-                false => Sleep::UntilWoken,
-            });
-            if self.has_local_work() || self.is_needed() {
-                break;
-            }
-            if watch.is_none() {
-                watch = deadlock::Watch::begin(&self.shared, self.index);
-            }
-            if let Some(watch) = watch.as_mut().filter(|watch| watch.goes_on()) {
-                watch.look();
-            }
-        }
-        self.shared.idleness.leave();
-    }
-
-    /// Moves a virtual clock to the next timer.
-    fn advance_clock(&self) {
-        let timers = self.shared.workers.iter();
-        let next = timers.filter_map(|worker| worker.timers.earliest()).min();
-        if let Some(next) = next {
-            self.shared.clock.advance_to(next);
-            for worker in &self.shared.workers {
-                worker.wake();
-            }
-        }
-    }
-
-    // ----- the end ------------------------------------------------------------------------
-
-    /// Drops what has not started and waits for what is left. True: nothing is left here.
-    fn wind_up(&self) -> bool {
-        let unstarted = self.mailbox.start_queue.close();
-        while let Some(goroutine) = unstarted.pop() {
-            self.discard(goroutine);
-        }
-        if self.has_local_work() {
-            return false;
-        }
-        if self.live.get().is_null() {
-            return true;
-        }
-        // Those left wait for others, who are unwinding on other workers or in helper threads.
-        self.fire_timers();
-        self.sleep(|| self.nap(NAPS.1));
-        false
-    }
-
-    /// Tells every living goroutine to unwind: one that runs does so when it next waits or yields,
-    /// the parked ones do so one after the other, each until it
-    /// has ended or parks again in a destructor.
-    fn cancel_all(&self) {
-        // First mark all, so that whoever is woken by an unwinding one knows.
-        let mut one = self.live.get();
-        // SAFETY: the living are alive.
-        while let Some(record) = unsafe { one.as_ref() } {
-            record.cancelled.set(true);
-            one = record.next.get();
-        }
-        // A resumed goroutine may end any other one's wait but cannot end another goroutine, so
-        // the neighbour that was read before stays alive unless it is the one that is resumed.
-        let mut one = self.live.get();
-        while let Some(goroutine) = NonNull::new(one.cast_mut()) {
-            // SAFETY: the living are alive.
-            let record = unsafe { goroutine.as_ref() };
-            one = record.next.get();
-            // SAFETY: a goroutine that is not running points to the waiter on its stack.
-            let cancellable =
-                unsafe { record.waiting.get().as_ref() }.is_some_and(Waiter::is_cancellable);
-            if cancellable {
-                self.interrupt(goroutine, Interrupt::Cancelled);
-            }
-        }
-    }
-}
-
-/// Tells those who wait for a goroutine that it has ended, and gives up the runtime's reference.
-#[inline]
-pub(super) fn dismiss(goroutine: NonNull<Goroutine>) {
-    // SAFETY: the runtime's reference is given up below.
-    let record = unsafe { goroutine.as_ref() };
-    // Without a handle nobody can be waiting.
-    if record.has_handle() {
-        record.completion().end();
-    }
-    let scope = record.scope.clone();
-    // SAFETY: this is the runtime's reference, and the goroutine is in no queue or list.
-    unsafe { Goroutine::release(goroutine) };
-    // Only now nothing of the goroutine is left that could borrow from the scope's frame.
-    if let Some(scope) = scope {
-        scope.goroutine_ended();
-    }
-}
-
-/// What an idle worker has seen of the others' start queues.
-struct Watch {
-    seen: Vec<Seen>,
-    own: usize,
-}
-
-/// What was seen of a start queue.
-struct Seen {
-    /// How many had been taken. It is brought up to date when the watcher takes some itself.
-    taken: usize,
-    /// Two times, the earlier one first, and how many had been put in by then. As long as not all
-    /// of these have been taken, the first in the queue has waited since.
-    waiting: [(Instant, usize); 2],
-}
-
-impl Seen {
-    fn now(worker: &Mailbox, now: Instant) -> Self {
-        let pushed = worker.start_queue.pushed();
-        Seen {
-            taken: worker.start_queue.taken(),
-            waiting: [(now, pushed); 2],
-        }
-    }
-}
-
-impl Watch {
-    fn new(workers: &[&'static Mailbox], own: usize, now: Instant) -> Self {
-        Watch {
-            seen: workers
-                .iter()
-                .map(|worker| Seen::now(worker, now))
-                .collect(),
-            own,
-        }
-    }
-
-    /// A worker whose oldest unstarted goroutine has been seen to wait too long, or on which many
-    /// wait; and how long that has been so.
-    fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<(usize, Duration)> {
-        for (index, worker) in workers.iter().enumerate() {
-            let seen = &mut self.seen[index];
-            let taken = worker.start_queue.taken();
-            let len = worker.start_queue.len();
-            let moves = taken != seen.taken && len < BACKLOG;
-            if taken >= seen.waiting[0].1 {
-                seen.waiting[0] = seen.waiting[1];
-            }
-            let (since, pushed) = seen.waiting[0];
-            if index == self.own || len == 0 || moves || taken >= pushed {
-                *seen = Seen::now(worker, now);
-            } else if now - since >= PATIENCE {
-                return Some((index, now - since));
-            }
-        }
-        None
-    }
-
-    /// Notes that the watcher has taken some: that does not mean that their worker is at it.
-    fn note_theft(&mut self, index: usize, victim: &Mailbox, now: Instant) {
-        let seen = &mut self.seen[index];
-        seen.taken = victim.start_queue.taken();
-        seen.waiting[1] = (now, victim.start_queue.pushed());
-    }
-
-    fn all_empty(&self, workers: &[&'static Mailbox]) -> bool {
-        fence(Ordering::SeqCst);
-        workers.iter().all(|worker| worker.start_queue.len() == 0)
     }
 }

@@ -1,0 +1,175 @@
+//! What code that runs on a goroutine, or on an ordinary thread, asks of the runtime below it: to
+//! park, to make others ready, to yield, to end.
+
+use super::blocking::BlockingPool;
+use super::clock::Clock;
+use super::goroutine::{Goroutine, Interrupt};
+use super::mailbox::Mailbox;
+use super::random::Random;
+use super::worker::{self, Worker};
+use super::{ask, panics};
+use crate::wait::Waiter;
+use std::cell::OnceCell;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Instant;
+
+/// The goroutine that runs on this thread, if one does.
+#[inline]
+pub(crate) fn current_goroutine() -> Option<NonNull<Goroutine>> {
+    worker::current().and_then(Worker::current_goroutine)
+}
+
+/// The worker and the record of the goroutine that calls.
+#[inline]
+fn running<'a>() -> (&'a Worker, &'a Goroutine) {
+    let worker = worker::current();
+    let goroutine = worker.and_then(Worker::current_goroutine);
+    match (worker, goroutine) {
+        // SAFETY: a goroutine that runs is alive until it has returned.
+        (Some(worker), Some(goroutine)) => (worker, unsafe { goroutine.as_ref() }),
+        _ => unreachable!("called by a goroutine"),
+    }
+}
+
+/// Parks the calling goroutine until it is readied, or interrupted by the end of its time or of
+/// its runtime.
+#[inline(always)] // see `Waiter::wait`
+pub(crate) fn park(waiter: &Waiter, deadline: Option<Instant>) -> Option<Interrupt> {
+    let (worker, record) = running();
+    worker.park(record, waiter, deadline)
+}
+
+/// Parks the calling goroutine, whose waiter has been claimed, until it is readied.
+pub(crate) fn park_until_ready(_: &Waiter) {
+    let (worker, record) = running();
+    worker.park_until_ready(record);
+}
+
+/// Notes that a parked goroutine is made ready, and says where to do so.
+///
+/// # Safety
+/// As for [`ready`].
+#[inline]
+unsafe fn home_of_ready(goroutine: NonNull<Goroutine>) -> &'static Mailbox {
+    // SAFETY: it is parked until it is readied, so it is alive.
+    let record = unsafe { goroutine.as_ref() };
+    record.is_ready.store(true, Ordering::Relaxed);
+    record
+        .home
+        .get()
+        .expect("a goroutine that waits has started")
+}
+
+/// Makes a parked goroutine run.
+///
+/// # Safety
+/// The caller claimed its wait, readies it once, and does not touch it afterwards.
+#[inline]
+pub(crate) unsafe fn ready(goroutine: NonNull<Goroutine>) {
+    // SAFETY: the caller's promise.
+    let home = unsafe { home_of_ready(goroutine) };
+    match worker::current() {
+        Some(worker) if worker.is_at(home) => worker.ready_next(goroutine),
+        // SAFETY: the caller's promise.
+        _ => unsafe { home.deliver(goroutine) },
+    }
+}
+
+/// As [`ready`], but the goroutine runs in its turn, behind those that are ready already.
+///
+/// # Safety
+/// As for [`ready`].
+pub(crate) unsafe fn ready_in_turn(goroutine: NonNull<Goroutine>) {
+    // SAFETY: the caller's promise.
+    let home = unsafe { home_of_ready(goroutine) };
+    match worker::current() {
+        // SAFETY: it is in no queue, and this is its worker's thread.
+        Some(worker) if worker.is_at(home) => unsafe { worker.enqueue(goroutine) },
+        // SAFETY: the caller's promise.
+        _ => unsafe { home.deliver(goroutine) },
+    }
+}
+
+/// Counts an operation that completed without parking, if a goroutine calls.
+#[inline]
+pub(crate) fn count_operation() {
+    if let Some(worker) = worker::current() {
+        worker.count_operation();
+    }
+}
+
+/// Whether the calling goroutine or thread is unwinding.
+pub(crate) fn is_unwinding() -> bool {
+    match current_goroutine() {
+        Some(_) => {
+            let (worker, record) = running();
+            worker.is_unwinding(record)
+        }
+        None => thread::panicking(),
+    }
+}
+
+/// Ends the calling goroutine by unwinding it, without a message. Returns if an ordinary thread
+/// calls.
+pub(crate) fn end_goroutine() {
+    if let Some(goroutine) = current_goroutine() {
+        // SAFETY: it runs.
+        panics::throw_goexit(unsafe { goroutine.as_ref() });
+    }
+}
+
+/// Whether the main goroutine of a runtime calls.
+pub(crate) fn is_main_goroutine() -> bool {
+    // SAFETY: it runs.
+    current_goroutine().is_some_and(|goroutine| unsafe { goroutine.as_ref() }.is_main())
+}
+
+/// Lets the other goroutines of the calling one's worker run.
+pub(crate) fn yield_goroutine() -> bool {
+    let Some(goroutine) = current_goroutine() else {
+        return false;
+    };
+    running().0.yield_now(goroutine);
+    true
+}
+
+/// A number below `bound` from the random source of the calling goroutine's runtime; an ordinary
+/// thread has a source of its own.
+#[inline]
+pub(crate) fn random_below(bound: u32) -> u32 {
+    thread_local! {
+        static RANDOM: OnceCell<Random> = const { OnceCell::new() };
+    }
+    match worker::current() {
+        Some(worker) => worker.random().below(bound),
+        None => RANDOM
+            .try_with(|random| random.get_or_init(Random::from_entropy).below(bound))
+            .unwrap_or(0),
+    }
+}
+
+/// The time on the clock of the calling goroutine's runtime.
+pub(crate) fn now() -> Instant {
+    match worker::current() {
+        Some(worker) => worker.shared().clock.now(),
+        None => Instant::now(),
+    }
+}
+
+/// The worker and the clock for what the calling goroutine sets up to happen later; those of the
+/// default runtime for an ordinary thread.
+pub(super) fn here<T>(use_them: impl FnOnce(&'static Mailbox, &Clock) -> T) -> T {
+    match worker::current() {
+        Some(worker) => use_them(worker.mailbox(), &worker.shared().clock),
+        None => ask(|shared| use_them(shared.workers[0], &shared.clock)),
+    }
+}
+
+/// The helper threads of the calling goroutine's runtime; `None` for an ordinary thread.
+pub(crate) fn blocking_pool() -> Option<Arc<BlockingPool>> {
+    current_goroutine()?;
+    Some(Arc::clone(&running().0.shared().blocking))
+}

@@ -1,0 +1,175 @@
+//! Starting goroutines.
+
+use super::goroutine::{Birth, Goroutine, GoroutineId, Identity, ResultCell, Task};
+use super::placement::{self, Site, Wish};
+use super::worker::{self, Worker};
+use super::{Shared, default_runtime, panics, stack};
+use crate::scope::ScopeData;
+use std::io;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How a goroutine is to be started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SpawnOptions {
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) wish: Wish,
+    /// Where in the source, if that is not the site's own location.
+    pub(crate) started_at: Option<&'static Location<'static>>,
+}
+
+/// What sort of goroutine is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One among many.
+    Plain,
+    /// One that never leaves the worker that it is started on.
+    Local,
+    /// The main goroutine of a runtime.
+    Main,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Sets aside `count` numbers for goroutines, and returns the first.
+pub(super) fn reserve_ids(count: u64) -> u64 {
+    NEXT_ID.fetch_add(count, Ordering::Relaxed)
+}
+
+/// Starts a goroutine on the runtime of the calling goroutine, else on the default one.
+///
+/// # Errors
+/// The default runtime cannot start, or there is no room for another stack.
+///
+/// # Safety
+/// Unless `kind` is [`Kind::Local`] (which needs a goroutine that calls), body and result may be
+/// sent to another thread. What they borrow outlives the goroutine.
+#[inline]
+pub(crate) unsafe fn start<F: FnOnce() -> T, T>(
+    site: &'static Site,
+    options: SpawnOptions,
+    kind: Kind,
+    scope: Option<Arc<ScopeData>>,
+    body: F,
+) -> io::Result<ResultCell<T>> {
+    match worker::current() {
+        // SAFETY: the caller's promise.
+        Some(worker) => unsafe {
+            worker
+                .shared()
+                .start(Some(worker), site, options, kind, scope, body)
+        },
+        None => {
+            if kind == Kind::Local {
+                panic!(
+                    "go!(local, …) outside of a goroutine: an ordinary thread has no worker that \
+                     the goroutine could stay on; use it inside a goroutine, for example under \
+                     #[gochan::main]"
+                );
+            }
+            let runtime = default_runtime()?;
+            // SAFETY: the caller's promise.
+            unsafe { runtime.shared.start(None, site, options, kind, scope, body) }
+        }
+    }
+}
+
+impl Shared {
+    /// As [`start`]; `parent` is the calling worker, of this runtime.
+    ///
+    /// # Safety
+    /// As for [`start`].
+    #[inline]
+    pub(super) unsafe fn start<F: FnOnce() -> T, T>(
+        &self,
+        parent: Option<&Worker>,
+        site: &'static Site,
+        options: SpawnOptions,
+        kind: Kind,
+        scope: Option<Arc<ScopeData>>,
+        body: F,
+    ) -> io::Result<ResultCell<T>> {
+        let size = match options.stack_size {
+            None => self.settings.stack_size,
+            Some(bytes) => stack::round_size(bytes)?,
+        };
+        let id = match parent {
+            Some(worker) => {
+                worker.stacks().reserve(size)?;
+                worker.next_id()
+            }
+            None => {
+                stack::reserve_one(size)?;
+                reserve_ids(1)
+            }
+        };
+        let birth = Birth {
+            identity: Identity {
+                id: GoroutineId(id),
+                name: options.name,
+                started_at: options.started_at.unwrap_or_else(|| site.location()),
+            },
+            site,
+            stack_size: size,
+            scope,
+            is_main: kind == Kind::Main,
+        };
+        let task = Task::allocate(parent.map(Worker::records), birth, body);
+        let result = ResultCell::new(task);
+        let goroutine: NonNull<Goroutine> = task.cast();
+        if kind == Kind::Local
+            && let Some(worker) = parent
+        {
+            // SAFETY: it is alive and in no queue; we are on the worker's thread.
+            unsafe { worker.enqueue(goroutine) };
+            return Ok(result);
+        }
+        let from = parent.map(Worker::index);
+        let run = parent.map(Worker::current_run);
+        let at = placement::choose(&self.workers, site, options.wish, run);
+        // SAFETY: it is alive and in no queue; the caller lets it run on any thread.
+        if unsafe { self.workers[at].start_queue.push(goroutine) } {
+            self.offer(at, from);
+        } else {
+            // SAFETY: it is in no queue, and nobody else has seen it.
+            unsafe { discard_unqueued(goroutine) };
+        }
+        Ok(result)
+    }
+}
+
+/// Starts a goroutine that nobody waits for, on behalf of the runtime. If it cannot be started
+/// that is printed: there is nobody to tell.
+pub(crate) fn start_detached(
+    site: &'static Site,
+    started_at: &'static Location<'static>,
+    body: impl FnOnce() + Send + 'static,
+) {
+    let options = SpawnOptions {
+        started_at: Some(started_at),
+        ..SpawnOptions::default()
+    };
+    panics::contain(|| {
+        // SAFETY: the body is `Send` and `'static`.
+        if let Err(error) = unsafe { start(site, options, Kind::Plain, None, body) } {
+            eprintln!("gochan: cannot start the goroutine of {started_at}: {error}");
+        }
+    });
+}
+
+/// Ends a goroutine that a closed queue refused: its runtime ends.
+///
+/// # Safety
+/// It has not started and is in no queue; the caller owns the runtime's reference.
+#[cold]
+unsafe fn discard_unqueued(goroutine: NonNull<Goroutine>) {
+    // SAFETY: the caller's promise; `dismiss` gives the reference up.
+    unsafe {
+        Goroutine::discard(goroutine);
+        stack::cancel_one(goroutine.as_ref().stack_size);
+        worker::dismiss(goroutine);
+    }
+}

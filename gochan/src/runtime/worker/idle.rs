@@ -1,0 +1,323 @@
+//! What a worker does that has nothing to run: it looks for work that others cannot come to, then
+//! sleeps, and the last one to do so keeps watch over the runtime.
+
+use super::Worker;
+use crate::runtime::deadlock;
+use crate::runtime::gate::Phase;
+use crate::runtime::goroutine::Goroutine;
+use crate::runtime::mailbox::{Mailbox, Sleep};
+use std::sync::atomic::{Ordering, fence};
+use std::time::{Duration, Instant};
+
+/// How long an idle worker looks for work before it sleeps.
+const SPIN: Duration = Duration::from_micros(30);
+/// A goroutine that has not started is taken by an idle worker with fewer goroutines when it has
+/// waited this long.
+const PATIENCE: Duration = Duration::from_micros(15);
+/// When it has waited this long, any idle worker takes it: its own worker is kept by one that
+/// computes.
+const LONG_PATIENCE: Duration = Duration::from_millis(5);
+/// So many that wait to start are shared out even though their worker is starting them.
+const BACKLOG: usize = 32;
+/// The first and the longest nap of a worker that watches the start queues of busy ones.
+pub(super) const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(2));
+
+impl Worker {
+    /// Looks for work, then sleeps until there may be some.
+    pub(super) fn idle(&self) {
+        self.fire_timers();
+        if self.has_local_work() {
+            return;
+        }
+        let can_get_work = self.shared.workers.len() > 1 || !self.shared.clock.is_virtual();
+        if can_get_work && self.search() {
+            return;
+        }
+        if self.shared.clock.is_virtual() {
+            self.sleep_in_virtual_time();
+        } else {
+            self.sleep_soundly();
+        }
+    }
+
+    /// Sleeps until there is something to do. The last worker to do so keeps watch.
+    fn sleep_soundly(&self) {
+        let mut watch = None;
+        loop {
+            self.sleep(|| {
+                if self.is_needed() {
+                    return Sleep::Not;
+                }
+                if watch.is_none() {
+                    watch = deadlock::Watch::begin(&self.shared, self.index);
+                }
+                match &watch {
+                    Some(watch) => self.until(watch.next_look()),
+                    None => self.until_next_timer(),
+                }
+            });
+            if self.has_local_work() || self.is_needed() {
+                return;
+            }
+            match &mut watch {
+                Some(watch) if watch.goes_on() => watch.look(),
+                _ => return,
+            }
+        }
+    }
+
+    /// Sleeps as [`Mailbox::sleep`] does.
+    pub(super) fn sleep(&self, until: impl FnOnce() -> Sleep) {
+        let (gate, run) = (&self.mailbox.gate.0, self.runs.get());
+        self.renew_stamp();
+        gate.enter(Phase::Asleep, run);
+        self.mailbox.sleep(until);
+        gate.enter_loop(run);
+        self.renew_stamp();
+    }
+
+    pub(super) fn renew_stamp(&self) {
+        self.stamp.set(self.shared.clock.nanos());
+    }
+
+    fn until_next_timer(&self) -> Sleep {
+        match self.mailbox.timers.earliest() {
+            None => Sleep::UntilWoken,
+            Some(when) => match self.shared.clock.instant_at(when) {
+                Some(instant) => Sleep::Until(instant),
+                None => Sleep::UntilWoken,
+            },
+        }
+    }
+
+    /// As long as `nap` lasts, unless a timer is due before.
+    pub(super) fn nap(&self, nap: Duration) -> Sleep {
+        self.until(Instant::now() + nap)
+    }
+
+    /// Until `end`, unless a timer is due before.
+    fn until(&self, end: Instant) -> Sleep {
+        match self.until_next_timer() {
+            Sleep::Until(timer) if timer < end && !self.shared.clock.is_virtual() => {
+                Sleep::Until(timer)
+            }
+            _ => Sleep::Until(end),
+        }
+    }
+
+    pub(super) fn has_local_work(&self) -> bool {
+        !self.queue.is_empty()
+            || !self.next.get().is_null()
+            || !self.mailbox.inbox_is_empty()
+            || self.mailbox.start_queue.len() > 0
+    }
+
+    /// Whether there is a reason not to sleep, for a worker that has announced its sleep.
+    fn is_needed(&self) -> bool {
+        self.shared.is_ending()
+            || self.timer_is_due()
+            || self
+                .shared
+                .workers
+                .iter()
+                .any(|worker| worker.start_queue.len_before_sleep() > 0)
+    }
+
+    /// Spins for a moment, then watches the start queues of the others for as long as they are
+    /// not empty, and takes what has waited there too long. True: there is something to run.
+    fn search(&self) -> bool {
+        let _searching = self.shared.searchers.enter();
+        let began = Instant::now();
+        let mut watch = self.watch.borrow_mut();
+        let mut rounds = 0_u32;
+        loop {
+            if self.has_local_work() || self.shared.is_ending() {
+                return true;
+            }
+            std::hint::spin_loop();
+            rounds += 1;
+            if !rounds.is_multiple_of(16) {
+                continue;
+            }
+            let now = Instant::now();
+            if self.steal(&mut watch, now) || self.timer_is_due() {
+                return true;
+            }
+            if now - began > SPIN {
+                break;
+            }
+        }
+        self.watch(&mut watch)
+    }
+
+    /// Naps between looks at the others' start queues; ends when they are all empty.
+    fn watch(&self, watch: &mut Watch) -> bool {
+        let mut nap = NAPS.0;
+        loop {
+            if watch.all_empty(&self.shared.workers) {
+                return false;
+            }
+            self.sleep(|| match self.shared.is_ending() {
+                true => Sleep::Not,
+                false => self.nap(nap),
+            });
+            if self.has_local_work()
+                || self.shared.is_ending()
+                || self.timer_is_due()
+                || self.steal(watch, Instant::now())
+            {
+                return true;
+            }
+            nap = (nap * 2).min(NAPS.1);
+        }
+    }
+
+    /// Takes some of what waits on a worker whose oldest one has waited long. The placement policy
+    /// had its reasons to put them there, so they are taken only if that evens the load out and
+    /// does not tear goroutines apart that talk, or if they have waited very long.
+    fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
+        let Some((index, waited)) = watch.overdue(&self.shared.workers, now) else {
+            return false;
+        };
+        let victim = self.shared.workers[index];
+        let surplus = victim.load().saturating_sub(self.mailbox.load());
+        if surplus < 2 && waited < LONG_PATIENCE {
+            return false;
+        }
+        let waiting = victim.start_queue.len();
+        let count = match waited >= LONG_PATIENCE {
+            true => waiting / 2,
+            false => waiting.min(surplus / 2),
+        }
+        .max(1);
+        let may_leave = |record: &Goroutine| waited >= LONG_PATIENCE || !record.site.talks();
+        let mut stolen = 0;
+        while stolen < count
+            && let Some(goroutine) = victim.start_queue.pop_if(may_leave)
+        {
+            stolen += 1;
+            // SAFETY: it has left the other queue, and has not started.
+            if !unsafe { self.mailbox.start_queue.push(goroutine) } {
+                self.discard(goroutine);
+            }
+        }
+        watch.note_theft(index, victim, now);
+        stolen > 0
+    }
+
+    /// Sleeps; the last worker to do so moves the clock to the next timer, or keeps watch if there
+    /// is none.
+    fn sleep_in_virtual_time(&self) {
+        let all_idle = self.shared.idleness.enter(self.shared.workers.len());
+        let is_last =
+            || all_idle.is_some_and(|moment| self.shared.idleness.has_lasted_since(moment));
+        let mut watch = None;
+        loop {
+            if is_last() && self.shared.nothing_is_pending() {
+                self.advance_clock();
+            }
+            if self.timer_is_due() {
+                break;
+            }
+            // The nap bounds how long a change that wakes nobody, such as the end of a
+            // `blocking` call, can go unnoticed by the one who is to move the clock.
+            self.sleep(|| match self.is_needed() {
+                true => Sleep::Not,
+                false if is_last() => self.nap(NAPS.1),
+                false => Sleep::UntilWoken,
+            });
+            if self.has_local_work() || self.is_needed() {
+                break;
+            }
+            if watch.is_none() {
+                watch = deadlock::Watch::begin(&self.shared, self.index);
+            }
+            if let Some(watch) = watch.as_mut().filter(|watch| watch.goes_on()) {
+                watch.look();
+            }
+        }
+        self.shared.idleness.leave();
+    }
+
+    /// Moves a virtual clock to the next timer.
+    fn advance_clock(&self) {
+        let timers = self.shared.workers.iter();
+        let next = timers.filter_map(|worker| worker.timers.earliest()).min();
+        if let Some(next) = next {
+            self.shared.clock.advance_to(next);
+            for worker in &self.shared.workers {
+                worker.wake();
+            }
+        }
+    }
+}
+
+/// What an idle worker has seen of the others' start queues.
+pub(super) struct Watch {
+    seen: Vec<Seen>,
+    own: usize,
+}
+
+/// What was seen of a start queue.
+struct Seen {
+    /// How many had been taken. It is brought up to date when the watcher takes some itself.
+    taken: usize,
+    /// Two times, the earlier one first, and how many had been put in by then. As long as not all
+    /// of these have been taken, the first in the queue has waited since.
+    waiting: [(Instant, usize); 2],
+}
+
+impl Seen {
+    fn now(worker: &Mailbox, now: Instant) -> Self {
+        let pushed = worker.start_queue.pushed();
+        Seen {
+            taken: worker.start_queue.taken(),
+            waiting: [(now, pushed); 2],
+        }
+    }
+}
+
+impl Watch {
+    pub(super) fn new(workers: &[&'static Mailbox], own: usize, now: Instant) -> Self {
+        Watch {
+            seen: workers
+                .iter()
+                .map(|worker| Seen::now(worker, now))
+                .collect(),
+            own,
+        }
+    }
+
+    /// A worker whose oldest unstarted goroutine has been seen to wait too long, or on which many
+    /// wait; and how long that has been so.
+    fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<(usize, Duration)> {
+        for (index, worker) in workers.iter().enumerate() {
+            let seen = &mut self.seen[index];
+            let taken = worker.start_queue.taken();
+            let len = worker.start_queue.len();
+            let moves = taken != seen.taken && len < BACKLOG;
+            if taken >= seen.waiting[0].1 {
+                seen.waiting[0] = seen.waiting[1];
+            }
+            let (since, pushed) = seen.waiting[0];
+            if index == self.own || len == 0 || moves || taken >= pushed {
+                *seen = Seen::now(worker, now);
+            } else if now - since >= PATIENCE {
+                return Some((index, now - since));
+            }
+        }
+        None
+    }
+
+    /// Notes that the watcher has taken some: that does not mean that their worker is at it.
+    fn note_theft(&mut self, index: usize, victim: &Mailbox, now: Instant) {
+        let seen = &mut self.seen[index];
+        seen.taken = victim.start_queue.taken();
+        seen.waiting[1] = (now, victim.start_queue.pushed());
+    }
+
+    fn all_empty(&self, workers: &[&'static Mailbox]) -> bool {
+        fence(Ordering::SeqCst);
+        workers.iter().all(|worker| worker.start_queue.len() == 0)
+    }
+}
