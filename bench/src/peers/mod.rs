@@ -5,9 +5,9 @@
 //! channels only. A job that a side cannot do, such as a channel without buffer on `tokio` or a
 //! bounded one on `may`, has no figure.
 //!
-//! - [`blocking`]: the jobs, for those that block where they wait.
-//! - [`asynchronous`]: the jobs, for those that await.
-//! - [`gochan`], [`may`], [`threads`], [`tokio`]: the sides.
+//! - `blocking`: the jobs, for those that block where they wait.
+//! - `asynchronous`: the jobs, for those that await.
+//! - `gochan`, `may`, `threads`, `tokio`: the sides.
 //! - [`contest`]: lets all sides take turns.
 //! - [`table`]: what becomes of the figures.
 
