@@ -104,9 +104,11 @@ impl Gate {
     }
 
     /// Calls `read` while the worker is held still, if there is a worker. `false`: it did not come
-    /// out of its loop in time.
+    /// out of its loop in time, or the kernel does not let this process hold it.
     pub(super) fn hold(&self, read: impl FnOnce(Phase)) -> bool {
-        let _hold = Hold::take(&self.holds);
+        let Some(_hold) = Hold::take(&self.holds) else {
+            return false;
+        };
         let mut began = None;
         loop {
             // What the worker wrote in its loop is visible to whoever sees it leave.
@@ -142,11 +144,11 @@ fn parts(word: usize) -> (Phase, usize) {
 struct Hold<'a>(&'a AtomicUsize);
 
 impl<'a> Hold<'a> {
-    fn take(holds: &'a AtomicUsize) -> Self {
+    fn take(holds: &'a AtomicUsize) -> Option<Self> {
         holds.fetch_add(1, Ordering::SeqCst);
-        // From here on a worker that leaves a run finds the hold.
-        barrier::pass();
-        Hold(holds)
+        let hold = Hold(holds);
+        // If it is passed, a worker that leaves a run from here on finds the hold.
+        barrier::pass().then_some(hold)
     }
 }
 
@@ -163,26 +165,34 @@ mod barrier {
     use std::sync::atomic::{Ordering, fence};
 
     // Of `<linux/membarrier.h>`.
+    const QUERY: libc::c_int = 0;
     const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
     const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
 
-    fn membarrier(command: libc::c_int) -> bool {
+    fn membarrier(command: libc::c_int) -> libc::c_long {
         // SAFETY: the call takes numbers only.
-        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) }
     }
 
     /// Whether [`pass`] makes the fence of the other threads too.
     pub(super) fn is_asymmetric() -> bool {
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
-        *REGISTERED.get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED))
+        static KNOWN: OnceLock<bool> = OnceLock::new();
+        let needed = libc::c_long::from(PRIVATE_EXPEDITED | REGISTER_PRIVATE_EXPEDITED);
+        *KNOWN.get_or_init(|| {
+            let commands = membarrier(QUERY);
+            commands > 0 && commands & needed == needed
+        })
     }
 
-    pub(super) fn pass() {
+    /// Makes the fence. `false`: the kernel refuses to.
+    pub(super) fn pass() -> bool {
+        // To register takes the kernel up to 20 ms in a process with threads, so it is not done
+        // before it is needed.
+        static REGISTERED: OnceLock<bool> = OnceLock::new();
         fence(Ordering::SeqCst);
-        if is_asymmetric() {
-            let passed = membarrier(PRIVATE_EXPEDITED);
-            debug_assert!(passed, "a registered process may use it");
-        }
+        !is_asymmetric()
+            || *REGISTERED.get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED) == 0)
+                && membarrier(PRIVATE_EXPEDITED) == 0
     }
 }
 
@@ -194,8 +204,9 @@ mod barrier {
         false
     }
 
-    pub(super) fn pass() {
+    pub(super) fn pass() -> bool {
         fence(Ordering::SeqCst);
+        true
     }
 }
 
