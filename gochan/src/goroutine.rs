@@ -131,9 +131,9 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        static SITE: Site = Site::new();
+        let site = Site::of(Location::caller());
         // SAFETY: body and result are `Send` and `'static`.
-        unsafe { runtime::start(&SITE, self.located(), Kind::Plain, None, f) }.map(JoinHandle::new)
+        unsafe { runtime::start(site, self.options, Kind::Plain, None, f) }.map(JoinHandle::new)
     }
 
     /// Starts a goroutine that stays on this worker, so that nothing needs to be `Send`.
@@ -149,16 +149,8 @@ impl Builder {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
-        static SITE: Site = Site::new();
+        let site = Site::of(Location::caller());
         // SAFETY: body and result are `'static`, and a local goroutine stays on this thread.
-        unsafe { runtime::start(&SITE, self.located(), Kind::Local, None, f) }.map(JoinHandle::new)
-    }
-
-    #[track_caller]
-    fn located(self) -> SpawnOptions {
-        SpawnOptions {
-            started_at: Some(Location::caller()),
-            ..self.options
-        }
+        unsafe { runtime::start(site, self.options, Kind::Local, None, f) }.map(JoinHandle::new)
     }
 }

@@ -15,7 +15,7 @@ use crate::runtime::{self, Config, Kind, Runtime, SpawnOptions};
 use crate::scope::{Scope, ScopedJoinHandle};
 use crate::select::arm::Look;
 use crate::select::wait::{self, Limit, Order, Scratch};
-use crate::wait::Patience;
+use crate::wait::{Patience, Wake};
 use std::fmt;
 use std::panic::Location;
 use std::process::{ExitCode, Termination};
@@ -84,7 +84,6 @@ impl GoOptions {
             name: None,
             stack_size: None,
             wish: Wish::Adaptive,
-            started_at: None,
         })
     }
 
@@ -173,9 +172,16 @@ fn run_select<const N: usize>(
     location: &'static Location<'static>,
 ) -> Option<usize> {
     // The most frequent poll of all; with one arm a look at it is a look at all of them.
-    if N == 1 && matches!(limit, Limit::None) && arms[0].look() == Look::NotReady {
-        runtime::count_operation();
-        return None;
+    if N == 1 && matches!(limit, Limit::None) {
+        let seen = arms[0].look();
+        if seen != Look::Promising {
+            let is_drained = seen == Look::Drained;
+            if is_drained {
+                arms[0].settle(Wake::Closed);
+            }
+            runtime::count_operation();
+            return is_drained.then_some(0);
+        }
     }
     let scratch = Scratch {
         order: &mut [0; N],
@@ -230,9 +236,8 @@ const FATAL: u8 = 2;
 /// `#[gochan::main]`
 #[track_caller]
 pub fn run_main<T: Termination>(body: fn() -> T) -> ExitCode {
-    static SITE: Site = Site::new();
     // What `main` returns need not be `Send`: it becomes an exit code where it was made.
-    match runtime::run_on_default(&SITE, Location::caller(), || body().report()) {
+    match runtime::run_on_default(Location::caller(), || body().report()) {
         Ok(Ok(code)) => code,
         Ok(Err(Failure::Panic(_))) => ExitCode::from(PANICKED),
         Ok(Err(Failure::Goexit)) => fatal("the main goroutine called goexit"),

@@ -137,12 +137,7 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        static SITE: Site = Site::new();
-        let options = SpawnOptions {
-            started_at: Some(Location::caller()),
-            ..SpawnOptions::default()
-        };
-        self.start(&SITE, options, f)
+        self.start(Site::of(Location::caller()), SpawnOptions::default(), f)
     }
 
     #[track_caller]

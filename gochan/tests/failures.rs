@@ -6,9 +6,12 @@
 
 mod harness;
 
+use gochan::context::Context;
 use gochan::prelude::*;
 use gochan::runtime::{Config, PanicPolicy, Runtime, dump, num_goroutine};
-use gochan::sync::{Mutex, WaitGroup};
+use gochan::sync::{
+    Barrier, Cond, ErrGroup, Mutex, Once, RwLock, Semaphore, SingleFlight, WaitGroup,
+};
 use gochan::{JoinHandle, blocking, time, yield_now};
 use harness::{message_of, panic_of};
 use libtest_mimic::{Arguments, Trial};
@@ -785,50 +788,136 @@ fn the_default_runtime_is_configured_once(workers: usize) {
     assert!(ended.stdout.contains("workers: 3\n"), "{ended}");
 }
 
+/// Everything that can be waited for, held by someone else.
+struct Held {
+    never: Chan<i32>,
+    full: Chan<i32>,
+    mutex: Mutex<()>,
+    lock: RwLock<()>,
+    cond: (Mutex<()>, Cond),
+    group: WaitGroup,
+    once: Once,
+    semaphore: Semaphore,
+    barrier: Barrier,
+    flights: SingleFlight<u8, i32>,
+    errors: ErrGroup<i32>,
+    blocked: AtomicBool,
+}
+
+type Wait = fn(&Held);
+
+/// What each goroutine of the test below waits for; its name is the state that is to be seen.
+const WAITS: &[(&str, Wait)] = &[
+    ("chan receive", |held| _ = held.never.recv()),
+    ("chan send", |held| _ = held.full.send(1)),
+    ("select", |held| {
+        let context = Context::background().with_timeout(Duration::from_secs(60));
+        select! {
+            recv(context.0.done()) => {},
+            recv(held.never) => {},
+        }
+    }),
+    ("select (no arms)", |_| select! {}),
+    ("sleep", |_| time::sleep(Duration::from_secs(60))),
+    ("join", |held| {
+        let never = held.never.clone();
+        _ = go!({ never.recv() }).join();
+    }),
+    ("scope", |held| {
+        gochan::scope(|s| _ = go!(in s, { held.never.recv() }));
+    }),
+    ("blocking", |held| {
+        blocking(|| {
+            while held.blocked.load(Ordering::SeqCst) {
+                thread::sleep(millis(1));
+            }
+        });
+    }),
+    ("mutex", |held| _ = held.mutex.lock()),
+    ("rwlock read", |held| _ = held.lock.read()),
+    ("rwlock write", |held| _ = held.lock.write()),
+    ("cond", |held| _ = held.cond.1.wait(held.cond.0.lock())),
+    ("wait group", |held| held.group.wait()),
+    ("once", |held| held.once.call_once(|| ())),
+    ("semaphore", |held| _ = held.semaphore.acquire(1)),
+    ("barrier", |held| _ = held.barrier.wait()),
+    ("single flight", |held| _ = held.flights.run(1, || 2)),
+    ("err group", |held| _ = held.errors.wait()),
+];
+
 /// The dump of a program from inside, on every worker.
 fn a_dump_tells_every_state(workers: usize) {
     let runtime = Runtime::new(Config::new().workers(workers)).unwrap();
     runtime.run(|| {
-        let (ch, mutex) = (make!(chan i32), Arc::new(Mutex::new(())));
-        let held = mutex.lock();
-        go!(clone(ch), name = "receives", { _ = ch.recv() });
-        go!(clone(mutex), name = "locks", { _ = mutex.lock() });
-        go!(name = "sleeps", { time::sleep(Duration::from_secs(60)) });
-        let blocked = Arc::new(AtomicBool::new(true));
-        let helper = go!(clone(blocked), name = "blocks", {
-            blocking(|| {
-                while blocked.load(Ordering::SeqCst) {
-                    thread::sleep(millis(1));
-                }
-            });
+        let held = Arc::new(Held {
+            never: make!(chan i32),
+            full: make!(chan i32),
+            mutex: Mutex::new(()),
+            lock: RwLock::new(()),
+            cond: (Mutex::new(()), Cond::new()),
+            group: WaitGroup::new(),
+            once: Once::new(),
+            semaphore: Semaphore::new(1),
+            barrier: Barrier::new(2),
+            flights: SingleFlight::new(),
+            errors: ErrGroup::new(),
+            blocked: AtomicBool::new(true),
         });
-        let expected = [
-            ("receives", "chan receive"),
-            ("locks", "mutex"),
-            ("sleeps", "sleep"),
-            ("blocks", "blocking"),
-        ];
+        let _taken = (
+            held.mutex.lock(),
+            held.lock.write(),
+            held.semaphore.acquire(1),
+        );
+        defer! { held.blocked.store(false, Ordering::SeqCst) }
+        held.group.add(1);
+        held.errors.go({
+            let never = held.never.clone();
+            move || never.recv().map_or(Ok(()), Err)
+        });
+        let (begun, has_begun) = gochan::channel(0);
+        for hold in [
+            (|held: &Held, begun: &Sender<()>| {
+                held.once.call_once(|| {
+                    begun.send(()).unwrap();
+                    held.never.recv();
+                });
+            }) as fn(&Held, &Sender<()>),
+            |held, begun| {
+                held.flights.run(1, || {
+                    begun.send(()).unwrap();
+                    held.never.recv().unwrap_or(0)
+                });
+            },
+        ] {
+            go!(clone(held, begun), { hold(&held, &begun) });
+            has_begun.recv();
+        }
+        for &(name, wait) in WAITS {
+            go!(clone(held), name = name, { wait(&held) });
+        }
         let began = Instant::now();
         loop {
             let dump = dump();
-            let state_of = |name| {
+            let all_wait = WAITS.iter().all(|(name, _)| {
                 let mut all = dump.goroutines().iter();
-                all.find(|one| one.name() == Some(name))
-                    .map(|one| one.state())
-            };
-            if expected
-                .iter()
-                .all(|(name, state)| state_of(name) == Some(state))
-            {
-                assert_eq!(dump.goroutines()[0].state(), "running", "{dump}");
+                let one = all
+                    .find(|one| one.name() == Some(name))
+                    .expect("it waits for ever");
+                one.state() == *name
+                    && one.waiting_at().unwrap().file().ends_with("failures.rs")
+                    && one.lasting().is_some()
+            });
+            if all_wait {
+                let running = dump
+                    .goroutines()
+                    .iter()
+                    .filter(|one| one.state() == "running");
+                assert_eq!(running.count(), 1, "{dump}");
                 break;
             }
             assert!(began.elapsed() < PATIENCE, "{dump}");
             time::sleep(millis(1));
         }
-        drop(held);
-        blocked.store(false, Ordering::SeqCst);
-        helper.join().unwrap();
     });
 }
 

@@ -24,8 +24,7 @@ impl Call {
     }
 
     pub(super) fn start(self) {
-        static SITE: Site = Site::new();
-        start_detached(&SITE, self.location, self.function);
+        start_detached(Site::of(self.location), self.function);
     }
 }
 

@@ -295,11 +295,7 @@ impl Runtime {
         F: FnOnce() -> T + Send,
         T: Send,
     {
-        static SITE: Site = Site::new();
-        let options = SpawnOptions {
-            started_at: Some(Location::caller()),
-            ..SpawnOptions::default()
-        };
+        let site = Site::of(Location::caller());
         if captures_nothing && self.shared.settings.deadlock_detection {
             self.shared.vigil.nothing_was_captured();
         }
@@ -308,7 +304,7 @@ impl Runtime {
         // this call waits for the goroutine's end.
         let started = unsafe {
             self.shared
-                .start(None, &SITE, options, Kind::Main, None, main)
+                .start(None, site, SpawnOptions::default(), Kind::Main, None, main)
         };
         let mut main = started.unwrap_or_else(|error| panic!("{error}"));
         main.goroutine()
@@ -367,21 +363,17 @@ pub(crate) fn default_runtime() -> io::Result<&'static Runtime> {
 
 /// Runs `body` as a goroutine of the default runtime and waits for it.
 pub(crate) fn run_on_default<T: Send>(
-    site: &'static Site,
     started_at: &'static Location<'static>,
     body: impl FnOnce() -> T + Send,
 ) -> io::Result<Result<T, Failure>> {
     let runtime = default_runtime()?;
-    let options = SpawnOptions {
-        started_at: Some(started_at),
-        ..SpawnOptions::default()
-    };
+    let site = Site::of(started_at);
     let _is_main = runtime.shared.vigil.main_begins();
     // SAFETY: body and result are `Send`, and the goroutine's end is awaited here.
     let mut main = unsafe {
         runtime
             .shared
-            .start(None, site, options, Kind::Main, None, body)
+            .start(None, site, SpawnOptions::default(), Kind::Main, None, body)
     }?;
     main.goroutine()
         .completion()

@@ -20,7 +20,11 @@
 //! `worker.rs` for how that is noticed.
 
 use super::mailbox::Mailbox;
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::panic::Location;
+use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Where a goroutine asks to start.
@@ -77,6 +81,36 @@ impl Site {
             last_worker: AtomicUsize::new(0),
             balance: AtomicI32::new(0),
         }
+    }
+
+    /// The site at `location`: the same one every time. For functions that start goroutines on
+    /// behalf of their callers; a `go!` has a static of its own.
+    pub(crate) fn of(location: &'static Location<'static>) -> &'static Site {
+        const SLOTS: usize = 64;
+        thread_local! {
+            /// Sites that this thread has asked for, by the addresses of their locations.
+            static RECENT: [Cell<Option<&'static Site>>; SLOTS] =
+                const { [const { Cell::new(None) }; SLOTS] };
+        }
+        let slot = ptr::from_ref(location).addr() / align_of::<Location>() % SLOTS;
+        RECENT.with(|recent| match recent[slot].get() {
+            Some(site) if ptr::eq(site.location, location) => site,
+            _ => {
+                let site = Site::registered(location);
+                recent[slot].set(Some(site));
+                site
+            }
+        })
+    }
+
+    #[cold]
+    fn registered(location: &'static Location<'static>) -> &'static Site {
+        static SITES: Mutex<BTreeMap<usize, &'static Site>> = Mutex::new(BTreeMap::new());
+        let mut sites = SITES.lock();
+        // There are as many as there are calls in the source, so none is ever given back.
+        sites
+            .entry(ptr::from_ref(location).addr())
+            .or_insert_with(|| Box::leak(Box::new(Site::at(location))))
     }
 
     pub(crate) fn location(&self) -> &'static Location<'static> {
@@ -206,6 +240,17 @@ mod tests {
             site.note_full_turn();
         }
         assert!(!site.talks());
+    }
+
+    #[test]
+    fn a_place_has_one_site() {
+        let places: [&Location; 2] = [Location::caller(), Location::caller()];
+        let sites = places.map(Site::of);
+        assert!(ptr::eq(sites[0], Site::of(places[0])));
+        assert!(ptr::eq(sites[1], Site::of(places[1])));
+        let elsewhere = std::thread::spawn(move || ptr::eq(sites[0], Site::of(places[0])));
+        assert!(elsewhere.join().unwrap(), "on every thread");
+        assert_eq!(sites[0].location(), places[0]);
     }
 
     #[test]

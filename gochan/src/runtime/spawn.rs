@@ -6,7 +6,6 @@ use super::worker::{self, Worker};
 use super::{Shared, default_runtime, panics, stack};
 use crate::scope::ScopeData;
 use std::io;
-use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +16,6 @@ pub(crate) struct SpawnOptions {
     pub(crate) name: Option<Arc<str>>,
     pub(crate) stack_size: Option<usize>,
     pub(crate) wish: Wish,
-    /// Where in the source, if that is not the site's own location.
-    pub(crate) started_at: Option<&'static Location<'static>>,
 }
 
 /// What sort of goroutine is started.
@@ -110,7 +107,7 @@ impl Shared {
             identity: Identity {
                 id: GoroutineId(id),
                 name: options.name,
-                started_at: options.started_at.unwrap_or_else(|| site.location()),
+                started_at: site.location(),
             },
             site,
             stack_size: size,
@@ -143,19 +140,13 @@ impl Shared {
 
 /// Starts a goroutine that nobody waits for, on behalf of the runtime. If it cannot be started
 /// that is printed: there is nobody to tell.
-pub(crate) fn start_detached(
-    site: &'static Site,
-    started_at: &'static Location<'static>,
-    body: impl FnOnce() + Send + 'static,
-) {
-    let options = SpawnOptions {
-        started_at: Some(started_at),
-        ..SpawnOptions::default()
-    };
+pub(crate) fn start_detached(site: &'static Site, body: impl FnOnce() + Send + 'static) {
+    let options = SpawnOptions::default();
     panics::contain(|| {
         // SAFETY: the body is `Send` and `'static`.
         if let Err(error) = unsafe { start(site, options, Kind::Plain, None, body) } {
-            eprintln!("gochan: cannot start the goroutine of {started_at}: {error}");
+            let location = site.location();
+            eprintln!("gochan: cannot start the goroutine of {location}: {error}");
         }
     });
 }

@@ -294,12 +294,11 @@ impl Fired {
 
 impl TimerNode {
     fn start(self: Arc<Self>) {
-        static SITE: Site = Site::new();
         let Action::Start(_, location) = &self.action else {
             return;
         };
-        let location = *location;
-        start_detached(&SITE, location, move || {
+        let site = Site::of(location);
+        start_detached(site, move || {
             if let Action::Start(function, _) = &self.action {
                 function();
             }

@@ -201,16 +201,12 @@ impl<E: Send + 'static> ErrGroup<E> {
         f: impl FnOnce() -> Result<(), E> + Send + 'static,
         location: &'static Location<'static>,
     ) {
-        static SITE: Site = Site::new();
         self.inner.running.add(1);
         let member = Member {
             _done: DoneOnDrop(Arc::clone(&self.inner.running)),
             group: Arc::clone(&self.inner),
         };
-        let options = SpawnOptions {
-            started_at: Some(location),
-            ..SpawnOptions::default()
-        };
+        let (site, options) = (Site::of(location), SpawnOptions::default());
         let body = move || {
             // What `f` shares with others is its affair, as in every goroutine.
             match panic::catch_unwind(AssertUnwindSafe(f)) {
@@ -224,7 +220,7 @@ impl<E: Send + 'static> ErrGroup<E> {
             }
         };
         // SAFETY: body and result are `Send` and `'static`.
-        if let Err(error) = unsafe { runtime::start(&SITE, options, Kind::Plain, None, body) } {
+        if let Err(error) = unsafe { runtime::start(site, options, Kind::Plain, None, body) } {
             panic!("cannot start a goroutine: {error}");
         }
     }

@@ -276,19 +276,16 @@ impl WaitGroup {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        static SITE: Site = Site::new();
+        let site = Site::of(Location::caller());
         self.add(1);
         let done = DoneOnDrop(Arc::clone(&self.group));
-        let options = SpawnOptions {
-            started_at: Some(Location::caller()),
-            ..SpawnOptions::default()
-        };
+        let options = SpawnOptions::default();
         let body = move || {
             let _done = done;
             f()
         };
         // SAFETY: body and result are `Send` and `'static`.
-        match unsafe { runtime::start(&SITE, options, Kind::Plain, None, body) } {
+        match unsafe { runtime::start(site, options, Kind::Plain, None, body) } {
             Ok(result) => JoinHandle::new(result),
             Err(error) => panic!("cannot start a goroutine: {error}"),
         }

@@ -37,18 +37,14 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    static SITE: Site = Site::new();
-    let options = SpawnOptions {
-        started_at: Some(Location::caller()),
-        ..SpawnOptions::default()
-    };
+    let (site, options) = (Site::of(Location::caller()), SpawnOptions::default());
     let (sender, receiver) = channel(1);
     let body = move || {
         // Nobody may be left to hear it, which is no fault.
         let _ = sender.send(f());
     };
     // SAFETY: the body is `Send` and `'static`, and so is what it returns.
-    let started = unsafe { runtime::start(&SITE, options, Kind::Plain, None, body) };
+    let started = unsafe { runtime::start(site, options, Kind::Plain, None, body) };
     let call = match started {
         Ok(result) => JoinHandle::new(result),
         Err(error) => panic!("cannot start the goroutine of a timeout: {error}"),
