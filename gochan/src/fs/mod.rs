@@ -1,5 +1,5 @@
 //! Files, as in [`std::fs`], without keeping a worker: each call runs under
-//! [`blocking`](crate::blocking) on a helper thread while the calling goroutine is parked. On an
+//! [`blocking`] on a helper thread while the calling goroutine is parked. On an
 //! ordinary thread it simply runs there.
 //!
 //! A call costs a few microseconds for the way to the helper thread and back. Whole files in one

@@ -8,7 +8,7 @@ use std::vec;
 /// The addresses that a host name and a port stand for, in the order in which they are to be
 /// tried.
 ///
-/// The system's resolver is asked, under [`blocking`](crate::blocking): the calling goroutine is
+/// The system's resolver is asked, under [`blocking`]: the calling goroutine is
 /// parked meanwhile, and others run. What is an address already needs no resolver.
 ///
 /// # Errors
