@@ -7,34 +7,32 @@ pub use crate::runtime::goroutine::GoroutineId;
 pub use local::{AccessError, LocalKey};
 
 use crate::join::JoinHandle;
+use crate::runtime::goroutine::Identity;
 use crate::runtime::placement::{Site, Wish};
 use crate::runtime::{self, Kind, SpawnOptions};
 use std::io;
 use std::panic::Location;
-use std::sync::Arc;
 
 /// What a goroutine can know of itself; from [`current`].
 #[derive(Clone, Debug)]
 pub struct Goroutine {
-    id: GoroutineId,
-    name: Option<Arc<str>>,
-    started_at: &'static Location<'static>,
+    identity: Identity,
 }
 
 impl Goroutine {
     /// Its number.
     pub fn id(&self) -> GoroutineId {
-        self.id
+        self.identity.id
     }
 
     /// Its name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.identity.name.as_deref()
     }
 
     /// Where in the source it was started.
     pub fn started_at(&self) -> &'static Location<'static> {
-        self.started_at
+        self.identity.started_at
     }
 }
 
@@ -67,12 +65,8 @@ pub fn current() -> Goroutine {
 pub fn try_current() -> Option<Goroutine> {
     let goroutine = runtime::current_goroutine()?;
     // SAFETY: it runs.
-    let identity = unsafe { goroutine.as_ref() }.identity();
-    Some(Goroutine {
-        id: identity.id,
-        name: identity.name.clone(),
-        started_at: identity.started_at,
-    })
+    let identity = unsafe { goroutine.as_ref() }.identity().clone();
+    Some(Goroutine { identity })
 }
 
 /// Starts goroutines with options, and says if one cannot be started, where `go!` would panic.

@@ -1,14 +1,13 @@
 //! What every goroutine of a runtime is doing, at one moment.
 
 use super::clock::Nanos;
-use super::goroutine::{Goroutine, GoroutineId};
+use super::goroutine::{Goroutine, GoroutineId, Identity};
 use super::mailbox::Mailbox;
 use super::worker::{Standing, Worker};
 use super::{Shared, ask};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How many goroutines of a group are named.
@@ -28,9 +27,7 @@ pub struct Dump {
 /// What one goroutine is doing, in a [`Dump`].
 #[derive(Clone, Debug)]
 pub struct GoroutineStatus {
-    id: GoroutineId,
-    name: Option<Arc<str>>,
-    started_at: &'static Location<'static>,
+    identity: Identity,
     state: &'static str,
     lasting: Option<Duration>,
     waiting_at: Option<&'static Location<'static>>,
@@ -39,17 +36,17 @@ pub struct GoroutineStatus {
 impl GoroutineStatus {
     /// Its number.
     pub fn id(&self) -> GoroutineId {
-        self.id
+        self.identity.id
     }
 
     /// Its name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.identity.name.as_deref()
     }
 
     /// Where in the source it was started.
     pub fn started_at(&self) -> &'static Location<'static> {
-        self.started_at
+        self.identity.started_at
     }
 
     /// What it is doing: `running`, `runnable`, `not started`, or what it waits for, such as
@@ -71,11 +68,8 @@ impl GoroutineStatus {
     }
 
     fn of(goroutine: &Goroutine, state: &'static str) -> Self {
-        let identity = goroutine.identity();
         GoroutineStatus {
-            id: identity.id,
-            name: identity.name.clone(),
-            started_at: identity.started_at,
+            identity: goroutine.identity().clone(),
             state,
             lasting: None,
             waiting_at: None,
@@ -146,7 +140,7 @@ impl Dump {
                 note_unstarted(mailbox, &mut goroutines);
                 worker.survey(phase, |goroutine, standing| {
                     let status = GoroutineStatus::standing(goroutine, standing, now);
-                    goroutines.insert(status.id, status);
+                    goroutines.insert(status.id(), status);
                 });
             };
             match own.filter(|worker| worker.is_at(mailbox)) {
@@ -172,7 +166,7 @@ impl Dump {
 fn note_unstarted(mailbox: &Mailbox, goroutines: &mut BTreeMap<GoroutineId, GoroutineStatus>) {
     mailbox.start_queue.for_each(|goroutine| {
         let status = GoroutineStatus::of(goroutine, "not started");
-        goroutines.insert(status.id, status);
+        goroutines.insert(status.id(), status);
     });
 }
 
@@ -183,12 +177,12 @@ impl fmt::Display for Dump {
             let key = (
                 one.state,
                 Place(one.waiting_at),
-                Place(Some(one.started_at)),
+                Place(Some(one.started_at())),
             );
             groups.entry(key).or_default().push(one);
         }
         let mut groups: Vec<_> = groups.into_values().collect();
-        groups.sort_unstable_by_key(|group| group[0].id);
+        groups.sort_unstable_by_key(|group| group[0].id());
         for (number, group) in groups.iter().enumerate() {
             if number > 0 {
                 writeln!(f)?;
@@ -213,8 +207,8 @@ fn write_group(f: &mut fmt::Formatter<'_>, group: &[&GoroutineStatus]) -> fmt::R
         write!(f, "{} goroutines", group.len())?;
     }
     for (number, one) in group.iter().take(NAMED).enumerate() {
-        write!(f, "{}{}", if number == 0 { " " } else { ", " }, one.id)?;
-        if let Some(name) = &one.name {
+        write!(f, "{}{}", if number == 0 { " " } else { ", " }, one.id())?;
+        if let Some(name) = one.name() {
             write!(f, " {name:?}")?;
         }
     }
@@ -235,7 +229,7 @@ fn write_group(f: &mut fmt::Formatter<'_>, group: &[&GoroutineStatus]) -> fmt::R
     if let Some(location) = first.waiting_at {
         writeln!(f, "    wait{plural} at {location}")?;
     }
-    writeln!(f, "    started at {}", first.started_at)
+    writeln!(f, "    started at {}", first.started_at())
 }
 
 /// Without digits that nobody reads: whole milliseconds, from ten seconds on whole seconds.
@@ -272,13 +266,16 @@ impl Ord for Place {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     fn status(id: u64, name: Option<&str>, lasting: u64) -> GoroutineStatus {
         static PLACES: [&Location; 2] = [Location::caller(), Location::caller()];
         GoroutineStatus {
-            id: GoroutineId(id),
-            name: name.map(Arc::from),
-            started_at: PLACES[0],
+            identity: Identity {
+                id: GoroutineId(id),
+                name: name.map(Arc::from),
+                started_at: PLACES[0],
+            },
             state: "chan receive",
             lasting: Some(Duration::from_millis(lasting)),
             waiting_at: Some(PLACES[1]),
