@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -42,17 +41,7 @@ impl Benchmark<'_> {
 
 impl Contest for Benchmark<'_> {
     fn ours(&self, workers: usize) -> Result<f64> {
-        let output = process::run(
-            Command::new(std::env::current_exe()?)
-                .args(["measure", self.workload.name])
-                .args(["--workers", &workers.to_string()])
-                .args(["--time", &format!("{}ns", self.time.as_nanos())]),
-            self.limit(),
-        )?
-        .output;
-        let results = ResultLine::parse_all(&output);
-        let result = results.first().context("no result was printed")?;
-        Ok(result.measurement.nanos_per_op)
+        process::measure(&[self.workload.name], workers, self.time, self.limit())
     }
 
     fn peer(&self, workers: usize) -> Option<Result<f64>> {

@@ -4,7 +4,6 @@
 //! each of its channels and leaves it.
 
 use std::hint::black_box;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -17,7 +16,6 @@ use gochan::{Chan, Select, go};
 use crate::measure::{Bencher, Extent, Measurement, measure};
 use crate::process;
 use crate::report::{nanos, ratio};
-use crate::result_line::ResultLine;
 use crate::summary::{Comparison, Samples};
 
 /// A workload in several sizes.
@@ -98,17 +96,7 @@ impl Series {
     fn measure_in_child(&self, size: usize, workers: usize, time: Duration) -> Result<f64> {
         // Each run on the way to the measured one first makes all that there is to be.
         let limit = Duration::from_secs(120) + 40 * time;
-        let output = process::run(
-            Command::new(std::env::current_exe()?)
-                .args(["measure", self.name, &size.to_string()])
-                .args(["--workers", &workers.to_string()])
-                .args(["--time", &format!("{}ns", time.as_nanos())]),
-            limit,
-        )?
-        .output;
-        let results = ResultLine::parse_all(&output);
-        let result = results.first().context("no result was printed")?;
-        Ok(result.measurement.nanos_per_op)
+        process::measure(&[self.name, &size.to_string()], workers, time, limit)
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use wait_timeout::ChildExt;
 
+use crate::result_line::ResultLine;
+
 /// How many lines of a failed process are shown.
 const MESSAGE_LINES: usize = 4;
 
@@ -52,6 +54,20 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Finished> {
             bail!("{how}: {said}")
         }
     }
+}
+
+/// Has a child process of this program's own measure `subject`, by its command `measure`, and
+/// returns the nanoseconds of an operation.
+pub fn measure(subject: &[&str], workers: usize, time: Duration, limit: Duration) -> Result<f64> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .arg("measure")
+        .args(subject)
+        .args(["--workers", &workers.to_string()])
+        .args(["--time", &format!("{}ns", time.as_nanos())]);
+    let results = ResultLine::parse_all(&run(&mut command, limit)?.output);
+    let result = results.first().context("no result was printed")?;
+    Ok(result.measurement.nanos_per_op)
 }
 
 /// Waits for the process to end; `None` if it had to be killed at `limit`.

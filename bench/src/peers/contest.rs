@@ -1,13 +1,11 @@
 //! Lets all sides take turns.
 
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{Job, Side};
 use crate::process;
-use crate::result_line::ResultLine;
 use crate::summary::{Comparison, Samples};
 
 /// Measures ours and the peers' in each round, each in a process of its own, and returns a
@@ -58,15 +56,5 @@ pub fn compare(
 fn measure(side: Side, name: &str, workers: usize, time: Duration) -> Result<f64> {
     // Growing to the measured run takes a few times the measured time; more is a hang.
     let limit = Duration::from_secs(60) + 40 * time;
-    let output = process::run(
-        Command::new(std::env::current_exe()?)
-            .args(["measure", side.name(), name])
-            .args(["--workers", &workers.to_string()])
-            .args(["--time", &format!("{}ns", time.as_nanos())]),
-        limit,
-    )?
-    .output;
-    let results = ResultLine::parse_all(&output);
-    let result = results.first().context("no result was printed")?;
-    Ok(result.measurement.nanos_per_op)
+    process::measure(&[side.name(), name], workers, time, limit)
 }
