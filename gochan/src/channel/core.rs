@@ -19,8 +19,8 @@
 use super::buffer::{Buffer, Capacity};
 use crate::runtime::{self, ChannelTimer};
 use crate::wait::{
-    Entry, Parker, Patience, SpinGuard, SpinLock, SpinMutex, WaitQueue, WaitReason, Waiter, Wake,
-    WakeList,
+    BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, Patience, WaitQueue, WaitReason, Waiter,
+    Wake, WakeList,
 };
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::Location;
@@ -34,7 +34,7 @@ const PART_OF_CROWD: usize = 64;
 
 /// A channel, shared by its handles.
 pub(crate) struct Channel<T> {
-    state: SpinMutex<State<T>>,
+    state: BiasedMutex<State<T>>,
     /// What an operation would find, readable without the lock.
     readiness: AtomicU8,
     /// Handles that can send.
@@ -110,7 +110,7 @@ impl<T> Channel<T> {
     #[track_caller]
     pub(super) fn new(capacity: Capacity) -> Self {
         let mut channel = Channel {
-            state: SpinMutex::new(State {
+            state: BiasedMutex::new(State {
                 buffer: Buffer::new(capacity),
                 waiting_senders: WaitQueue::new(),
                 waiting_receivers: WaitQueue::new(),
@@ -191,7 +191,7 @@ impl<T> Channel<T> {
     #[inline(never)]
     fn send_waiting<'a>(
         &'a self,
-        mut state: SpinGuard<'a, State<T>>,
+        mut state: BiasedGuard<'a, State<T>>,
         mut value: ManuallyDrop<T>,
         patience: Patience,
         location: &'static Location<'static>,
@@ -322,7 +322,7 @@ impl<T> Channel<T> {
     #[inline(never)]
     fn recv_waiting<'a>(
         &'a self,
-        mut state: SpinGuard<'a, State<T>>,
+        mut state: BiasedGuard<'a, State<T>>,
         patience: Patience,
         location: &'static Location<'static>,
     ) -> Option<Result<T, Refusal>> {
@@ -494,7 +494,7 @@ impl<T> Channel<T> {
     // ----- for select ---------------------------------------------------------------------
 
     #[inline]
-    pub(crate) fn raw_lock(&self) -> &SpinLock {
+    pub(crate) fn raw_lock(&self) -> &BiasedLock {
         self.state.raw()
     }
 
@@ -512,13 +512,13 @@ impl<T> Channel<T> {
 
     /// Takes the lock. It is left by [`Channel::unlock`] after a change.
     #[inline]
-    pub(crate) fn lock(&self) -> SpinGuard<'_, State<T>> {
+    pub(crate) fn lock(&self) -> BiasedGuard<'_, State<T>> {
         self.state.lock()
     }
 
     /// Publishes what has changed and leaves the lock.
     #[inline]
-    pub(crate) fn unlock(&self, state: SpinGuard<'_, State<T>>) {
+    pub(crate) fn unlock(&self, state: BiasedGuard<'_, State<T>>) {
         self.publish(&state);
         drop(state);
     }

@@ -10,6 +10,7 @@
 //! sides is made for both by the holder, which has the kernel interrupt the other threads
 //! (`membarrier`). Where that is not to be had the worker makes its fence itself.
 
+use crate::wait::asymmetric;
 use crate::wait::atomic::{AtomicUsize, Ordering, fence, spin_loop, yield_now};
 use std::sync::atomic::compiler_fence;
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn new() -> Self {
-        let holds = if barrier::is_asymmetric() { 0 } else { FENCE };
+        let holds = if asymmetric::is_available() { 0 } else { FENCE };
         Gate {
             word: AtomicUsize::new(Phase::Gone as usize),
             holds: AtomicUsize::new(holds),
@@ -148,65 +149,13 @@ impl<'a> Hold<'a> {
         holds.fetch_add(1, Ordering::SeqCst);
         let hold = Hold(holds);
         // If it is passed, a worker that leaves a run from here on finds the hold.
-        barrier::pass().then_some(hold)
+        asymmetric::heavy().then_some(hold)
     }
 }
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Release);
-    }
-}
-
-/// A fence on behalf of all threads of the process.
-#[cfg(all(target_os = "linux", not(all(test, loom))))]
-mod barrier {
-    use std::sync::OnceLock;
-    use std::sync::atomic::{Ordering, fence};
-
-    // Of `<linux/membarrier.h>`.
-    const QUERY: libc::c_int = 0;
-    const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
-    const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
-
-    fn membarrier(command: libc::c_int) -> libc::c_long {
-        // SAFETY: the call takes numbers only.
-        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) }
-    }
-
-    /// Whether [`pass`] makes the fence of the other threads too.
-    pub(super) fn is_asymmetric() -> bool {
-        static KNOWN: OnceLock<bool> = OnceLock::new();
-        let needed = libc::c_long::from(PRIVATE_EXPEDITED | REGISTER_PRIVATE_EXPEDITED);
-        *KNOWN.get_or_init(|| {
-            let commands = membarrier(QUERY);
-            commands > 0 && commands & needed == needed
-        })
-    }
-
-    /// Makes the fence. `false`: the kernel refuses to.
-    pub(super) fn pass() -> bool {
-        // To register takes the kernel up to 20 ms in a process with threads, so it is not done
-        // before it is needed.
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
-        fence(Ordering::SeqCst);
-        !is_asymmetric()
-            || *REGISTERED.get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED) == 0)
-                && membarrier(PRIVATE_EXPEDITED) == 0
-    }
-}
-
-#[cfg(not(all(target_os = "linux", not(all(test, loom)))))]
-mod barrier {
-    use crate::wait::atomic::{Ordering, fence};
-
-    pub(super) fn is_asymmetric() -> bool {
-        false
-    }
-
-    pub(super) fn pass() -> bool {
-        fence(Ordering::SeqCst);
-        true
     }
 }
 

@@ -3,13 +3,13 @@
 use super::goroutine::Goroutine;
 use super::mailbox::OwnLine;
 use super::run_queue::RunQueue;
-use crate::wait::SpinMutex;
+use crate::wait::BiasedMutex;
 use crate::wait::atomic::{AtomicUsize, Ordering};
 use std::ptr::NonNull;
 
 /// A queue that its worker and thieves share.
 pub(super) struct StartQueue {
-    queue: OwnLine<SpinMutex<Inner>>,
+    queue: OwnLine<BiasedMutex<Inner>>,
     /// How many have been taken since the queue was made. A thief that reads the same number
     /// twice knows that the first one has waited all the time between.
     taken: AtomicUsize,
@@ -30,7 +30,7 @@ unsafe impl Send for Inner {}
 impl StartQueue {
     pub(super) fn new() -> Self {
         StartQueue {
-            queue: OwnLine(SpinMutex::new(Inner {
+            queue: OwnLine(BiasedMutex::new(Inner {
                 goroutines: RunQueue::new(),
                 closed: true,
             })),

@@ -15,7 +15,7 @@ use super::placement::Site;
 use super::timer_heap::{Heap, NEVER, Node, Place};
 use super::{panics, start_detached};
 use crate::channel::core::Channel;
-use crate::wait::{Parker, SpinMutex};
+use crate::wait::{BiasedMutex, Parker};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
@@ -308,7 +308,7 @@ impl TimerNode {
 
 /// The timers of one worker that send or start something.
 pub(crate) struct Timers {
-    state: SpinMutex<State>,
+    state: BiasedMutex<State>,
     /// The time of the earliest timer, readable without the lock.
     earliest: AtomicU64,
     /// The time of the earliest goroutine that waits.
@@ -364,7 +364,7 @@ impl State {
 impl Timers {
     pub(super) fn new() -> Self {
         Timers {
-            state: SpinMutex::new(State {
+            state: BiasedMutex::new(State {
                 heap: Heap::new(),
                 term: 0,
                 open: false,

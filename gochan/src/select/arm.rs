@@ -8,7 +8,7 @@ use crate::channel::core::{Attempt, Channel, Promise, Refusal};
 use crate::channel::{Chan, Receiver, Sender};
 use crate::error::SendError;
 use crate::runtime;
-use crate::wait::{Entry, Patience, SpinLock, Waiter, Wake};
+use crate::wait::{BiasedLock, Entry, Patience, Waiter, Wake};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -48,13 +48,13 @@ impl Look {
 }
 
 mod sealed {
-    use super::{Entry, Instant, Location, Look, NonNull, SpinLock, Tried, Waiter, Wake};
+    use super::{BiasedLock, Entry, Instant, Location, Look, NonNull, Tried, Waiter, Wake};
 
     /// What the algorithm asks of an arm. An arm that is disabled has no lock and is never
     /// ready.
     pub trait Operation {
         /// The lock of the arm's channel.
-        fn lock(&self) -> Option<&SpinLock>;
+        fn lock(&self) -> Option<&BiasedLock>;
 
         /// Whether it looks ready, without the lock.
         fn look(&self) -> Look;
@@ -326,7 +326,7 @@ impl<T> Drop for RecvArm<'_, T> {
 
 impl<T> Operation for RecvArm<'_, T> {
     #[inline]
-    fn lock(&self) -> Option<&SpinLock> {
+    fn lock(&self) -> Option<&BiasedLock> {
         self.channel.map(Channel::raw_lock)
     }
 
@@ -512,7 +512,7 @@ impl<'a, T, S: Source<T>> Sending<'a, T, S> {
 
 impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
     #[inline]
-    fn lock(&self) -> Option<&SpinLock> {
+    fn lock(&self) -> Option<&BiasedLock> {
         self.channel.map(Channel::raw_lock)
     }
 
@@ -629,7 +629,7 @@ macro_rules! sending_arm {
 
         impl<T> Operation for $arm<'_, T> {
             #[inline]
-            fn lock(&self) -> Option<&SpinLock> {
+            fn lock(&self) -> Option<&BiasedLock> {
                 self.sending.lock()
             }
 
@@ -747,7 +747,7 @@ pub(super) unsafe fn keep_promise<T>(
 }
 
 impl<T> Operation for PromiseArm<'_, T> {
-    fn lock(&self) -> Option<&SpinLock> {
+    fn lock(&self) -> Option<&BiasedLock> {
         Some(self.channel.raw_lock())
     }
 
@@ -842,7 +842,7 @@ impl AfterArm {
 }
 
 impl Operation for AfterArm {
-    fn lock(&self) -> Option<&SpinLock> {
+    fn lock(&self) -> Option<&BiasedLock> {
         None
     }
 

@@ -4,7 +4,7 @@ use super::arm::{Arm, PromiseArm, RecvArm, RecvOperand, SendOperand, keep_promis
 use super::wait::{Limit, Order, Scratch, select};
 use crate::channel::core::{Promise, Refusal};
 use crate::error::{SelectTimeoutError, SendError, TrySelectError};
-use crate::wait::{Patience, SpinLock};
+use crate::wait::{BiasedLock, Patience};
 use std::fmt;
 use std::panic::Location;
 use std::ptr;
@@ -39,7 +39,7 @@ pub struct Select<'a> {
     next_index: usize,
     order: Order,
     sequence: Vec<u32>,
-    locks: Vec<*const SpinLock>,
+    locks: Vec<*const BiasedLock>,
 }
 
 /// An arm of a dynamic select.

@@ -18,7 +18,7 @@
 
 use super::arm::{Arm, Look, Tried};
 use crate::runtime;
-use crate::wait::{SpinLock, WaitReason, Waiter, Wake};
+use crate::wait::{BiasedLock, Lock, WaitReason, Waiter, Wake};
 use std::panic::Location;
 use std::ptr;
 use std::time::Instant;
@@ -45,7 +45,7 @@ pub(crate) enum Limit {
 /// Working memory for a select over as many arms.
 pub(crate) struct Scratch<'a> {
     pub(crate) order: &'a mut [u32],
-    pub(crate) locks: &'a mut [*const SpinLock],
+    pub(crate) locks: &'a mut [*const BiasedLock],
 }
 
 /// Selects one arm, and says which. `None`: nothing was ready within the limit.
@@ -119,7 +119,7 @@ fn try_one_by_one(
                 return Some(index as usize);
             }
         }
-        let lock: *const SpinLock = arm.lock().map_or(ptr::null(), ptr::from_ref);
+        let lock: *const BiasedLock = arm.lock().map_or(ptr::null(), ptr::from_ref);
         // SAFETY: the lock belongs to the arm's channel, which the arm borrows.
         let lock = unsafe { lock.as_ref() };
         if let Some(lock) = lock {
@@ -158,12 +158,12 @@ fn conclude(arm: &mut dyn Arm, tried: Tried, location: &'static Location<'static
 
 /// The locks of the arms' channels, each held once.
 struct Locked<'a> {
-    locks: &'a [*const SpinLock],
+    locks: &'a [*const BiasedLock],
 }
 
 impl<'a> Locked<'a> {
     /// Locks all channels, in the order of their addresses.
-    fn all(arms: &[&mut dyn Arm], locks: &'a mut [*const SpinLock]) -> Self {
+    fn all(arms: &[&mut dyn Arm], locks: &'a mut [*const BiasedLock]) -> Self {
         for (place, arm) in locks.iter_mut().zip(arms) {
             *place = arm.lock().map_or(ptr::null(), ptr::from_ref);
         }
@@ -176,8 +176,8 @@ impl<'a> Locked<'a> {
         locked
     }
 
-    fn distinct(&self) -> impl Iterator<Item = &SpinLock> {
-        let mut previous: *const SpinLock = ptr::null();
+    fn distinct(&self) -> impl Iterator<Item = &BiasedLock> {
+        let mut previous: *const BiasedLock = ptr::null();
         self.locks.iter().filter_map(move |&lock| {
             if std::mem::replace(&mut previous, lock) == lock {
                 return None;
@@ -200,7 +200,7 @@ impl Drop for Locked<'_> {
 fn lock_and_wait(
     arms: &mut [&mut dyn Arm],
     sequence: &[u32],
-    locks: &mut [*const SpinLock],
+    locks: &mut [*const BiasedLock],
     limit: Limit,
     location: &'static Location<'static>,
 ) -> Outcome {

@@ -6,14 +6,14 @@
 
 use crate::wait::atomic::const_unless_loom;
 use crate::wait::{
-    Entry, Patience, SpinGuard, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeList,
+    BiasedGuard, BiasedMutex, Entry, Patience, WaitQueue, WaitReason, Waiter, Wake, WakeList,
 };
 use std::panic::Location;
 use std::ptr;
 
 /// See the module's text. No user code may run while its lock is held.
 pub(super) struct Monitor<S> {
-    state: SpinMutex<S>,
+    state: BiasedMutex<S>,
 }
 
 /// How somebody waits.
@@ -74,13 +74,13 @@ impl<S> Monitor<S> {
     const_unless_loom! {
         pub(super) fn new(state: S) -> Self {
             Monitor {
-                state: SpinMutex::new(state),
+                state: BiasedMutex::new(state),
             }
         }
     }
 
     #[inline]
-    pub(super) fn lock(&self) -> SpinGuard<'_, S> {
+    pub(super) fn lock(&self) -> BiasedGuard<'_, S> {
         self.state.lock()
     }
 
@@ -94,7 +94,7 @@ impl<S> Monitor<S> {
     /// [`Wake::Cancelled`] mean that `withdrawn` was called.
     pub(super) fn wait(
         &self,
-        state: SpinGuard<'_, S>,
+        state: BiasedGuard<'_, S>,
         queue: fn(&mut S) -> &mut WaitQueue,
         place: Place,
         request: &usize,
@@ -113,7 +113,7 @@ impl<S> Monitor<S> {
     #[inline]
     pub(super) fn wait_after(
         &self,
-        mut state: SpinGuard<'_, S>,
+        mut state: BiasedGuard<'_, S>,
         queue: fn(&mut S) -> &mut WaitQueue,
         place: Place,
         request: &usize,

@@ -1,6 +1,6 @@
 //! Values to be used again.
 
-use crate::wait::SpinMutex;
+use crate::wait::BiasedMutex;
 use std::cell::Cell;
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -41,7 +41,7 @@ pub struct Pool<T, F = fn() -> T> {
 struct Shelf<T> {
     /// Never grows: it is allocated for as many as it may hold, since nothing may be allocated
     /// under this lock.
-    values: SpinMutex<Vec<T>>,
+    values: BiasedMutex<Vec<T>>,
 }
 
 impl<T, F: Fn() -> T> Pool<T, F> {
@@ -134,7 +134,7 @@ fn shelves<T>(capacity: usize) -> Box<[Shelf<T>]> {
     let count = thread::available_parallelism().map_or(1, usize::from);
     let share = capacity.div_ceil(count);
     let shelf = |_| Shelf {
-        values: SpinMutex::new(Vec::with_capacity(share)),
+        values: BiasedMutex::new(Vec::with_capacity(share)),
     };
     (0..count).map(shelf).collect()
 }

@@ -1,13 +1,22 @@
-//! The lock that guards a channel: one byte, taken by one atomic swap, left by a plain store.
+//! The locks that guard channels and other small states: taken by one atomic operation, left by a
+//! plain store.
 //!
-//! It is held for a few dozen instructions in which no user code runs, nothing is allocated
+//! They are held for a few dozen instructions in which no user code runs, nothing is allocated
 //! that could block, and nobody parks; so a holder can only be slow when the operating system
 //! has preempted its thread. A contender therefore spins for a moment, then offers its
 //! processor to the holder, and in the end sleeps in short naps, so that even a holder of lower
 //! scheduling priority gets to leave.
+//!
+//! A [`BiasedLock`] costs a worker that alone uses it not even the atomic operation; see
+//! [`bias`](super::bias). It is the one for what many operations go through, a [`SpinLock`] the one
+//! for what is used a few times.
 
-use super::atomic::{AtomicBool, Ordering, const_unless_loom, sleep, spin_loop, yield_now};
+use super::atomic::{
+    AtomicBool, AtomicUsize, Ordering, const_unless_loom, sleep, spin_loop, yield_now,
+};
+use super::bias::Bias;
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
@@ -18,7 +27,41 @@ const YIELDS: u32 = if cfg!(all(test, loom)) { 1 } else { 64 };
 /// How long a nap lasts.
 const NAP: Duration = Duration::from_micros(50);
 
+/// How somebody waits who has found another one inside.
+pub(super) struct Backoff {
+    round: u32,
+}
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        Backoff { round: 0 }
+    }
+
+    pub(super) fn pause(&mut self) {
+        if self.round < SPINS {
+            // Doubling pauses keep the contenders off the holder's cache line.
+            for _ in 0..1 << self.round {
+                spin_loop();
+            }
+        } else if self.round < SPINS + YIELDS {
+            yield_now();
+        } else {
+            sleep(NAP);
+        }
+        self.round += 1;
+    }
+}
+
 /// A mutual exclusion of a few instructions; see the module's text for when it may be used.
+pub trait Lock {
+    /// Takes the lock.
+    fn lock(&self);
+
+    /// Leaves the lock. Only its holder may call this, on the thread that has taken it.
+    fn unlock(&self);
+}
+
+/// See the module's text.
 #[derive(Debug)]
 pub struct SpinLock {
     locked: AtomicBool,
@@ -34,36 +77,12 @@ impl SpinLock {
         }
     }
 
-    /// Takes the lock.
-    #[inline]
-    pub(crate) fn lock(&self) {
-        if self.locked.swap(true, Ordering::Acquire) {
-            self.lock_contended();
-        }
-    }
-
-    /// Leaves the lock. Only its holder may call this.
-    #[inline]
-    pub(crate) fn unlock(&self) {
-        self.locked.store(false, Ordering::Release);
-    }
-
     #[cold]
     fn lock_contended(&self) {
-        let mut round = 0;
+        let mut backoff = Backoff::new();
         loop {
             while self.locked.load(Ordering::Relaxed) {
-                if round < SPINS {
-                    // Doubling pauses keep the contenders off the holder's cache line.
-                    for _ in 0..1 << round {
-                        spin_loop();
-                    }
-                } else if round < SPINS + YIELDS {
-                    yield_now();
-                } else {
-                    sleep(NAP);
-                }
-                round += 1;
+                backoff.pause();
             }
             if !self.locked.swap(true, Ordering::Acquire) {
                 return;
@@ -72,41 +91,148 @@ impl SpinLock {
     }
 }
 
-/// Data behind a [`SpinLock`].
-pub(crate) struct SpinMutex<T> {
-    lock: SpinLock,
+impl Lock for SpinLock {
+    #[inline]
+    fn lock(&self) {
+        if self.locked.swap(true, Ordering::Acquire) {
+            self.lock_contended();
+        }
+    }
+
+    #[inline]
+    fn unlock(&self) {
+        self.locked.store(false, Ordering::Release);
+    }
+}
+
+/// Nobody holds it.
+const FREE: usize = 0;
+/// Somebody holds it who is not its owner.
+const LOCKED: usize = 1;
+/// It has an owner, who may hold it.
+const BIASED: usize = 2;
+
+/// See the module's text.
+///
+/// Its word is `LOCKED` exactly while somebody holds it who has not entered as the owner.
+#[derive(Debug)]
+pub struct BiasedLock {
+    word: AtomicUsize,
+    bias: Bias,
+}
+
+impl BiasedLock {
+    const_unless_loom! {
+        /// A free lock.
+        pub(crate) fn new() -> Self {
+            BiasedLock {
+                word: AtomicUsize::new(FREE),
+                bias: Bias::new(),
+            }
+        }
+    }
+
+    /// Takes the lock as one of several who use it.
+    #[inline(never)]
+    fn lock_shared(&self) {
+        let mut backoff = Backoff::new();
+        loop {
+            let taken =
+                self.word
+                    .compare_exchange_weak(FREE, LOCKED, Ordering::Acquire, Ordering::Relaxed);
+            match taken {
+                Ok(_) => break,
+                Err(BIASED) => self.bias.revoke(
+                    || self.word.load(Ordering::Acquire) == BIASED,
+                    || self.word.store(FREE, Ordering::Release),
+                ),
+                Err(_) => backoff.pause(),
+            }
+        }
+        if self.bias.note_use() {
+            // The lock is held, so nobody is inside.
+            self.bias.adopt(|| {
+                self.word.store(BIASED, Ordering::Release);
+                true
+            });
+        }
+    }
+}
+
+impl Lock for BiasedLock {
+    #[inline(always)]
+    fn lock(&self) {
+        if !self.bias.enter() {
+            self.lock_shared();
+        }
+    }
+
+    #[inline(always)]
+    fn unlock(&self) {
+        if self.word.load(Ordering::Relaxed) == LOCKED {
+            self.word.store(FREE, Ordering::Release);
+        } else {
+            self.bias.exit();
+        }
+    }
+}
+
+/// Data behind a lock.
+pub(crate) struct Locked<T, L> {
+    lock: L,
     data: UnsafeCell<T>,
 }
 
+/// Data behind a [`SpinLock`].
+pub(crate) type SpinMutex<T> = Locked<T, SpinLock>;
+/// Data behind a [`BiasedLock`].
+pub(crate) type BiasedMutex<T> = Locked<T, BiasedLock>;
+
 // SAFETY: the lock lets one thread at a time reach the data.
-unsafe impl<T: Send> Sync for SpinMutex<T> {}
+unsafe impl<T: Send, L: Lock + Sync> Sync for Locked<T, L> {}
 // SAFETY: moving the mutex moves the data.
-unsafe impl<T: Send> Send for SpinMutex<T> {}
+unsafe impl<T: Send, L: Lock + Send> Send for Locked<T, L> {}
 
 impl<T> SpinMutex<T> {
     const_unless_loom! {
         pub(crate) fn new(data: T) -> Self {
-            SpinMutex {
+            Locked {
                 lock: SpinLock::new(),
                 data: UnsafeCell::new(data),
             }
         }
     }
+}
 
-    /// Takes the lock for as long as the guard lives.
-    #[inline]
-    pub(crate) fn lock(&self) -> SpinGuard<'_, T> {
-        self.lock.lock();
-        SpinGuard { mutex: self }
+impl<T> BiasedMutex<T> {
+    const_unless_loom! {
+        pub(crate) fn new(data: T) -> Self {
+            Locked {
+                lock: BiasedLock::new(),
+                data: UnsafeCell::new(data),
+            }
+        }
     }
 
     /// The lock itself, for `select!`, which holds several at once.
     #[inline]
-    pub(crate) fn raw(&self) -> &SpinLock {
+    pub(crate) fn raw(&self) -> &BiasedLock {
         &self.lock
     }
+}
 
-    /// Takes over a lock that the caller holds through [`SpinMutex::raw`], without ever
+impl<T, L: Lock> Locked<T, L> {
+    /// Takes the lock for as long as the guard lives.
+    #[inline(always)]
+    pub(crate) fn lock(&self) -> Guard<'_, T, L> {
+        self.lock.lock();
+        Guard {
+            mutex: self,
+            _not_send: PhantomData,
+        }
+    }
+
+    /// Takes over a lock that the caller holds through [`BiasedMutex::raw`], without ever
     /// leaving it.
     ///
     /// # Safety
@@ -123,12 +249,16 @@ impl<T> SpinMutex<T> {
     }
 }
 
-/// Holds a [`SpinMutex`] until it is dropped.
-pub(crate) struct SpinGuard<'a, T> {
-    mutex: &'a SpinMutex<T>,
+/// Holds a lock until it is dropped, which it must be on the same thread.
+pub(crate) struct Guard<'a, T, L: Lock> {
+    mutex: &'a Locked<T, L>,
+    _not_send: PhantomData<*const ()>,
 }
 
-impl<T> Deref for SpinGuard<'_, T> {
+/// Holds a [`BiasedMutex`].
+pub(crate) type BiasedGuard<'a, T> = Guard<'a, T, BiasedLock>;
+
+impl<T, L: Lock> Deref for Guard<'_, T, L> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
@@ -137,7 +267,7 @@ impl<T> Deref for SpinGuard<'_, T> {
     }
 }
 
-impl<T> DerefMut for SpinGuard<'_, T> {
+impl<T, L: Lock> DerefMut for Guard<'_, T, L> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the guard holds the lock, and `self` is borrowed uniquely.
@@ -145,8 +275,8 @@ impl<T> DerefMut for SpinGuard<'_, T> {
     }
 }
 
-impl<T> Drop for SpinGuard<'_, T> {
-    #[inline]
+impl<T, L: Lock> Drop for Guard<'_, T, L> {
+    #[inline(always)]
     fn drop(&mut self) {
         self.mutex.lock.unlock();
     }

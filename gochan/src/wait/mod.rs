@@ -13,7 +13,9 @@
 //! A claimed waiter stays parked until its claimant unparks it, so the claimant may use the
 //! waiter's stack until that moment and not a moment longer.
 
+pub(crate) mod asymmetric;
 pub(crate) mod atomic;
+pub(crate) mod bias;
 mod lock;
 mod parker;
 mod queue;
@@ -22,7 +24,7 @@ mod waiter;
 #[cfg(all(test, loom))]
 mod loom_models;
 
-pub(crate) use lock::{SpinGuard, SpinLock, SpinMutex};
+pub(crate) use lock::{BiasedGuard, BiasedLock, BiasedMutex, Lock, SpinMutex};
 pub(crate) use parker::{Parker, ThreadParker};
 pub(crate) use queue::{Entry, WaitQueue, WakeList};
 pub(crate) use waiter::{Patience, WaitReason, Waiter, Wake};

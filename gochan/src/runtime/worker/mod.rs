@@ -28,7 +28,7 @@ use super::record_cache::RecordCache;
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
 use super::timers::{Sleeper, Sleepers};
-use crate::wait::Waiter;
+use crate::wait::{Waiter, bias};
 use corosensei::stack::Stack as _;
 use idle::Watch;
 use std::cell::{Cell, RefCell};
@@ -68,6 +68,7 @@ struct ResetWorker;
 impl Drop for ResetWorker {
     fn drop(&mut self) {
         WORKER.set(ptr::null());
+        bias::resign();
         if std::thread::panicking() {
             // Its goroutines can neither run on nor be unwound.
             eprintln!("fatal error: a worker of gochan panicked outside of its goroutines");
@@ -195,6 +196,7 @@ impl Worker {
     /// Runs goroutines until the runtime ends.
     pub(super) fn run(&self) {
         WORKER.set(self);
+        bias::obtain();
         let _reset = ResetWorker;
         self.mailbox.open(self);
         loop {

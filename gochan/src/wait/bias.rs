@@ -1,0 +1,281 @@
+//! Bias: what one worker alone uses costs that worker no atomic read-modify-write.
+//!
+//! Goroutines that talk to each other share a worker wherever that can be, so most channels and
+//! many locks are used by one thread for long stretches. Such a thing gets *biased* towards that
+//! thread: its owner enters with two loads and a plain store, and everybody else takes the
+//! ownership away first. That is expensive (a fence on all processors), so a thing is biased only
+//! when its user has spent as much on it as that will cost, and not again and again.
+//!
+//! The thing itself has a word in which an adoption is *announced*, in the same step that makes
+//! sure that nobody is inside. Everybody else reads that word anyway, so what is not biased costs
+//! no more than it would without all this.
+//!
+//! Invariants:
+//! - while `owner` says that somebody owns it, that is announced;
+//! - the owner is inside only between a store of `inside` after which it still found itself the
+//!   owner, and [`Bias::exit`];
+//! - so who has put `owner` into the phase `REVOKING`, passed the heavy fence and then found
+//!   nobody inside knows that the former owner has left for good, and sees all that it did;
+//! - a single thread may ever become the owner, so that what a former owner still writes to
+//!   `inside`, having found that it is none any more, is nobody else's.
+
+use super::asymmetric;
+use super::atomic::{AtomicBool, AtomicUsize, Ordering, const_unless_loom};
+use super::lock::Backoff;
+use std::sync::atomic::AtomicU32;
+
+/// Nobody has ever owned it. Any other value is the token of the one who may, with a phase.
+const NOBODY: usize = 0;
+
+/// Its thread owns it.
+const OWNS: usize = 0;
+/// Its thread is about to announce that it owns it.
+const ADOPTING: usize = 1;
+/// Somebody is taking the ownership away.
+const REVOKING: usize = 2;
+/// It was taken away.
+const FORMER: usize = 3;
+/// What tokens are multiples of.
+const PHASES: usize = 4;
+
+/// The token of a thread that never owns anything.
+const STRANGER: usize = !(PHASES - 1);
+
+/// After so many uses by one thread in a row it becomes the owner: about what it costs others to
+/// take that away, in units of what the owner saves by each use.
+const USES: u32 = if cfg!(all(test, loom)) { 1 } else { 1000 };
+/// By what the uses have to grow each time that the ownership was taken away.
+const GROWTH: u32 = 16;
+/// The most uses that are asked for; after that nobody becomes the owner any more.
+const MOST_USES: u32 = if cfg!(all(test, loom)) {
+    1
+} else {
+    USES * GROWTH * GROWTH * GROWTH
+};
+/// More uses than there will be.
+const NEVER: u32 = u32::MAX;
+
+mod token {
+    use super::{PHASES, STRANGER};
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[cfg(not(all(test, loom)))]
+    thread_local! {
+        static TOKEN: Cell<usize> = const { Cell::new(STRANGER) };
+    }
+    #[cfg(all(test, loom))]
+    loom::thread_local! {
+        static TOKEN: Cell<usize> = Cell::new(STRANGER);
+    }
+
+    /// What the calling thread is known as.
+    #[inline(always)]
+    pub(super) fn current() -> usize {
+        TOKEN.with(Cell::get)
+    }
+
+    /// Lets the calling thread own things, until [`resign`]. It gets a token that no thread has
+    /// had before, so that what one leaves behind is not taken for another one's.
+    pub(crate) fn obtain() {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Where words are small the numbers may run out: then this thread is one of many.
+        let token = number.saturating_mul(PHASES).min(STRANGER);
+        TOKEN.with(|current| current.set(token));
+    }
+
+    /// The calling thread does not enter as an owner any more.
+    pub(crate) fn resign() {
+        TOKEN.with(|current| current.set(STRANGER));
+    }
+}
+
+pub(crate) use token::{obtain, resign};
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Bias {
+    /// The token of the thread that may own it, and the phase.
+    owner: AtomicUsize,
+    inside: AtomicBool,
+    uses: Uses,
+}
+
+impl Bias {
+    const_unless_loom! {
+        /// Without an owner.
+        pub(crate) fn new() -> Self {
+            Bias {
+                owner: AtomicUsize::new(NOBODY),
+                inside: AtomicBool::new(false),
+                uses: Uses::new(),
+            }
+        }
+    }
+
+    /// Enters, if the calling thread is the owner. Then nobody else does anything with what is
+    /// biased before [`Bias::exit`].
+    #[inline(always)]
+    pub(crate) fn enter(&self) -> bool {
+        let owned_by_me = token::current() | OWNS;
+        if self.owner.load(Ordering::Relaxed) != owned_by_me {
+            return false;
+        }
+        self.inside.store(true, Ordering::Relaxed);
+        asymmetric::light();
+        if self.owner.load(Ordering::Acquire) == owned_by_me {
+            return true;
+        }
+        self.exit();
+        false
+    }
+
+    /// Ends what [`Bias::enter`] or [`Bias::adopt`] began.
+    #[inline(always)]
+    pub(crate) fn exit(&self) {
+        self.inside.store(false, Ordering::Release);
+    }
+
+    /// Counts a use while there is no owner; `true` if the calling thread should become it.
+    #[inline]
+    pub(crate) fn note_use(&self) -> bool {
+        self.uses.note(token::current())
+    }
+
+    /// Makes the calling thread the owner; it is inside then. The adoption comes to nothing unless
+    /// `announce` can make it known, which it can only while nobody else is inside.
+    #[cold]
+    pub(crate) fn adopt(&self, announce: impl FnOnce() -> bool) -> bool {
+        let me = token::current();
+        let owner = self.owner.load(Ordering::Relaxed);
+        if owner != NOBODY && owner & !(PHASES - 1) != me {
+            self.uses.end();
+        }
+        if !matches!(owner, NOBODY) && owner != me | FORMER || !asymmetric::is_ready() {
+            return false;
+        }
+        let begun =
+            self.owner
+                .compare_exchange(owner, me | ADOPTING, Ordering::Acquire, Ordering::Relaxed);
+        if begun.is_err() {
+            return false;
+        }
+        self.inside.store(true, Ordering::Relaxed);
+        let announced = announce();
+        if !announced {
+            self.exit();
+        }
+        let phase = if announced { OWNS } else { FORMER };
+        self.owner.store(me | phase, Ordering::Release);
+        announced
+    }
+
+    /// Takes the ownership away and has `settle` take the announcement back, or waits until
+    /// somebody else has done so. `is_announced` reads the announcement.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn revoke(&self, is_announced: impl Fn() -> bool, settle: impl FnOnce()) {
+        let mut backoff = Backoff::new();
+        while is_announced() {
+            if let Some(token) = self.keep_owner_out() {
+                settle();
+                self.owner.store(token | FORMER, Ordering::Release);
+                return;
+            }
+            backoff.pause();
+        }
+    }
+
+    /// Keeps the owner out, waits until it has left, and says who it was; `None` if there is no
+    /// owner, or somebody else is about to do so.
+    fn keep_owner_out(&self) -> Option<usize> {
+        let token = self.owner.load(Ordering::Relaxed);
+        if token % PHASES != OWNS || token == NOBODY {
+            return None;
+        }
+        self.owner
+            .compare_exchange(
+                token,
+                token | REVOKING,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            )
+            .ok()?;
+        if token == token::current() {
+            // The owner itself finds its own announcement in the way.
+            self.uses.start_again();
+            return Some(token);
+        }
+        if !asymmetric::heavy() {
+            // It worked when the ownership was given, and without it nobody can go on.
+            eprintln!("fatal error: gochan: the kernel has withdrawn membarrier from this process");
+            std::process::abort();
+        }
+        self.uses.note_revocation();
+        let mut backoff = Backoff::new();
+        while self.inside.load(Ordering::Acquire) {
+            backoff.pause();
+        }
+        Some(token)
+    }
+}
+
+/// What has been seen of the users while there was no owner. Several threads may write here at the
+/// same time and lose counts: nothing but speed depends on them.
+#[derive(Debug)]
+struct Uses {
+    /// The lower part of the token of the thread that used it last.
+    last: AtomicU32,
+    /// How often that one has used it in a row.
+    streak: AtomicU32,
+    /// How often it has to, to become the owner.
+    needed: AtomicU32,
+}
+
+impl Uses {
+    const fn new() -> Self {
+        Uses {
+            last: AtomicU32::new(0),
+            streak: AtomicU32::new(0),
+            needed: AtomicU32::new(USES),
+        }
+    }
+
+    /// Counts a use by the thread with that token; `true` if it should become the owner.
+    #[inline]
+    fn note(&self, token: usize) -> bool {
+        let needed = self.needed.load(Ordering::Relaxed);
+        if needed == NEVER || token == STRANGER {
+            return false;
+        }
+        let user = token as u32;
+        if self.last.load(Ordering::Relaxed) != user {
+            self.last.store(user, Ordering::Relaxed);
+            self.start_again();
+        }
+        let streak = self.streak.load(Ordering::Relaxed) + 1;
+        self.streak.store(streak, Ordering::Relaxed);
+        streak > needed
+    }
+
+    fn start_again(&self) {
+        self.streak.store(0, Ordering::Relaxed);
+    }
+
+    /// Somebody else has taken the ownership away.
+    fn note_revocation(&self) {
+        let needed = self.needed.load(Ordering::Relaxed);
+        if needed < MOST_USES {
+            self.needed.store(needed * GROWTH, Ordering::Relaxed);
+            self.start_again();
+        } else {
+            self.end();
+        }
+    }
+
+    /// Nobody becomes the owner any more.
+    fn end(&self) {
+        self.needed.store(NEVER, Ordering::Relaxed);
+    }
+}
