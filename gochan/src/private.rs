@@ -15,7 +15,7 @@ use crate::runtime::{self, Config, Kind, Runtime, SpawnOptions};
 use crate::scope::{Scope, ScopedJoinHandle};
 use crate::select::arm::Look;
 use crate::select::wait::{self, Limit, Order, Scratch};
-use crate::wait::{Patience, Wake};
+use crate::wait::Wake;
 use std::fmt;
 use std::panic::Location;
 use std::process::{ExitCode, Termination};
@@ -24,19 +24,19 @@ use std::ptr;
 // ----- sugar ------------------------------------------------------------------------------
 
 /// `<-ch`
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub fn recv<R: RecvOperand<Item = T> + ?Sized, T>(ch: &R) -> Option<T> {
     let channel = ch.receiving().channel();
-    channel.recv(Patience::Forever, Location::caller()).ok()
+    channel.recv(Location::caller())
 }
 
 /// `ch <- value;`
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub fn send<S: SendOperand<Item = T> + ?Sized, T>(ch: &S, value: T) {
     let channel = ch.sending().channel();
-    if let Err((value, refusal)) = channel.send(value, Patience::Forever, Location::caller()) {
+    if let Err((value, refusal)) = channel.send(value, Location::caller()) {
         crate::refuse_send(Some(value), refusal);
     }
 }

@@ -17,12 +17,13 @@
 //! is to be woken is woken after the lock has been left.
 
 use super::buffer::{Buffer, Capacity};
-use crate::runtime::{self, ChannelTimer};
+use crate::runtime::{self, ChannelTimer, Switch};
 use crate::wait::{
-    BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, Patience, WaitQueue, WaitReason, Waiter,
-    Wake, WakeList,
+    BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, Patience, WaitFrame, WaitQueue,
+    WaitReason, Waiter, Wake, WakeList,
 };
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::cell::UnsafeCell;
+use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -91,6 +92,14 @@ pub(crate) enum Attempt {
     Promised(NonNull<Entry>),
 }
 
+/// How far an operation has come that only switches to other goroutines if it has to wait.
+enum Begun {
+    Done,
+    Refused(Refusal),
+    /// It waits: the goroutine is to switch now.
+    Waits(Switch),
+}
+
 impl Attempt {
     /// Wakes the partner of an attempt that has happened.
     ///
@@ -154,9 +163,123 @@ impl<T> Channel<T> {
 
     // ----- sending ------------------------------------------------------------------------
 
+    /// Sends `value`, waiting for as long as it takes. A value that was not sent comes back.
+    ///
+    /// Only the switch to other goroutines is inlined into the caller; see [`Waiter::begin`].
+    #[inline(always)]
+    pub(crate) fn send(
+        &self,
+        value: T,
+        location: &'static Location<'static>,
+    ) -> Result<(), (T, Refusal)> {
+        let value = UnsafeCell::new(ManuallyDrop::new(value));
+        let frame = WaitFrame::new();
+        // SAFETY: the frame and the value stay here until the wait has ended; the switch comes
+        // once, and at once; the value is forgotten if it was sent.
+        unsafe {
+            let place = value.get().cast::<T>();
+            let refusal = match self.begin_send(place, &frame, location) {
+                Begun::Done => return Ok(()),
+                Begun::Refused(refusal) => refusal,
+                Begun::Waits(switch) => {
+                    switch.now();
+                    match self.end_send(place, &frame, true) {
+                        None => return Ok(()),
+                        Some(refusal) => refusal,
+                    }
+                }
+            };
+            Err((place.read(), refusal))
+        }
+    }
+
+    /// Sends the value at `value`, or begins to wait in `frame`, if a goroutine calls.
+    ///
+    /// # Safety
+    /// The value is the caller's, and forgotten if it was sent. It and the frame stay where they
+    /// are until the wait ends; if there is one, the switch follows and then
+    /// [`Channel::end_send`].
+    #[inline(never)]
+    unsafe fn begin_send(
+        &self,
+        value: *mut T,
+        frame: &WaitFrame,
+        location: &'static Location<'static>,
+    ) -> Begun {
+        let Some(goroutine) = runtime::current_goroutine() else {
+            // SAFETY: the caller's value; if it comes back, it is the caller's again.
+            return match self.send_patiently(unsafe { value.read() }, Patience::Forever, location) {
+                Ok(()) => Begun::Done,
+                Err((back, refusal)) => {
+                    // SAFETY: as above.
+                    unsafe { value.write(back) };
+                    Begun::Refused(refusal)
+                }
+            };
+        };
+        let mut state = self.lock();
+        // SAFETY: the caller's value.
+        match unsafe { state.attempt_send(value) } {
+            Attempt::Done(partner) => {
+                self.unlock(state);
+                // SAFETY: after the lock, once.
+                unsafe { Attempt::wake_partner(partner) };
+                runtime::count_operation();
+                Begun::Done
+            }
+            Attempt::Refused(Refusal::WouldBlock) => {
+                let (reason, slot) = (WaitReason::ChanSend, value.cast());
+                // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
+                let (waiter, entry) = unsafe { frame.fill(goroutine, reason, location, slot) };
+                // SAFETY: as above.
+                unsafe { state.waiting_senders.push(entry) };
+                self.unlock(state);
+                match waiter.begin() {
+                    Some(switch) => Begun::Waits(switch),
+                    // SAFETY: the caller's promises.
+                    None => match unsafe { self.end_send(value, frame, false) } {
+                        None => Begun::Done,
+                        Some(refusal) => Begun::Refused(refusal),
+                    },
+                }
+            }
+            Attempt::Refused(refusal) => {
+                drop(state);
+                runtime::count_operation();
+                Begun::Refused(refusal)
+            }
+            Attempt::Promised(_) => unreachable!("promises are made to receivers"),
+        }
+    }
+
+    /// Ends the wait that [`Channel::begin_send`] began, after the switch if there was one. `None`:
+    /// the value was sent.
+    ///
+    /// # Safety
+    /// It has begun in this frame and with this value.
+    #[inline(never)]
+    unsafe fn end_send(&self, value: *mut T, frame: &WaitFrame, switched: bool) -> Option<Refusal> {
+        // SAFETY: the caller's promise.
+        let (waiter, entry) = unsafe { frame.filled() };
+        // SAFETY: the entry was put into this channel's queue and nowhere else.
+        let wake = waiter.end(switched, || unsafe { self.remove_waiting_sender(entry) });
+        if wake == Wake::Done {
+            return None;
+        }
+        // SAFETY: the value has not been moved, unless the wait says so.
+        let value = unsafe { ManuallyDrop::new(value.read()) };
+        match Self::send_failed(wake, value) {
+            Ok(()) => None,
+            Err((value, refusal)) => {
+                mem::forget(value);
+                Some(refusal)
+            }
+        }
+    }
+
     /// Sends `value`, waiting as long as `patience` lasts. A value that was not sent comes back.
     #[inline]
-    pub(crate) fn send(
+    pub(crate) fn send_patiently(
         &self,
         value: T,
         patience: Patience,
@@ -266,9 +389,164 @@ impl<T> Channel<T> {
 
     // ----- receiving ----------------------------------------------------------------------
 
+    /// Receives a value, waiting for as long as it takes. `None`: the channel is closed and drained.
+    ///
+    /// Only the switch to other goroutines is inlined into the caller; see [`Waiter::begin`].
+    #[inline(always)]
+    pub(crate) fn recv(&self, location: &'static Location<'static>) -> Option<T> {
+        let value = UnsafeCell::new(MaybeUninit::<T>::uninit());
+        let frame = WaitFrame::new();
+        // SAFETY: the frame and the value stay here until the wait has ended; the switch comes
+        // once, and at once; a receive that is done has filled `value`.
+        unsafe {
+            let place = value.get().cast::<T>();
+            let received = match self.begin_recv(place, &frame, location) {
+                Begun::Done => true,
+                Begun::Refused(_) => false,
+                Begun::Waits(switch) => {
+                    switch.now();
+                    self.end_recv(place, &frame, true, location)
+                }
+            };
+            received.then(|| place.read())
+        }
+    }
+
+    /// Receives into `place`, or begins to wait in `frame`, if a goroutine calls.
+    ///
+    /// # Safety
+    /// `place` may be written to. It and the frame stay where they are until the wait ends; if
+    /// there is one, the switch follows and then [`Channel::end_recv`].
+    #[inline(never)]
+    unsafe fn begin_recv(
+        &self,
+        place: *mut T,
+        frame: &WaitFrame,
+        location: &'static Location<'static>,
+    ) -> Begun {
+        let Some(goroutine) = runtime::current_goroutine().filter(|_| !self.is_drained()) else {
+            // SAFETY: the caller's promise.
+            return unsafe { self.recv_to(place, location) };
+        };
+        let mut state = self.lock();
+        // SAFETY: the caller's place.
+        match unsafe { state.attempt_recv(place) } {
+            Attempt::Done(partner) => {
+                self.unlock(state);
+                // SAFETY: after the lock, once.
+                unsafe { Attempt::wake_partner(partner) };
+                if runtime::uses_up_turn() {
+                    // SAFETY: a done receive has filled the caller's place.
+                    unsafe { Self::end_turn(place) };
+                }
+                Begun::Done
+            }
+            Attempt::Refused(Refusal::WouldBlock) => {
+                let (reason, slot) = (WaitReason::ChanReceive, place.cast());
+                // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
+                let (waiter, entry) = unsafe { frame.fill(goroutine, reason, location, slot) };
+                // SAFETY: as above.
+                unsafe { state.waiting_receivers.push(entry) };
+                self.unlock(state);
+                match waiter.begin() {
+                    Some(switch) => Begun::Waits(switch),
+                    // SAFETY: the caller's promises.
+                    None => match unsafe { self.end_recv(place, frame, false, location) } {
+                        true => Begun::Done,
+                        false => Begun::Refused(Refusal::Closed),
+                    },
+                }
+            }
+            Attempt::Refused(refusal) => {
+                drop(state);
+                runtime::count_operation();
+                Begun::Refused(refusal)
+            }
+            Attempt::Promised(promise) => {
+                self.unlock(state);
+                // SAFETY: the attempt claimed the promise for us.
+                match unsafe { self.await_promised(promise, location) } {
+                    Some(value) => {
+                        // SAFETY: the caller's place.
+                        unsafe { place.write(value) };
+                        Begun::Done
+                    }
+                    // SAFETY: the caller's place.
+                    None => unsafe { self.recv_to(place, location) },
+                }
+            }
+        }
+    }
+
+    /// Lets others run after a receive.
+    ///
+    /// # Safety
+    /// There is a value at `place`, which is the caller's.
+    #[cold]
+    unsafe fn end_turn(place: *mut T) {
+        // This goroutine may be unwound here, and the value with it.
+        // SAFETY: the caller's promise.
+        let value = unsafe { place.read() };
+        runtime::end_turn();
+        // SAFETY: as above.
+        unsafe { place.write(value) };
+    }
+
+    /// Ends the wait that [`Channel::begin_recv`] began, after the switch if there was one, and
+    /// says whether `place` was filled.
+    ///
+    /// # Safety
+    /// It has begun in this frame and with this place.
+    #[inline(never)]
+    unsafe fn end_recv(
+        &self,
+        place: *mut T,
+        frame: &WaitFrame,
+        switched: bool,
+        location: &'static Location<'static>,
+    ) -> bool {
+        // SAFETY: the caller's promise.
+        let (waiter, entry) = unsafe { frame.filled() };
+        // SAFETY: the entry was put into this channel's queue and nowhere else.
+        let wake = waiter.end(switched, || unsafe { self.remove_waiting_receiver(entry) });
+        match wake {
+            Wake::Done => true,
+            Wake::DoneLate => {
+                // SAFETY: a partner that says so has filled it.
+                let value = unsafe { place.read() };
+                crate::unwind_cancelled();
+                // SAFETY: the caller's place.
+                unsafe { place.write(value) };
+                true
+            }
+            // SAFETY: the caller's place.
+            Wake::Retry => matches!(unsafe { self.recv_to(place, location) }, Begun::Done),
+            wake => {
+                Self::recv_failed(wake);
+                false
+            }
+        }
+    }
+
+    /// Receives into `place`, without the switch being inlined anywhere.
+    ///
+    /// # Safety
+    /// `place` may be written to.
+    #[cold]
+    unsafe fn recv_to(&self, place: *mut T, location: &'static Location<'static>) -> Begun {
+        match self.recv_patiently(Patience::Forever, location) {
+            Ok(value) => {
+                // SAFETY: the caller's promise.
+                unsafe { place.write(value) };
+                Begun::Done
+            }
+            Err(refusal) => Begun::Refused(refusal),
+        }
+    }
+
     /// Receives a value, waiting as long as `patience` lasts.
     #[inline]
-    pub(crate) fn recv(
+    pub(crate) fn recv_patiently(
         &self,
         patience: Patience,
         location: &'static Location<'static>,

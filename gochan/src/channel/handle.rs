@@ -267,11 +267,11 @@ macro_rules! sending_handle {
             /// # Errors
             /// Hands the value back if the channel is closed or all its receivers have gone,
             /// also while the send waits.
-            #[inline]
+            #[inline(always)] // see `Channel::send`
             #[track_caller]
             pub fn send(&self, value: T) -> Result<(), SendError<T>> {
                 self.channel
-                    .send(value, Patience::Forever, Location::caller())
+                    .send(value, Location::caller())
                     .map_err(|(value, _)| SendError(value))
             }
 
@@ -283,7 +283,7 @@ macro_rules! sending_handle {
             #[track_caller]
             pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
                 self.channel
-                    .send(value, Patience::Never, Location::caller())
+                    .send_patiently(value, Patience::Never, Location::caller())
                     .map_err(|(value, refusal)| match refusal {
                         Refusal::WouldBlock | Refusal::TimedOut => TrySendError::Full(value),
                         Refusal::Closed | Refusal::Abandoned => TrySendError::Closed(value),
@@ -323,7 +323,7 @@ macro_rules! sending_handle {
                 location: &'static Location<'static>,
             ) -> Result<(), SendTimeoutError<T>> {
                 self.channel
-                    .send(value, patience, location)
+                    .send_patiently(value, patience, location)
                     .map_err(|(value, refusal)| match refusal {
                         Refusal::WouldBlock | Refusal::TimedOut => SendTimeoutError::Timeout(value),
                         Refusal::Closed | Refusal::Abandoned => SendTimeoutError::Closed(value),
@@ -354,12 +354,10 @@ macro_rules! receiving_handle {
         impl<T> $handle<T> {
             /// Receives a value; waits until there is one. `None`: the channel is closed and
             /// drained.
-            #[inline]
+            #[inline(always)] // see `Channel::recv`
             #[track_caller]
             pub fn recv(&self) -> Option<T> {
-                self.channel
-                    .recv(Patience::Forever, Location::caller())
-                    .ok()
+                self.channel.recv(Location::caller())
             }
 
             /// Receives a value if there is one.
@@ -370,7 +368,7 @@ macro_rules! receiving_handle {
             #[track_caller]
             pub fn try_recv(&self) -> Result<T, TryRecvError> {
                 self.channel
-                    .recv(Patience::Never, Location::caller())
+                    .recv_patiently(Patience::Never, Location::caller())
                     .map_err(|refusal| match refusal {
                         Refusal::WouldBlock | Refusal::TimedOut => TryRecvError::Empty,
                         Refusal::Closed | Refusal::Abandoned => TryRecvError::Closed,
@@ -401,7 +399,7 @@ macro_rules! receiving_handle {
                 location: &'static Location<'static>,
             ) -> Result<T, RecvTimeoutError> {
                 self.channel
-                    .recv(patience, location)
+                    .recv_patiently(patience, location)
                     .map_err(|refusal| match refusal {
                         Refusal::WouldBlock | Refusal::TimedOut => RecvTimeoutError::Timeout,
                         Refusal::Closed | Refusal::Abandoned => RecvTimeoutError::Closed,

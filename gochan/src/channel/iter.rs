@@ -43,12 +43,10 @@ impl<T> IntoIter<T> {
 impl<T> Iterator for Iter<'_, T> {
     type Item = T;
 
-    #[inline]
+    #[inline(always)] // see `Channel::recv`
     #[track_caller]
     fn next(&mut self) -> Option<T> {
-        self.channel
-            .recv(Patience::Forever, Location::caller())
-            .ok()
+        self.channel.recv(Location::caller())
     }
 }
 
@@ -58,14 +56,16 @@ impl<T> Iterator for TryIter<'_, T> {
     #[inline]
     #[track_caller]
     fn next(&mut self) -> Option<T> {
-        self.channel.recv(Patience::Never, Location::caller()).ok()
+        self.channel
+            .recv_patiently(Patience::Never, Location::caller())
+            .ok()
     }
 }
 
 impl<T> Iterator for IntoIter<T> {
     type Item = T;
 
-    #[inline]
+    #[inline(always)] // see `Channel::recv`
     #[track_caller]
     fn next(&mut self) -> Option<T> {
         self.receiver.recv()

@@ -41,12 +41,14 @@ pub use dump::{Dump, GoroutineStatus, dump};
 pub(crate) use goroutine::Interrupt;
 use running::here;
 pub(crate) use running::{
-    blocking_pool, count_operation, current_goroutine, end_goroutine, is_main_goroutine,
-    is_unwinding, now, park, park_until_ready, random_below, ready, ready_in_turn, yield_goroutine,
+    begin_park, blocking_pool, count_operation, current_goroutine, end_goroutine, end_park,
+    end_turn, is_main_goroutine, is_unwinding, now, park, park_until_ready, random_below, ready,
+    ready_in_turn, uses_up_turn, yield_goroutine,
 };
 use spawn::reserve_ids;
 pub(crate) use spawn::{Kind, SpawnOptions, start, start_detached};
 pub(crate) use timers::{ChannelTimer, StartTimer};
+pub(crate) use worker::Switch;
 
 use crate::join::Failure;
 use crate::wait::WaitReason;

@@ -6,7 +6,7 @@ use super::clock::Clock;
 use super::goroutine::{Goroutine, Interrupt};
 use super::mailbox::Mailbox;
 use super::random::Random;
-use super::worker::{self, Worker};
+use super::worker::{self, Switch, Worker};
 use super::{ask, panics};
 use crate::wait::Waiter;
 use std::cell::OnceCell;
@@ -36,10 +36,25 @@ fn running<'a>() -> (&'a Worker, &'a Goroutine) {
 
 /// Parks the calling goroutine until it is readied, or interrupted by the end of its time or of
 /// its runtime.
-#[inline(always)] // see `Waiter::wait`
+#[inline(always)] // see `Waiter::begin`
 pub(crate) fn park(waiter: &Waiter, deadline: Option<Instant>) -> Option<Interrupt> {
     let (worker, record) = running();
     worker.park(record, waiter, deadline)
+}
+
+/// Prepares to park the calling goroutine, which the switch does then. `None`: it is to unwind
+/// instead.
+#[inline]
+pub(crate) fn begin_park(waiter: &Waiter) -> Option<Switch> {
+    let (worker, record) = running();
+    worker.begin_park(record, waiter)
+}
+
+/// Says how the park ended that [`begin_park`] began.
+#[inline]
+pub(crate) fn end_park(waiter: &Waiter) -> Option<Interrupt> {
+    let (worker, record) = running();
+    worker.end_park(record, waiter)
 }
 
 /// Parks the calling goroutine, whose waiter has been claimed, until it is readied.
@@ -98,6 +113,19 @@ pub(crate) unsafe fn ready_in_turn(goroutine: NonNull<Goroutine>) {
 pub(crate) fn count_operation() {
     if let Some(worker) = worker::current() {
         worker.count_operation();
+    }
+}
+
+/// As [`count_operation`], in two steps: `true` if [`end_turn`] is to follow.
+#[inline]
+pub(crate) fn uses_up_turn() -> bool {
+    worker::current().is_some_and(Worker::uses_up_turn)
+}
+
+/// Lets others run after a turn that was used up.
+pub(crate) fn end_turn() {
+    if let Some(worker) = worker::current() {
+        worker.end_turn();
     }
 }
 

@@ -9,7 +9,15 @@
 
 use super::atomic::{Ordering, fence};
 
-/// The hot side's fence, where [`is_available`] says that the other side makes it.
+/// Whether [`heavy`] works and takes no longer than an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Ready,
+    NotYet,
+    Never,
+}
+
+/// The hot side's fence, where the other side makes one for both.
 #[inline(always)]
 pub(crate) fn light() {
     if cfg!(all(test, loom)) {
@@ -21,6 +29,7 @@ pub(crate) fn light() {
 
 #[cfg(all(target_os = "linux", not(all(test, loom))))]
 mod system {
+    use super::Readiness;
     use crate::runtime::census;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicBool, Ordering, fence};
@@ -59,32 +68,34 @@ mod system {
         !is_available() || register() && membarrier(PRIVATE_EXPEDITED) == 0
     }
 
-    /// Whether [`heavy`] works and takes no longer than an interrupt. If that is not known yet, a
-    /// thread finds out, and this call says no.
+    /// Whether [`heavy`] can be had. If that is not known yet, a thread finds out.
     #[cold]
-    pub(crate) fn is_ready() -> bool {
-        static READY: AtomicBool = AtomicBool::new(false);
+    pub(crate) fn readiness() -> Readiness {
+        static ANSWER: OnceLock<bool> = OnceLock::new();
         static ASKED: AtomicBool = AtomicBool::new(false);
-        if READY.load(Ordering::Acquire) {
-            return true;
+        match ANSWER.get() {
+            Some(true) => return Readiness::Ready,
+            Some(false) => return Readiness::Never,
+            None => {}
         }
-        if !ASKED.swap(true, Ordering::Relaxed) && is_available() {
+        if !ASKED.swap(true, Ordering::Relaxed) {
             let ask = || {
                 let _entry = census::enter(census::Role::Own, || true);
-                READY.store(heavy(), Ordering::Release);
+                _ = ANSWER.set(is_available() && heavy());
             };
-            // Without a thread it stays as it is: everything works, only slower.
-            _ = thread::Builder::new()
-                .name("gochan-fences".into())
-                .spawn(ask);
+            let name = String::from("gochan-fences");
+            if thread::Builder::new().name(name).spawn(ask).is_err() {
+                // Everything works without, only slower.
+                _ = ANSWER.set(false);
+            }
         }
-        false
+        Readiness::NotYet
     }
 }
 
 #[cfg(not(all(target_os = "linux", not(all(test, loom)))))]
 mod system {
-    use super::{Ordering, fence};
+    use super::{Ordering, Readiness, fence};
 
     pub(crate) fn is_available() -> bool {
         false
@@ -95,10 +106,13 @@ mod system {
         true
     }
 
-    /// Only in models, where [`light`](super::light) is a fence of its own.
-    pub(crate) fn is_ready() -> bool {
-        cfg!(all(test, loom))
+    /// In models [`light`](super::light) is a fence of its own.
+    pub(crate) fn readiness() -> Readiness {
+        match cfg!(all(test, loom)) {
+            true => Readiness::Ready,
+            false => Readiness::Never,
+        }
     }
 }
 
-pub(crate) use system::{heavy, is_available, is_ready};
+pub(crate) use system::{heavy, is_available, readiness};

@@ -19,7 +19,7 @@
 //! - a single thread may ever become the owner, so that what a former owner still writes to
 //!   `inside`, having found that it is none any more, is nobody else's.
 
-use super::asymmetric;
+use super::asymmetric::{self, Readiness};
 use super::atomic::{AtomicBool, AtomicUsize, Ordering, const_unless_loom};
 use super::lock::Backoff;
 use std::sync::atomic::AtomicU32;
@@ -149,10 +149,13 @@ impl Bias {
     pub(crate) fn adopt(&self, announce: impl FnOnce() -> bool) -> bool {
         let me = token::current();
         let owner = self.owner.load(Ordering::Relaxed);
-        if owner != NOBODY && owner & !(PHASES - 1) != me {
+        let readiness = asymmetric::readiness();
+        if owner != NOBODY && owner & !(PHASES - 1) != me || readiness == Readiness::Never {
             self.uses.end();
+            return false;
         }
-        if !matches!(owner, NOBODY) && owner != me | FORMER || !asymmetric::is_ready() {
+        if owner % PHASES == REVOKING || readiness == Readiness::NotYet {
+            self.uses.start_again();
             return false;
         }
         let begun =

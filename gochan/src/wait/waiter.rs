@@ -1,10 +1,13 @@
 //! One wait of one goroutine or thread.
 
-use super::Parker;
 use super::atomic::{AtomicUsize, Cell, Ordering};
 use super::parker::current_thread;
-use crate::runtime::{self, Interrupt};
+use super::{Entry, Parker};
+use crate::runtime::goroutine::Goroutine;
+use crate::runtime::{self, Interrupt, Switch};
+use std::cell::UnsafeCell;
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
@@ -105,6 +108,53 @@ impl WaitReason {
     }
 }
 
+/// The place of a [`Waiter`] and of its one [`Entry`], in the frame that waits.
+pub(crate) struct WaitFrame(UnsafeCell<MaybeUninit<(Waiter, Entry)>>);
+
+impl WaitFrame {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        WaitFrame(UnsafeCell::new(MaybeUninit::uninit()))
+    }
+
+    /// Puts a wait of the goroutine that calls into the frame, with the value at `slot`.
+    ///
+    /// # Safety
+    /// No wait in this frame has begun and not ended, and the frame stays where it is until this
+    /// one has.
+    #[inline]
+    pub(crate) unsafe fn fill(
+        &self,
+        goroutine: NonNull<Goroutine>,
+        reason: WaitReason,
+        location: &'static Location<'static>,
+        slot: *mut (),
+    ) -> (&Waiter, &Entry) {
+        let parker = Parker::Goroutine(goroutine);
+        // SAFETY: nobody else knows of the frame, by the caller's promise.
+        let frame = unsafe { (*self.0.get()).as_mut_ptr() };
+        // SAFETY: as above; from here on waiter and entry are reached by shared references only.
+        let (waiter, entry) = unsafe {
+            (&raw mut (*frame).0).write(Waiter::new(parker, reason, location));
+            (&raw mut (*frame).1).write(Entry::new());
+            (&(*frame).0, &(*frame).1)
+        };
+        entry.assign(waiter, 0, slot);
+        (waiter, entry)
+    }
+
+    /// What [`WaitFrame::fill`] has put there.
+    ///
+    /// # Safety
+    /// It has.
+    #[inline]
+    pub(crate) unsafe fn filled(&self) -> (&Waiter, &Entry) {
+        // SAFETY: the caller's promise.
+        let (waiter, entry) = unsafe { (*self.0.get()).assume_init_ref() };
+        (waiter, entry)
+    }
+}
+
 /// Nobody has claimed the waiter yet. Any other value is one more than the claimed arm.
 const UNCLAIMED: usize = 0;
 
@@ -131,7 +181,7 @@ impl Waiter {
     ///
     /// It is handed over shared, and everything in it is a cell or atomic: others read and write
     /// it through the entries while the waiter itself holds the reference.
-    #[inline(always)] // see `wait`
+    #[inline]
     pub(crate) fn with<R>(
         reason: WaitReason,
         location: &'static Location<'static>,
@@ -237,14 +287,8 @@ impl Waiter {
     /// of their queues, or says that a claimant was faster, in which case its wake-up is awaited
     /// and counts.
     ///
-    /// The way from here to the switch of stacks is inlined throughout: after a switch the
-    /// processor mispredicts every return to a frame from before it.
-    #[inline(always)]
-    pub(crate) fn wait(
-        &self,
-        deadline: Option<Instant>,
-        mut withdraw: impl FnMut() -> bool,
-    ) -> Wake {
+    #[inline(always)] // see `begin`
+    pub(crate) fn wait(&self, deadline: Option<Instant>, withdraw: impl FnMut() -> bool) -> Wake {
         let interrupt = match self.parker {
             Parker::Goroutine(_) => runtime::park(self, deadline),
             Parker::Thread(thread) => {
@@ -253,6 +297,32 @@ impl Waiter {
                 (!thread.park(deadline)).then_some(Interrupt::TimedOut)
             }
         };
+        self.conclude(interrupt, withdraw)
+    }
+
+    /// As [`Waiter::wait`] of a goroutine without a deadline, in three steps, of which this is the
+    /// first; the second is the switch, the third [`Waiter::end`]. `None`: the goroutine is to
+    /// unwind; then the third step follows at once.
+    ///
+    /// After a switch of stacks the processor mispredicts every return to a frame from before it.
+    /// So where it counts only the switch is inlined into the function that waits.
+    #[inline]
+    pub(crate) fn begin(&self) -> Option<Switch> {
+        runtime::begin_park(self)
+    }
+
+    /// See [`Waiter::begin`]; `switched` says whether there was a switch.
+    #[inline]
+    pub(crate) fn end(&self, switched: bool, withdraw: impl FnMut() -> bool) -> Wake {
+        let interrupt = match switched {
+            true => runtime::end_park(self),
+            false => Some(Interrupt::Cancelled),
+        };
+        self.conclude(interrupt, withdraw)
+    }
+
+    #[inline]
+    fn conclude(&self, interrupt: Option<Interrupt>, mut withdraw: impl FnMut() -> bool) -> Wake {
         match interrupt {
             None if self.late.get() => self.end_late(),
             None => self.wake.get(),

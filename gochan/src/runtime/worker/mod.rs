@@ -19,7 +19,7 @@ pub(super) use view::Standing;
 use super::Shared;
 use super::clock::Nanos;
 use super::gate::Phase;
-use super::goroutine::{Body, Goroutine, Interrupt};
+use super::goroutine::{Body, Goroutine, Interrupt, Suspender};
 use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::TIMED_RUNS;
@@ -74,6 +74,22 @@ impl Drop for ResetWorker {
             eprintln!("fatal error: a worker of gochan panicked outside of its goroutines");
             std::process::abort();
         }
+    }
+}
+
+/// The switch from the running goroutine to its worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Switch(*const Suspender);
+
+impl Switch {
+    /// Switches.
+    ///
+    /// # Safety
+    /// Called once, and at once, by the goroutine that prepared for it.
+    #[inline(always)] // see `Waiter::begin`
+    pub(crate) unsafe fn now(self) {
+        // SAFETY: the suspender stands on the goroutine's stack, which is the one we are on.
+        unsafe { &*self.0 }.suspend(());
     }
 }
 
@@ -364,7 +380,7 @@ impl Worker {
 
     /// Switches to a goroutine until it parks or ends, and says whether it has ended. If so its
     /// record may be gone.
-    #[inline(always)] // see `Waiter::wait`
+    #[inline(always)] // see `Waiter::begin`
     fn resume(&self, goroutine: NonNull<Goroutine>) -> bool {
         self.current.set(goroutine.as_ptr());
         self.turn.set(TURN_OPERATIONS);
@@ -434,17 +450,30 @@ impl Worker {
     // ----- what goroutines ask of their worker --------------------------------------------
 
     /// Switches from the running goroutine back to the worker.
-    #[inline(always)] // see `Waiter::wait`
+    #[inline(always)] // see `Waiter::begin`
     fn suspend(&self, record: &Goroutine) {
+        let switch = self.begin_suspension(record);
+        // SAFETY: the running goroutine is the one that `record` stands for.
+        unsafe { switch.now() };
+        self.end_suspension(record);
+    }
+
+    /// Prepares to switch back to the worker.
+    #[inline]
+    fn begin_suspension(&self, record: &Goroutine) -> Switch {
         let unwinding = self.is_unwinding(record);
         // What it threw earlier it has caught.
         record.has_thrown.set(unwinding);
-        let unwinding = u32::from(unwinding);
         let suspended = &self.suspended_unwinding;
-        suspended.set(suspended.get() + unwinding);
-        // SAFETY: the suspender stands on the goroutine's stack, which is the one we are on.
-        unsafe { &*record.suspender.get() }.suspend(());
-        suspended.set(suspended.get() - unwinding);
+        suspended.set(suspended.get() + u32::from(unwinding));
+        Switch(record.suspender.get())
+    }
+
+    /// The goroutine is back from where [`Worker::begin_suspension`] led to.
+    #[inline]
+    fn end_suspension(&self, record: &Goroutine) {
+        let suspended = &self.suspended_unwinding;
+        suspended.set(suspended.get() - u32::from(record.has_thrown.get()));
     }
 
     /// Whether the running goroutine is unwinding.
@@ -476,23 +505,60 @@ impl Worker {
     }
 
     /// Parks the running goroutine until it is readied, or interrupted.
-    #[inline(always)] // see `Waiter::wait`
+    #[inline(always)] // see `Waiter::begin`
     pub(super) fn park(
         &self,
         record: &Goroutine,
         waiter: &Waiter,
         deadline: Option<Instant>,
     ) -> Option<Interrupt> {
+        match deadline {
+            None => {
+                if let Some(switch) = self.begin_park(record, waiter) {
+                    // SAFETY: the running goroutine is the one that `record` stands for.
+                    unsafe { switch.now() };
+                    return self.end_park(record, waiter);
+                }
+            }
+            Some(deadline) => {
+                if self.note_waiter(record, waiter) {
+                    self.suspend_until(record, deadline);
+                    return self.forget_waiter(record, waiter);
+                }
+            }
+        }
+        Some(Interrupt::Cancelled)
+    }
+
+    /// Prepares to park the running goroutine: it is parked by the switch. `None`: it is to unwind
+    /// instead.
+    #[inline]
+    pub(super) fn begin_park(&self, record: &Goroutine, waiter: &Waiter) -> Option<Switch> {
+        self.note_waiter(record, waiter)
+            .then(|| self.begin_suspension(record))
+    }
+
+    /// The goroutine runs again after the switch of [`Worker::begin_park`].
+    #[inline]
+    pub(super) fn end_park(&self, record: &Goroutine, waiter: &Waiter) -> Option<Interrupt> {
+        self.end_suspension(record);
+        self.forget_waiter(record, waiter)
+    }
+
+    /// Notes what the running goroutine is about to wait for; `false` if it is to unwind instead.
+    #[inline]
+    fn note_waiter(&self, record: &Goroutine, waiter: &Waiter) -> bool {
         if record.cancelled.get() && waiter.is_cancellable() {
-            return Some(Interrupt::Cancelled);
+            return false;
         }
         record.waiting.set(waiter);
         record.since.set(self.stamp.get());
         record.is_ready.store(false, Ordering::Relaxed);
-        match deadline {
-            None => self.suspend(record),
-            Some(deadline) => self.suspend_until(record, deadline),
-        }
+        true
+    }
+
+    #[inline]
+    fn forget_waiter(&self, record: &Goroutine, waiter: &Waiter) -> Option<Interrupt> {
         record.waiting.set(ptr::null());
         if record.cancelled.get() {
             waiter.note_late();
@@ -535,16 +601,23 @@ impl Worker {
     /// others get a turn.
     #[inline]
     pub(super) fn count_operation(&self) {
-        let left = self.turn.get();
-        if left > 1 {
-            self.turn.set(left - 1);
-        } else {
+        if self.uses_up_turn() {
             self.end_turn();
         }
     }
 
+    /// Counts an operation as [`Worker::count_operation`] does; `true` if [`Worker::end_turn`] is
+    /// to follow.
+    #[inline]
+    pub(super) fn uses_up_turn(&self) -> bool {
+        let left = self.turn.get() - 1;
+        self.turn.set(left);
+        left == 0
+    }
+
+    /// Lets others run after a turn that was used up.
     #[cold]
-    fn end_turn(&self) {
+    pub(super) fn end_turn(&self) {
         self.turn.set(TURN_OPERATIONS);
         let Some(goroutine) = self.current_goroutine() else {
             return;
