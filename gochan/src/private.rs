@@ -14,8 +14,8 @@ use crate::runtime::placement::Wish;
 use crate::runtime::{self, Config, Kind, Runtime, SpawnOptions};
 use crate::scope::{Scope, ScopedJoinHandle};
 use crate::select::arm::Look;
-use crate::select::wait::{self, Limit, Order, Scratch};
-use crate::wait::Wake;
+use crate::select::wait::{self, Begun, Limit, Order, Request, Scratch};
+use crate::wait::{WaitFrame, Wake};
 use std::fmt;
 use std::panic::Location;
 use std::process::{ExitCode, Termination};
@@ -164,7 +164,7 @@ fn panic_cannot_start(error: &std::io::Error, site: &Site) -> ! {
 
 // ----- select! ----------------------------------------------------------------------------
 
-#[inline]
+#[inline(always)] // see `wait::begin`
 fn run_select<const N: usize>(
     mut arms: [&mut dyn Arm; N],
     order: Order,
@@ -183,15 +183,33 @@ fn run_select<const N: usize>(
             return is_drained.then_some(0);
         }
     }
-    let scratch = Scratch {
-        order: &mut [0; N],
-        locks: &mut [ptr::null(); N],
+    let (mut ready, mut locks) = ([0; N], [ptr::null(); N]);
+    let mut scratch = Scratch {
+        ready: &mut ready,
+        locks: &mut locks,
     };
-    wait::select(&mut arms, scratch, order, limit, location)
+    let request = Request {
+        order,
+        limit,
+        location,
+    };
+    let frame = WaitFrame::new();
+    // SAFETY: arms and frame stay here until the wait has ended; the switch comes once, and at
+    // once.
+    unsafe {
+        match wait::begin(&mut arms, &mut scratch, request, &frame) {
+            Begun::Chosen(index) => Some(index),
+            Begun::TimedOut => None,
+            Begun::Waits(switch) => {
+                switch.now();
+                wait::end(&mut arms, &mut scratch, request, &frame)
+            }
+        }
+    }
 }
 
 /// `select!` without `default`
-#[inline]
+#[inline(always)] // see `wait::begin`
 #[track_caller]
 pub fn select<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
     run_select(arms, Order::Random, Limit::Forever, Location::caller())
@@ -199,7 +217,7 @@ pub fn select<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
 }
 
 /// `select! { biased; … }` without `default`
-#[inline]
+#[inline(always)] // see `wait::begin`
 #[track_caller]
 pub fn select_biased<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
     run_select(arms, Order::Source, Limit::Forever, Location::caller())
@@ -207,14 +225,14 @@ pub fn select_biased<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
 }
 
 /// `select!` with `default`
-#[inline]
+#[inline(always)] // see `wait::begin`
 #[track_caller]
 pub fn try_select<const N: usize>(arms: [&mut dyn Arm; N]) -> Option<usize> {
     run_select(arms, Order::Random, Limit::None, Location::caller())
 }
 
 /// `select! { biased; … }` with `default`
-#[inline]
+#[inline(always)] // see `wait::begin`
 #[track_caller]
 pub fn try_select_biased<const N: usize>(arms: [&mut dyn Arm; N]) -> Option<usize> {
     run_select(arms, Order::Source, Limit::None, Location::caller())

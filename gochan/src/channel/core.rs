@@ -228,11 +228,14 @@ impl<T> Channel<T> {
                 Begun::Done
             }
             Attempt::Refused(Refusal::WouldBlock) => {
-                let (reason, slot) = (WaitReason::ChanSend, value.cast());
+                let reason = WaitReason::ChanSend;
                 // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
-                let (waiter, entry) = unsafe { frame.fill(goroutine, reason, location, slot) };
-                // SAFETY: as above.
-                unsafe { state.waiting_senders.push(entry) };
+                let waiter = unsafe {
+                    let waiter = frame.set_waiter(goroutine, reason, location);
+                    let entry = frame.set_entry(waiter, value.cast());
+                    state.waiting_senders.push(entry);
+                    waiter
+                };
                 self.unlock(state);
                 match waiter.begin() {
                     Some(switch) => Begun::Waits(switch),
@@ -260,7 +263,7 @@ impl<T> Channel<T> {
     #[inline(never)]
     unsafe fn end_send(&self, value: *mut T, frame: &WaitFrame, switched: bool) -> Option<Refusal> {
         // SAFETY: the caller's promise.
-        let (waiter, entry) = unsafe { frame.filled() };
+        let (waiter, entry) = unsafe { (frame.waiter(), frame.entry()) };
         // SAFETY: the entry was put into this channel's queue and nowhere else.
         let wake = waiter.end(switched, || unsafe { self.remove_waiting_sender(entry) });
         if wake == Wake::Done {
@@ -378,7 +381,7 @@ impl<T> Channel<T> {
     /// Takes back a value that was sent and not received; says whether there was one. Called
     /// where nothing is being sent.
     pub(crate) fn take_back(&self) -> bool {
-        if self.readiness.load(Ordering::Relaxed) & CAN_RECV == 0 {
+        if !self.holds_for_receiver() {
             return false;
         }
         let mut state = self.lock();
@@ -442,11 +445,14 @@ impl<T> Channel<T> {
                 Begun::Done
             }
             Attempt::Refused(Refusal::WouldBlock) => {
-                let (reason, slot) = (WaitReason::ChanReceive, place.cast());
+                let reason = WaitReason::ChanReceive;
                 // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
-                let (waiter, entry) = unsafe { frame.fill(goroutine, reason, location, slot) };
-                // SAFETY: as above.
-                unsafe { state.waiting_receivers.push(entry) };
+                let waiter = unsafe {
+                    let waiter = frame.set_waiter(goroutine, reason, location);
+                    let entry = frame.set_entry(waiter, place.cast());
+                    state.waiting_receivers.push(entry);
+                    waiter
+                };
                 self.unlock(state);
                 match waiter.begin() {
                     Some(switch) => Begun::Waits(switch),
@@ -506,7 +512,7 @@ impl<T> Channel<T> {
         location: &'static Location<'static>,
     ) -> bool {
         // SAFETY: the caller's promise.
-        let (waiter, entry) = unsafe { frame.filled() };
+        let (waiter, entry) = unsafe { (frame.waiter(), frame.entry()) };
         // SAFETY: the entry was put into this channel's queue and nowhere else.
         let wake = waiter.end(switched, || unsafe { self.remove_waiting_receiver(entry) });
         match wake {
@@ -749,8 +755,7 @@ impl<T> Channel<T> {
     /// call, by any chain of synchronisation, is seen.
     #[inline]
     pub(crate) fn can_recv(&self) -> bool {
-        self.readiness.load(Ordering::Relaxed) & CAN_RECV != 0
-            || (self.timer.is_some() && self.can_recv_from_timer())
+        self.holds_for_receiver() || (self.timer.is_some() && self.can_recv_from_timer())
     }
 
     /// A goroutine that computes and looks for its timer now and then keeps the worker from
@@ -760,6 +765,12 @@ impl<T> Channel<T> {
         if let Some(timer) = &self.timer {
             timer.fire_if_due();
         }
+        self.holds_for_receiver()
+    }
+
+    /// As [`Channel::can_recv`], leaving alone what a timer might send.
+    #[inline]
+    pub(crate) fn holds_for_receiver(&self) -> bool {
         self.readiness.load(Ordering::Relaxed) & CAN_RECV != 0
     }
 

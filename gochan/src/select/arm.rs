@@ -49,6 +49,8 @@ impl Look {
 
 mod sealed {
     use super::{BiasedLock, Entry, Instant, Location, Look, NonNull, Tried, Waiter, Wake};
+    use crate::wait::Lock as _;
+    use std::ptr;
 
     /// What the algorithm asks of an arm. An arm that is disabled has no lock and is never
     /// ready.
@@ -58,6 +60,10 @@ mod sealed {
 
         /// Whether it looks ready, without the lock.
         fn look(&self) -> Look;
+
+        /// Whether an attempt would find it ready, or almost certainly so. Called with the lock
+        /// held.
+        fn peek(&self) -> bool;
 
         /// When a timer arm becomes ready.
         fn deadline(&self) -> Option<Instant> {
@@ -69,6 +75,31 @@ mod sealed {
         /// # Safety
         /// The caller holds the arm's lock.
         unsafe fn attempt(&mut self) -> Tried;
+
+        /// Looks whether it is ready, and tries it if it looks so.
+        #[inline]
+        fn try_now(&mut self) -> Tried {
+            match self.look() {
+                Look::NotReady => return Tried::NotReady,
+                Look::Drained => {
+                    self.settle(Wake::Closed);
+                    return Tried::Chosen(None);
+                }
+                Look::Promising => {}
+            }
+            let lock: *const BiasedLock = self.lock().map_or(ptr::null(), ptr::from_ref);
+            // SAFETY: the lock belongs to the arm's channel, which the arm borrows.
+            let lock = unsafe { lock.as_ref() };
+            if let Some(lock) = lock {
+                lock.lock();
+            }
+            // SAFETY: its lock is held, if it has one.
+            let tried = unsafe { self.attempt() };
+            if let Some(lock) = lock {
+                lock.unlock();
+            }
+            tried
+        }
 
         /// Enqueues it as arm `index` of `waiter`. From now on to `dequeue` the arm is
         /// used through shared references only, as others use its entry and its value too.
@@ -342,6 +373,11 @@ impl<T> Operation for RecvArm<'_, T> {
     }
 
     #[inline]
+    fn peek(&self) -> bool {
+        self.channel.is_some_and(Channel::holds_for_receiver)
+    }
+
+    #[inline(always)]
     unsafe fn attempt(&mut self) -> Tried {
         let Some(channel) = self.channel else {
             return Tried::NotReady;
@@ -522,6 +558,11 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
     }
 
     #[inline]
+    fn peek(&self) -> bool {
+        self.channel.is_some_and(Channel::can_send)
+    }
+
+    #[inline(always)]
     unsafe fn attempt(&mut self) -> Tried {
         let (Some(channel), Some(value)) = (self.channel, self.source.place()) else {
             return Tried::NotReady;
@@ -639,6 +680,11 @@ macro_rules! sending_arm {
             }
 
             #[inline]
+            fn peek(&self) -> bool {
+                self.sending.peek()
+            }
+
+            #[inline(always)]
             unsafe fn attempt(&mut self) -> Tried {
                 // SAFETY: the caller's promise.
                 unsafe { self.sending.attempt() }
@@ -755,6 +801,10 @@ impl<T> Operation for PromiseArm<'_, T> {
         Look::ready_if(self.channel.can_send())
     }
 
+    fn peek(&self) -> bool {
+        self.channel.can_send()
+    }
+
     unsafe fn attempt(&mut self) -> Tried {
         // SAFETY: the caller holds the lock.
         let state = unsafe { self.channel.state_unguarded() };
@@ -853,6 +903,10 @@ impl Operation for AfterArm {
 
     fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    fn peek(&self) -> bool {
+        self.look() != Look::NotReady
     }
 
     unsafe fn attempt(&mut self) -> Tried {

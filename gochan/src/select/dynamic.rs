@@ -1,7 +1,7 @@
 //! Selects over sets of operations that are known at run time only.
 
 use super::arm::{Arm, PromiseArm, RecvArm, RecvOperand, SendOperand, keep_promise};
-use super::wait::{Limit, Order, Scratch, select};
+use super::wait::{Limit, Order, Request, Scratch, select};
 use crate::channel::core::{Promise, Refusal};
 use crate::error::{SelectTimeoutError, SendError, TrySelectError};
 use crate::wait::{BiasedLock, Patience};
@@ -38,7 +38,7 @@ pub struct Select<'a> {
     operations: Vec<(usize, Box<dyn DynamicArm + 'a>)>,
     next_index: usize,
     order: Order,
-    sequence: Vec<u32>,
+    ready: Vec<u32>,
     locks: Vec<*const BiasedLock>,
 }
 
@@ -142,7 +142,7 @@ impl<'a> Select<'a> {
             operations: Vec::new(),
             next_index: 0,
             order: Order::Random,
-            sequence: Vec::new(),
+            ready: Vec::new(),
             locks: Vec::new(),
         }
     }
@@ -236,18 +236,23 @@ impl<'a> Select<'a> {
         let place = match pending {
             Some(place) => place,
             None => {
-                self.sequence.resize(self.operations.len(), 0);
+                self.ready.resize(self.operations.len(), 0);
                 self.locks.resize(self.operations.len(), ptr::null());
                 let mut arms: Vec<&mut dyn Arm> = self
                     .operations
                     .iter_mut()
                     .map(|(_, arm)| arm.as_arm())
                     .collect();
-                let scratch = Scratch {
-                    order: &mut self.sequence,
+                let mut scratch = Scratch {
+                    ready: &mut self.ready,
                     locks: &mut self.locks,
                 };
-                select(&mut arms, scratch, self.order, limit, location)?
+                let request = Request {
+                    order: self.order,
+                    limit,
+                    location,
+                };
+                select(&mut arms, &mut scratch, request)?
             }
         };
         let (index, arm) = &mut self.operations[place];

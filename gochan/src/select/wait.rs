@@ -1,10 +1,9 @@
 //! The algorithm of `select!`.
 //!
-//! 1. Look at the arms without locks, in random order (or, for a biased select, in source
-//!    order), and try the first that looks ready under its channel's lock. Under load that is
-//!    all.
+//! 1. Look at all arms without locks, and try those that look ready under their channels' locks,
+//!    in random order (or, for a biased select, in source order). Under load that is all.
 //! 2. If none was ready, lock every channel, in the order of their addresses, so that two
-//!    selects cannot wait for each other's locks. Now try the arms again; if none is ready,
+//!    selects cannot wait for each other's locks. Now look and try again; if none is ready,
 //!    there was a moment at which none was: take `default`, or enqueue all arms and leave the
 //!    locks.
 //! 3. Park. Whoever serves an arm claims the select by one compare-and-swap, so one arm wins.
@@ -17,8 +16,8 @@
 //! are what differs.
 
 use super::arm::{Arm, Look, Tried};
-use crate::runtime;
-use crate::wait::{BiasedLock, Lock, WaitReason, Waiter, Wake};
+use crate::runtime::{self, Switch};
+use crate::wait::{BiasedLock, Lock, WaitFrame, WaitReason, Waiter, Wake};
 use std::panic::Location;
 use std::ptr;
 use std::time::Instant;
@@ -44,43 +43,129 @@ pub(crate) enum Limit {
 
 /// Working memory for a select over as many arms.
 pub(crate) struct Scratch<'a> {
-    pub(crate) order: &'a mut [u32],
+    pub(crate) ready: &'a mut [u32],
     pub(crate) locks: &'a mut [*const BiasedLock],
 }
 
+/// What is asked of a select.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) order: Order,
+    pub(crate) limit: Limit,
+    pub(crate) location: &'static Location<'static>,
+}
+
 /// Selects one arm, and says which. `None`: nothing was ready within the limit.
-#[inline]
 pub(crate) fn select(
     arms: &mut [&mut dyn Arm],
-    scratch: Scratch<'_>,
-    order: Order,
-    limit: Limit,
-    location: &'static Location<'static>,
+    scratch: &mut Scratch<'_>,
+    request: Request,
 ) -> Option<usize> {
-    let Scratch {
-        order: sequence,
-        locks,
-    } = scratch;
+    if let Some(chosen) = try_at_once(arms, scratch, request) {
+        return chosen;
+    }
     loop {
-        arrange(sequence, order);
-        let chosen = try_one_by_one(arms, sequence, location);
-        // With one arm the look without locks was a look at all of them at one moment.
-        if chosen.is_some() || (arms.len() <= 1 && matches!(limit, Limit::None)) {
-            // A goroutine that polls must not starve the others of its worker either.
-            runtime::count_operation();
+        let outcome = match try_locked(arms, scratch, request) {
+            Ok(outcome) => outcome,
+            Err(locked) => wait_for_all(arms, locked, request),
+        };
+        if let Some(chosen) = outcome.chosen() {
             return chosen;
-        }
-        match lock_and_wait(arms, sequence, locks, limit, location) {
-            Outcome::Chosen(index) => return Some(index),
-            Outcome::TimedOut => {
-                runtime::count_operation();
-                return None;
-            }
-            Outcome::Again => {}
         }
     }
 }
 
+/// How far a select has come that only switches to other goroutines if it has to wait.
+pub(crate) enum Begun {
+    Chosen(usize),
+    /// Nothing was ready within the limit.
+    TimedOut,
+    /// It waits: the goroutine is to switch now.
+    Waits(Switch),
+}
+
+impl Begun {
+    #[inline]
+    fn over(chosen: Option<usize>) -> Self {
+        chosen.map_or(Begun::TimedOut, Begun::Chosen)
+    }
+}
+
+/// As [`select`], in three steps, of which this is the first; the second is the switch, if there is
+/// to be one, the third [`end`]. See [`Waiter::begin`] for why.
+///
+/// # Safety
+/// The arms and the frame stay where they are until the wait ends; if there is one, the switch
+/// follows and then [`end`], with the same arguments.
+#[inline(never)]
+pub(crate) unsafe fn begin(
+    arms: &mut [&mut dyn Arm],
+    scratch: &mut Scratch<'_>,
+    request: Request,
+    frame: &WaitFrame,
+) -> Begun {
+    match try_at_once(arms, scratch, request) {
+        Some(chosen) => Begun::over(chosen),
+        // SAFETY: the caller's promises.
+        None => unsafe { begin_to_wait(arms, scratch, request, frame) },
+    }
+}
+
+/// The rest of [`begin`], when no arm could be chosen at the first look.
+///
+/// # Safety
+/// As for [`begin`].
+#[inline(never)]
+unsafe fn begin_to_wait(
+    arms: &mut [&mut dyn Arm],
+    scratch: &mut Scratch<'_>,
+    request: Request,
+    frame: &WaitFrame,
+) -> Begun {
+    let outcome = match try_locked(arms, scratch, request) {
+        Ok(outcome) => outcome,
+        Err(locked) => match runtime::current_goroutine() {
+            Some(goroutine)
+                if matches!(request.limit, Limit::Forever) && earliest_timer(arms).is_none() =>
+            {
+                let (reason, location) = (WaitReason::Select, request.location);
+                // SAFETY: the caller's frame.
+                let waiter = unsafe { frame.set_waiter(goroutine, reason, location) };
+                enqueue_all(arms, locked, waiter);
+                match waiter.begin() {
+                    Some(switch) => return Begun::Waits(switch),
+                    None => end_wait(arms, waiter, false),
+                }
+            }
+            _ => wait_for_all(arms, locked, request),
+        },
+    };
+    Begun::over(match outcome.chosen() {
+        Some(chosen) => chosen,
+        None => select(arms, scratch, request),
+    })
+}
+
+/// Ends the wait that [`begin`] began, after the switch.
+///
+/// # Safety
+/// It has begun, with the same arguments.
+#[inline(never)]
+pub(crate) unsafe fn end(
+    arms: &mut [&mut dyn Arm],
+    scratch: &mut Scratch<'_>,
+    request: Request,
+    frame: &WaitFrame,
+) -> Option<usize> {
+    // SAFETY: the caller's promise.
+    let waiter = unsafe { frame.waiter() };
+    match end_wait(arms, waiter, true).chosen() {
+        Some(chosen) => chosen,
+        None => select(arms, scratch, request),
+    }
+}
+
+/// How a try or a wait ended.
 enum Outcome {
     Chosen(usize),
     TimedOut,
@@ -88,50 +173,104 @@ enum Outcome {
     Again,
 }
 
-/// Fills `sequence` with the order in which the arms are tried.
-#[inline]
-fn arrange(sequence: &mut [u32], order: Order) {
-    for (place, arm) in sequence.iter_mut().zip(0..) {
-        *place = arm;
-    }
-    if order == Order::Random {
-        // Fisher and Yates: every order equally likely, so every ready arm is.
-        for last in (1..sequence.len()).rev() {
-            let bound = u32::try_from(last + 1).unwrap_or(u32::MAX);
-            sequence.swap(last, runtime::random_below(bound) as usize);
+impl Outcome {
+    /// What the select comes to; `None` if it is to be tried again.
+    #[inline]
+    fn chosen(self) -> Option<Option<usize>> {
+        match self {
+            Outcome::Chosen(index) => Some(Some(index)),
+            Outcome::TimedOut => {
+                runtime::count_operation();
+                Some(None)
+            }
+            Outcome::Again => None,
         }
     }
 }
 
+/// Tries the arms without waiting and without more than one lock at a time; `None` if the select
+/// is not over then.
 #[inline]
-fn try_one_by_one(
+fn try_at_once(
     arms: &mut [&mut dyn Arm],
-    sequence: &[u32],
-    location: &'static Location<'static>,
-) -> Option<usize> {
-    for &index in sequence {
-        let arm = &mut *arms[index as usize];
-        match arm.look() {
-            Look::NotReady => continue,
-            Look::Promising => {}
-            Look::Drained => {
-                arm.settle(Wake::Closed);
-                return Some(index as usize);
-            }
+    scratch: &mut Scratch<'_>,
+    request: Request,
+) -> Option<Option<usize>> {
+    let looks_ready = |arm: &dyn Arm| arm.look() != Look::NotReady;
+    let chosen = try_ready(arms, scratch.ready, request.order, looks_ready, |arm| {
+        let tried = arm.try_now();
+        conclude(arm, tried, request.location).filter(|&chosen| chosen)
+    });
+    let chosen = chosen.map(|(index, _)| index);
+    // With one arm the look without locks was a look at all of them at one moment.
+    if chosen.is_some() || (arms.len() <= 1 && matches!(request.limit, Limit::None)) {
+        // A goroutine that polls must not starve the others of its worker either.
+        runtime::count_operation();
+        return Some(chosen);
+    }
+    None
+}
+
+/// Tries the arms while all locks are held, which it hands out if none was ready.
+fn try_locked<'a>(
+    arms: &mut [&mut dyn Arm],
+    scratch: &'a mut Scratch<'_>,
+    request: Request,
+) -> Result<Outcome, Locked<'a>> {
+    let locked = Locked::all(arms, scratch.locks);
+    let is_ready = |arm: &dyn Arm| arm.peek();
+    let tried = try_ready(arms, scratch.ready, request.order, is_ready, |arm| {
+        // SAFETY: all locks are held.
+        match unsafe { arm.attempt() } {
+            Tried::NotReady => None,
+            tried => Some(tried),
         }
-        let lock: *const BiasedLock = arm.lock().map_or(ptr::null(), ptr::from_ref);
-        // SAFETY: the lock belongs to the arm's channel, which the arm borrows.
-        let lock = unsafe { lock.as_ref() };
-        if let Some(lock) = lock {
-            lock.lock();
+    });
+    match tried {
+        Some((index, tried)) => {
+            drop(locked);
+            Ok(match conclude(arms[index], tried, request.location) {
+                Some(true) => Outcome::Chosen(index),
+                _ => Outcome::Again,
+            })
         }
-        // SAFETY: its lock is held, if it has one.
-        let tried = unsafe { arm.attempt() };
-        if let Some(lock) = lock {
-            lock.unlock();
+        None if matches!(request.limit, Limit::None) => {
+            drop(locked);
+            Ok(Outcome::TimedOut)
         }
-        if let Some(true) = conclude(arm, tried, location) {
-            return Some(index as usize);
+        None => Err(locked),
+    }
+}
+
+/// Tries those arms that are ready, as it seems, one after the other, until one says something, and says which
+/// one it was. `ready` is working memory.
+///
+/// All are looked at before one is chosen, so that the random choice, which no processor can
+/// predict, is made only between those that are ready.
+#[inline(always)]
+fn try_ready<R>(
+    arms: &mut [&mut dyn Arm],
+    ready: &mut [u32],
+    order: Order,
+    is_ready: impl Fn(&dyn Arm) -> bool,
+    mut attempt: impl FnMut(&mut dyn Arm) -> Option<R>,
+) -> Option<(usize, R)> {
+    let mut count = 0;
+    for (arm, index) in arms.iter().zip(0..) {
+        ready[count] = index;
+        count += usize::from(is_ready(&**arm));
+    }
+    for place in 0..count {
+        // Fisher and Yates, as far as it is needed: every order equally likely, so every ready arm
+        // is.
+        let left = count - place;
+        if left > 1 && order == Order::Random {
+            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            ready.swap(place, place + runtime::random_below(left) as usize);
+        }
+        let index = ready[place] as usize;
+        if let Some(result) = attempt(arms[index]) {
+            return Some((index, result));
         }
     }
     None
@@ -196,40 +335,6 @@ impl Drop for Locked<'_> {
     }
 }
 
-#[inline(never)]
-fn lock_and_wait(
-    arms: &mut [&mut dyn Arm],
-    sequence: &[u32],
-    locks: &mut [*const BiasedLock],
-    limit: Limit,
-    location: &'static Location<'static>,
-) -> Outcome {
-    let locked = Locked::all(arms, locks);
-    for &index in sequence {
-        let index = index as usize;
-        // SAFETY: all locks are held.
-        let tried = unsafe { arms[index].attempt() };
-        if !matches!(tried, Tried::NotReady) {
-            drop(locked);
-            return match conclude(arms[index], tried, location) {
-                Some(true) => Outcome::Chosen(index),
-                _ => Outcome::Again,
-            };
-        }
-    }
-    let limit = match limit {
-        Limit::None => return Outcome::TimedOut,
-        Limit::Until(deadline) => Some(deadline),
-        Limit::Forever => None,
-    };
-    let timer = earliest_timer(arms);
-    let deadline = match (limit, timer) {
-        (Some(limit), Some((timer, _))) => Some(limit.min(timer)),
-        (limit, timer) => limit.or(timer.map(|(timer, _)| timer)),
-    };
-    wait_for_all(arms, locked, deadline, timer, location)
-}
-
 /// The timer arm that is due first.
 fn earliest_timer(arms: &[&mut dyn Arm]) -> Option<(Instant, usize)> {
     arms.iter()
@@ -238,48 +343,75 @@ fn earliest_timer(arms: &[&mut dyn Arm]) -> Option<(Instant, usize)> {
         .min()
 }
 
-fn wait_for_all(
-    arms: &mut [&mut dyn Arm],
-    locked: Locked<'_>,
-    deadline: Option<Instant>,
-    timer: Option<(Instant, usize)>,
-    location: &'static Location<'static>,
-) -> Outcome {
-    Waiter::with(WaitReason::Select, location, |waiter| {
-        waiter.share();
-        for (index, arm) in arms.iter().enumerate() {
-            // SAFETY: all locks are held; arms and waiter stay until they are dequeued below.
-            unsafe { arm.enqueue(waiter, index) };
-        }
-        drop(locked);
-        // An interrupt claims an arm that does not exist, so that nobody else can claim one.
+/// Waits until one of the arms can be chosen, or the time is up.
+#[cold]
+fn wait_for_all(arms: &mut [&mut dyn Arm], locked: Locked<'_>, request: Request) -> Outcome {
+    let timer = earliest_timer(arms);
+    let at = timer.map(|(at, _)| at);
+    let deadline = match request.limit {
+        Limit::Until(limit) => Some(at.map_or(limit, |at| limit.min(at))),
+        Limit::None | Limit::Forever => at,
+    };
+    let timer = timer.filter(|_| deadline == at).map(|(_, index)| index);
+    Waiter::with(WaitReason::Select, request.location, |waiter| {
+        enqueue_all(arms, locked, waiter);
         let nobody = arms.len();
         let wake = waiter.wait(deadline, || waiter.claim(nobody));
-        let claimed = waiter.claimed_arm().filter(|&arm| arm != nobody);
-        for (index, arm) in arms.iter().enumerate() {
-            if Some(index) != claimed {
-                // SAFETY: it was enqueued above.
-                unsafe { arm.dequeue() };
-            }
-        }
-        match (claimed, wake, timer) {
-            (Some(index), ..) if arms[index].settle(wake) => {
-                if matches!(wake, Wake::DoneLate | Wake::Cancelled) {
-                    crate::unwind_cancelled();
-                }
-                Outcome::Chosen(index)
-            }
-            (Some(_), ..) => Outcome::Again,
-            (None, Wake::TimedOut, Some((at, index))) if deadline == Some(at) => {
-                Outcome::Chosen(index)
-            }
-            (None, Wake::TimedOut, _) => Outcome::TimedOut,
-            _ => {
-                crate::unwind_cancelled();
-                give_up(arms)
-            }
-        }
+        dequeue_all(arms, waiter, wake, timer)
     })
+}
+
+/// Ends a wait that [`Waiter::begin`] began.
+fn end_wait(arms: &mut [&mut dyn Arm], waiter: &Waiter, switched: bool) -> Outcome {
+    let nobody = arms.len();
+    let wake = waiter.end(switched, || waiter.claim(nobody));
+    dequeue_all(arms, waiter, wake, None)
+}
+
+/// Enqueues all arms and leaves the locks.
+#[inline]
+fn enqueue_all(arms: &[&mut dyn Arm], locked: Locked<'_>, waiter: &Waiter) {
+    waiter.share();
+    for (index, arm) in arms.iter().enumerate() {
+        // SAFETY: all locks are held; arms and waiter stay until they are dequeued.
+        unsafe { arm.enqueue(waiter, index) };
+    }
+    drop(locked);
+}
+
+/// Leaves the queues after a wait. `timer` is the arm that a time that is up belongs to.
+///
+/// An interrupt has claimed an arm that does not exist, so that nobody else could claim one.
+#[inline]
+fn dequeue_all(
+    arms: &mut [&mut dyn Arm],
+    waiter: &Waiter,
+    wake: Wake,
+    timer: Option<usize>,
+) -> Outcome {
+    let nobody = arms.len();
+    let claimed = waiter.claimed_arm().filter(|&arm| arm != nobody);
+    for (index, arm) in arms.iter().enumerate() {
+        if Some(index) != claimed {
+            // SAFETY: it was enqueued above.
+            unsafe { arm.dequeue() };
+        }
+    }
+    match (claimed, wake, timer) {
+        (Some(index), ..) if arms[index].settle(wake) => {
+            if matches!(wake, Wake::DoneLate | Wake::Cancelled) {
+                crate::unwind_cancelled();
+            }
+            Outcome::Chosen(index)
+        }
+        (Some(_), ..) => Outcome::Again,
+        (None, Wake::TimedOut, Some(index)) => Outcome::Chosen(index),
+        (None, Wake::TimedOut, None) => Outcome::TimedOut,
+        _ => {
+            crate::unwind_cancelled();
+            give_up(arms)
+        }
+    }
 }
 
 /// Chooses for a goroutine that unwinds because its runtime ends, and so must not wait: to it

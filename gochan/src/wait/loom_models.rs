@@ -17,7 +17,7 @@ use crate::channel::{Chan, channel};
 use crate::error::{RecvTimeoutError, SendTimeoutError, TrySendError};
 use crate::runtime::goroutine::Completion;
 use crate::select::arm::{Arm, RecvArm, SendArm};
-use crate::select::wait::{Limit, Order, Scratch, select};
+use crate::select::wait::{Limit, Order, Request, Scratch, select};
 use loom::thread;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
@@ -422,11 +422,16 @@ fn two_channels() -> [Chan<Value>; 2] {
 
 fn biased<const N: usize>(arms: [&mut dyn Arm; N], limit: Limit) -> Option<usize> {
     let mut arms = arms;
-    let scratch = Scratch {
-        order: &mut [0; N],
+    let mut scratch = Scratch {
+        ready: &mut [0; N],
         locks: &mut [ptr::null(); N],
     };
-    select(&mut arms, scratch, Order::Source, limit, Location::caller())
+    let request = Request {
+        order: Order::Source,
+        limit,
+        location: Location::caller(),
+    };
+    select(&mut arms, &mut scratch, request)
 }
 
 /// Selects to receive from two channels: the arm and its value.

@@ -108,50 +108,70 @@ impl WaitReason {
     }
 }
 
-/// The place of a [`Waiter`] and of its one [`Entry`], in the frame that waits.
-pub(crate) struct WaitFrame(UnsafeCell<MaybeUninit<(Waiter, Entry)>>);
+/// The place of a [`Waiter`], and of an [`Entry`] if it needs only one, in the frame that waits.
+pub(crate) struct WaitFrame {
+    waiter: UnsafeCell<MaybeUninit<Waiter>>,
+    entry: UnsafeCell<MaybeUninit<Entry>>,
+}
 
 impl WaitFrame {
     #[inline(always)]
     pub(crate) fn new() -> Self {
-        WaitFrame(UnsafeCell::new(MaybeUninit::uninit()))
+        WaitFrame {
+            waiter: UnsafeCell::new(MaybeUninit::uninit()),
+            entry: UnsafeCell::new(MaybeUninit::uninit()),
+        }
     }
 
-    /// Puts a wait of the goroutine that calls into the frame, with the value at `slot`.
+    /// Puts a wait of the goroutine that calls into the frame.
     ///
     /// # Safety
     /// No wait in this frame has begun and not ended, and the frame stays where it is until this
     /// one has.
     #[inline]
-    pub(crate) unsafe fn fill(
+    pub(crate) unsafe fn set_waiter(
         &self,
         goroutine: NonNull<Goroutine>,
         reason: WaitReason,
         location: &'static Location<'static>,
-        slot: *mut (),
-    ) -> (&Waiter, &Entry) {
-        let parker = Parker::Goroutine(goroutine);
-        // SAFETY: nobody else knows of the frame, by the caller's promise.
-        let frame = unsafe { (*self.0.get()).as_mut_ptr() };
-        // SAFETY: as above; from here on waiter and entry are reached by shared references only.
-        let (waiter, entry) = unsafe {
-            (&raw mut (*frame).0).write(Waiter::new(parker, reason, location));
-            (&raw mut (*frame).1).write(Entry::new());
-            (&(*frame).0, &(*frame).1)
-        };
-        entry.assign(waiter, 0, slot);
-        (waiter, entry)
+    ) -> &Waiter {
+        // SAFETY: nobody else knows of the frame, by the caller's promise; from here on the waiter
+        // is reached by shared references only.
+        let place = unsafe { &mut *self.waiter.get() };
+        place.write(Waiter::new(Parker::Goroutine(goroutine), reason, location))
     }
 
-    /// What [`WaitFrame::fill`] has put there.
+    /// Puts the one entry of the waiter into the frame, with the value at `slot`.
+    ///
+    /// # Safety
+    /// As for [`WaitFrame::set_waiter`], which has been called.
+    #[inline]
+    pub(crate) unsafe fn set_entry(&self, waiter: &Waiter, slot: *mut ()) -> &Entry {
+        // SAFETY: as in `set_waiter`.
+        let place = unsafe { &mut *self.entry.get() };
+        let entry: &Entry = place.write(Entry::new());
+        entry.assign(waiter, 0, slot);
+        entry
+    }
+
+    /// What [`WaitFrame::set_waiter`] has put there.
     ///
     /// # Safety
     /// It has.
     #[inline]
-    pub(crate) unsafe fn filled(&self) -> (&Waiter, &Entry) {
+    pub(crate) unsafe fn waiter(&self) -> &Waiter {
         // SAFETY: the caller's promise.
-        let (waiter, entry) = unsafe { (*self.0.get()).assume_init_ref() };
-        (waiter, entry)
+        unsafe { (*self.waiter.get()).assume_init_ref() }
+    }
+
+    /// What [`WaitFrame::set_entry`] has put there.
+    ///
+    /// # Safety
+    /// It has.
+    #[inline]
+    pub(crate) unsafe fn entry(&self) -> &Entry {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.entry.get()).assume_init_ref() }
     }
 }
 
