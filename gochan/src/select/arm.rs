@@ -61,8 +61,7 @@ mod sealed {
         /// Whether it looks ready, without the lock.
         fn look(&self) -> Look;
 
-        /// Whether an attempt would find it ready, or almost certainly so. Called with the lock
-        /// held.
+        /// As [`look`](Operation::look), without asking the clock whether a timer is due.
         fn peek(&self) -> bool;
 
         /// When a timer arm becomes ready.
@@ -875,6 +874,8 @@ impl<T> Drop for PromiseArm<'_, T> {
 /// An arm that becomes ready when some time has passed.
 pub struct AfterArm {
     deadline: Option<Instant>,
+    /// Whether it was ready from the beginning.
+    is_immediate: bool,
 }
 
 impl AfterArm {
@@ -884,6 +885,7 @@ impl AfterArm {
             deadline: enabled
                 .then(|| Patience::lasting(duration).deadline())
                 .flatten(),
+            is_immediate: enabled && duration.is_zero(),
         }
     }
 
@@ -906,7 +908,7 @@ impl Operation for AfterArm {
     }
 
     fn peek(&self) -> bool {
-        self.look() != Look::NotReady
+        self.is_immediate
     }
 
     unsafe fn attempt(&mut self) -> Tried {

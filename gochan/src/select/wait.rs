@@ -196,14 +196,20 @@ fn try_at_once(
     scratch: &mut Scratch<'_>,
     request: Request,
 ) -> Option<Option<usize>> {
-    let looks_ready = |arm: &dyn Arm| arm.look() != Look::NotReady;
-    let chosen = try_ready(arms, scratch.ready, request.order, looks_ready, |arm| {
-        let tried = arm.try_now();
-        conclude(arm, tried, request.location).filter(|&chosen| chosen)
-    });
-    let chosen = chosen.map(|(index, _)| index);
+    let mut try_those = |looks_ready: fn(&dyn Arm) -> bool| {
+        let chosen = try_ready(arms, scratch.ready, request.order, looks_ready, |arm| {
+            let tried = arm.try_now();
+            conclude(arm, tried, request.location).filter(|&chosen| chosen)
+        });
+        chosen.map(|(index, _)| index)
+    };
+    let mut chosen = try_those(|arm| arm.peek());
+    if chosen.is_none() && matches!(request.limit, Limit::None) {
+        // Who does not wait keeps the worker from firing timers that are due.
+        chosen = try_those(|arm| arm.look() != Look::NotReady);
+    }
     // With one arm the look without locks was a look at all of them at one moment.
-    if chosen.is_some() || (arms.len() <= 1 && matches!(request.limit, Limit::None)) {
+    if chosen.is_some() || (scratch.ready.len() <= 1 && matches!(request.limit, Limit::None)) {
         // A goroutine that polls must not starve the others of its worker either.
         runtime::count_operation();
         return Some(chosen);

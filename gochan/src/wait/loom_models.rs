@@ -12,7 +12,9 @@
 
 use super::atomic::{Arc, Cell, check, check_within};
 use super::waiter::WaitReason;
-use super::{Entry, Parker, SpinMutex, ThreadParker, WaitQueue, Waiter, Wake, WakeList};
+use super::{
+    BiasedMutex, Entry, Parker, SpinMutex, ThreadParker, WaitQueue, Waiter, Wake, WakeList, bias,
+};
 use crate::channel::{Chan, channel};
 use crate::error::{RecvTimeoutError, SendTimeoutError, TrySendError};
 use crate::runtime::goroutine::Completion;
@@ -204,6 +206,52 @@ fn loom_one_at_a_time_holds_the_lock() {
 fn waiter_of(parker: &Arc<ThreadParker>) -> Waiter {
     let parker = Parker::Thread(NonNull::from(&**parker));
     Waiter::new(parker, WaitReason::Select, Location::caller())
+}
+
+#[test]
+fn loom_an_owner_and_a_stranger_never_hold_a_biased_lock_together() {
+    check(|| {
+        let count = Arc::new(BiasedMutex::new(Cell::new(0)));
+        let add = |count: &BiasedMutex<Cell<u32>>| {
+            let count = count.lock();
+            count.set(count.get() + 1);
+        };
+        let owner = {
+            let count = Arc::clone(&count);
+            thread::spawn(move || {
+                bias::obtain();
+                // With the second it becomes the owner, with the third it enters as such.
+                (0..3).for_each(|_| add(&count));
+                bias::resign();
+            })
+        };
+        add(&count);
+        owner.join().unwrap();
+        assert_eq!(count.lock().get(), 4);
+    });
+}
+
+#[test]
+fn loom_two_strangers_take_the_ownership_away_once() {
+    check_within(2, || {
+        let count = Arc::new(BiasedMutex::new(Cell::new(0)));
+        let add = |count: &BiasedMutex<Cell<u32>>| {
+            let count = count.lock();
+            count.set(count.get() + 1);
+        };
+        bias::obtain();
+        (0..2).for_each(|_| add(&count));
+        let strangers = [(); 2].map(|()| {
+            let count = Arc::clone(&count);
+            thread::spawn(move || add(&count))
+        });
+        add(&count);
+        for stranger in strangers {
+            stranger.join().unwrap();
+        }
+        bias::resign();
+        assert_eq!(count.lock().get(), 5);
+    });
 }
 
 /// The queues of a model; the frames of those who wait are reached through them alone.
