@@ -281,3 +281,61 @@ impl<T, L: Lock> Drop for Guard<'_, T, L> {
         self.mutex.lock.unlock();
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::wait::bias;
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicU64;
+    use std::thread;
+    use std::time::Instant;
+
+    /// Long enough for the kernel to get ready for fences, and for thousands of revocations.
+    const LONG: Duration = Duration::from_secs(1);
+
+    /// A thread that uses a lock all the time, so that it becomes its owner, and another one that
+    /// comes now and then must never be inside together.
+    #[test]
+    fn the_owner_of_a_lock_and_others_exclude_each_other() {
+        let revoked = AtomicU64::new(0);
+        let end = Instant::now() + LONG;
+        while Instant::now() < end || revoked.load(Ordering::Relaxed) == 0 {
+            assert!(
+                Instant::now() < end + 20 * LONG,
+                "nobody ever became the owner"
+            );
+            let (numbers, start) = (BiasedMutex::new([0_u64; 2]), Barrier::new(2));
+            let add = |numbers: &BiasedMutex<[u64; 2]>| {
+                let mut numbers = numbers.lock();
+                assert_eq!(numbers[0], numbers[1]);
+                numbers[0] += 1;
+                // Others would see the two differ.
+                std::hint::black_box(&mut numbers);
+                numbers[1] += 1;
+            };
+            thread::scope(|s| {
+                s.spawn(|| {
+                    bias::obtain();
+                    start.wait();
+                    for _ in 0..6_000 {
+                        add(&numbers);
+                    }
+                    bias::resign();
+                });
+                s.spawn(|| {
+                    start.wait();
+                    for round in 0..40 {
+                        for _ in 0..round * 97 % 1_000 {
+                            spin_loop();
+                        }
+                        let is_owned = numbers.raw().word.load(Ordering::Relaxed) == BIASED;
+                        add(&numbers);
+                        revoked.fetch_add(u64::from(is_owned), Ordering::Relaxed);
+                    }
+                });
+            });
+            assert_eq!(*numbers.lock(), [6_040; 2]);
+        }
+    }
+}
