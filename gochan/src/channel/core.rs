@@ -17,6 +17,7 @@
 //! is to be woken is woken after the lock has been left.
 
 use super::buffer::{Buffer, Capacity};
+use super::shared::Shared;
 use crate::runtime::{self, ChannelTimer, Switch};
 use crate::wait::{
     BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, Patience, WaitFrame, WaitQueue,
@@ -26,8 +27,7 @@ use std::cell::UnsafeCell;
 use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::Location;
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 /// How many receivers are told at a time that their channel is closed.
@@ -38,10 +38,8 @@ pub(crate) struct Channel<T> {
     state: BiasedMutex<State<T>>,
     /// What an operation would find, readable without the lock.
     readiness: AtomicU8,
-    /// Handles that can send.
-    senders: AtomicUsize,
-    /// Handles that can receive.
-    receivers: AtomicUsize,
+    /// For how many values memory was allocated with the channel.
+    allocated_capacity: Capacity,
     /// What sends on the channel of a timer, in place of a sending handle.
     timer: Option<ChannelTimer>,
 }
@@ -115,49 +113,21 @@ impl Attempt {
 }
 
 impl<T> Channel<T> {
-    /// A channel with one sending and one receiving handle.
-    #[track_caller]
-    pub(super) fn new(capacity: Capacity) -> Self {
-        let mut channel = Channel {
-            state: BiasedMutex::new(State {
-                buffer: Buffer::new(capacity),
-                waiting_senders: WaitQueue::new(),
-                waiting_receivers: WaitQueue::new(),
-                closed: false,
-                abandoned: false,
-            }),
-            readiness: AtomicU8::new(0),
-            senders: AtomicUsize::new(1),
-            receivers: AtomicUsize::new(1),
-            timer: None,
+    /// A channel with an empty buffer.
+    pub(super) fn new(buffer: Buffer<T>) -> Self {
+        let allocated_capacity = buffer.capacity();
+        let state = State {
+            buffer,
+            waiting_senders: WaitQueue::new(),
+            waiting_receivers: WaitQueue::new(),
+            closed: false,
+            abandoned: false,
         };
-        channel.readiness = AtomicU8::new(channel.state.get_mut().readiness());
-        channel
-    }
-
-    // ----- handles ------------------------------------------------------------------------
-
-    pub(super) fn add_sender(&self) {
-        self.senders.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn add_receiver(&self) {
-        self.receivers.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The last sending handle closes the channel.
-    #[inline]
-    pub(super) fn remove_sender(&self) {
-        if self.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.close();
-        }
-    }
-
-    /// The last receiving handle abandons the channel.
-    #[inline]
-    pub(super) fn remove_receiver(&self) {
-        if self.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.abandon();
+        Channel {
+            readiness: AtomicU8::new(state.readiness()),
+            state: BiasedMutex::new(state),
+            allocated_capacity,
+            timer: None,
         }
     }
 
@@ -705,7 +675,8 @@ impl<T> Channel<T> {
         true
     }
 
-    fn abandon(&self) {
+    /// The last receiver has gone.
+    pub(super) fn abandon(&self) {
         let mut woken = WakeList::new();
         let mut state = self.lock();
         state.abandoned = true;
@@ -725,8 +696,12 @@ impl<T> Channel<T> {
         self.lock().buffer.len()
     }
 
+    pub(super) fn allocated_capacity(&self) -> Capacity {
+        self.allocated_capacity
+    }
+
     pub(super) fn capacity(&self) -> Option<usize> {
-        match self.lock().buffer.capacity() {
+        match self.allocated_capacity {
             Capacity::Bounded(capacity) => Some(capacity),
             Capacity::Unbounded => None,
         }
@@ -845,14 +820,15 @@ impl<T> Channel<T> {
 
 impl Channel<Instant> {
     /// The channel of a timer, which is not set yet.
-    pub(super) fn of_timer() -> Arc<Self> {
-        let mut channel = Channel::new(Capacity::Bounded(1));
-        channel.timer = Some(ChannelTimer::new());
-        let channel = Arc::new(channel);
+    pub(super) fn of_timer() -> Shared<Instant> {
+        let shared = Shared::without_sender(Capacity::Bounded(1), |channel| Channel {
+            timer: Some(ChannelTimer::new()),
+            ..channel
+        });
         // SAFETY: the channel owns the timer, and stops it when its last receiver goes; nobody
         // else has it yet.
-        unsafe { channel.timer().attach(&channel) };
-        channel
+        unsafe { shared.timer().attach(&shared) };
+        shared
     }
 
     /// The timer that sends here.

@@ -3,13 +3,14 @@
 use super::buffer::Capacity;
 use super::core::{Channel, Refusal};
 use super::iter::{IntoIter, Iter, TryIter};
+use super::shared::Shared;
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::select::arm::{CloseOperand, RecvOperand, SendOperand};
 use crate::wait::Patience;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::mem::ManuallyDrop;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A channel, as Go's `chan T`: a handle that can both send and receive.
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 /// assert_eq!(ch.iter().collect::<Vec<_>>(), ["or not"]);
 /// ```
 pub struct Chan<T> {
-    channel: Arc<Channel<T>>,
+    channel: Shared<T>,
 }
 
 /// The sending side of a channel, as Go's `chan<- T`.
@@ -41,7 +42,7 @@ pub struct Chan<T> {
 /// assert_eq!((rx.recv(), rx.recv()), (Some(5), None));
 /// ```
 pub struct Sender<T> {
-    channel: Arc<Channel<T>>,
+    channel: Shared<T>,
 }
 
 /// The receiving side of a channel, as Go's `<-chan T`.
@@ -52,7 +53,7 @@ pub struct Sender<T> {
 /// assert_eq!(rx.into_iter().sum::<i32>(), 6);
 /// ```
 pub struct Receiver<T> {
-    channel: Arc<Channel<T>>,
+    channel: Shared<T>,
 }
 
 /// Makes a channel with room for `capacity` values; with 0 a send completes only when a receiver
@@ -68,7 +69,7 @@ pub struct Receiver<T> {
 /// ```
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    split(Channel::new(Capacity::Bounded(capacity)))
+    Chan::new(capacity).split()
 }
 
 /// Makes a channel on which no send ever waits.
@@ -81,17 +82,7 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(rx.len(), 1000);
 /// ```
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
-    split(Channel::new(Capacity::Unbounded))
-}
-
-fn split<T>(channel: Channel<T>) -> (Sender<T>, Receiver<T>) {
-    let channel = Arc::new(channel);
-    (
-        Sender {
-            channel: Arc::clone(&channel),
-        },
-        Receiver { channel },
-    )
+    Chan::unbounded().split()
 }
 
 impl<T> Chan<T> {
@@ -103,36 +94,37 @@ impl<T> Chan<T> {
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
         Chan {
-            channel: Arc::new(Channel::new(Capacity::Bounded(capacity))),
+            channel: Shared::new(Capacity::Bounded(capacity)),
         }
     }
 
     /// Makes a channel on which no send ever waits.
     pub fn unbounded() -> Self {
         Chan {
-            channel: Arc::new(Channel::new(Capacity::Unbounded)),
+            channel: Shared::new(Capacity::Unbounded),
         }
     }
 
     /// A handle that can only send.
     pub fn sender(&self) -> Sender<T> {
-        self.channel.add_sender();
         Sender {
-            channel: Arc::clone(&self.channel),
+            channel: self.channel.for_sender(),
         }
     }
 
     /// A handle that can only receive.
     pub fn receiver(&self) -> Receiver<T> {
-        self.channel.add_receiver();
         Receiver {
-            channel: Arc::clone(&self.channel),
+            channel: self.channel.for_receiver(),
         }
     }
 
     /// Splits this handle in two.
     pub fn split(self) -> (Sender<T>, Receiver<T>) {
-        (self.sender(), self.receiver())
+        let channel = ManuallyDrop::new(self);
+        // What the one handle was counted as, the two are now.
+        let [sender, receiver] = channel.channel.halves();
+        (Sender { channel: sender }, Receiver { channel: receiver })
     }
 }
 
@@ -149,7 +141,7 @@ impl<T> Receiver<T> {
     /// What receives from a channel that has no sending handle, and that only the crate closes.
     pub(crate) fn without_sender() -> Self {
         Receiver {
-            channel: Arc::new(Channel::new(Capacity::Bounded(0))),
+            channel: Shared::without_sender(Capacity::Bounded(0), |channel| channel),
         }
     }
 }
@@ -168,7 +160,7 @@ impl<T> From<Chan<T>> for Receiver<T> {
 
 /// What every handle can do.
 macro_rules! any_handle {
-    ($handle:ident, clone: $($add:ident)+, drop: $($remove:ident)+) => {
+    ($handle:ident, clone: $clone:ident, drop: $drop:ident) => {
         impl<T> $handle<T> {
             /// How many values the buffer holds.
             pub fn len(&self) -> usize {
@@ -208,22 +200,22 @@ macro_rules! any_handle {
 
         impl<T> Clone for $handle<T> {
             fn clone(&self) -> Self {
-                $(self.channel.$add();)+
                 $handle {
-                    channel: Arc::clone(&self.channel),
+                    channel: self.channel.$clone(),
                 }
             }
         }
 
         impl<T> Drop for $handle<T> {
             fn drop(&mut self) {
-                $(self.channel.$remove();)+
+                // SAFETY: it is the reference of such a handle.
+                unsafe { self.channel.$drop() };
             }
         }
 
         impl<T> PartialEq for $handle<T> {
             fn eq(&self, other: &Self) -> bool {
-                Arc::ptr_eq(&self.channel, &other.channel)
+                self.channel.address() == other.channel.address()
             }
         }
 
@@ -235,14 +227,14 @@ macro_rules! any_handle {
 
         impl<T> Hash for $handle<T> {
             fn hash<H: Hasher>(&self, state: &mut H) {
-                Arc::as_ptr(&self.channel).hash(state);
+                self.channel.address().hash(state);
             }
         }
 
         impl<T> fmt::Debug for $handle<T> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($handle))
-                    .field("channel", &Arc::as_ptr(&self.channel))
+                    .field("channel", &self.channel.address())
                     .field("len", &self.len())
                     .field("capacity", &self.capacity())
                     .field("closed", &self.is_closed())
@@ -253,9 +245,9 @@ macro_rules! any_handle {
     };
 }
 
-any_handle!(Chan, clone: add_sender add_receiver, drop: remove_sender remove_receiver);
-any_handle!(Sender, clone: add_sender, drop: remove_sender);
-any_handle!(Receiver, clone: add_receiver, drop: remove_receiver);
+any_handle!(Chan, clone: for_both, drop: both_gone);
+any_handle!(Sender, clone: for_sender, drop: sender_gone);
+any_handle!(Receiver, clone: for_receiver, drop: receiver_gone);
 
 /// What handles that can send can do.
 macro_rules! sending_handle {

@@ -1,0 +1,237 @@
+//! The memory of a channel, and how long it is there.
+//!
+//! One allocation holds the channel, the counts of its handles and, behind them, the slots of its
+//! buffer. It lives until both sides have gone: the handles that can send, and those that can
+//! receive. The last handle of a side ends that side first ([`Channel::close`],
+//! [`Channel::abandon`]); whoever finds that the other side has gone already frees the memory.
+//!
+//! Who alone holds a side needs no atomic operation to let go of it, since nobody else could make
+//! another handle of it; and a `Chan` that is the only handle of its channel frees it as it is:
+//! nobody is there to learn that it was closed.
+
+use super::buffer::{Buffer, Capacity};
+use super::core::Channel;
+use crate::wait::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::alloc::{self, Layout};
+use std::ops::Deref;
+use std::process;
+use std::ptr::NonNull;
+
+/// A handle's reference to its channel. Each belongs to a side, or to both, and is given back by
+/// the method that says so.
+pub(super) struct Shared<T>(NonNull<Counted<T>>);
+
+struct Counted<T> {
+    channel: Channel<T>,
+    /// Handles that can send.
+    senders: AtomicUsize,
+    /// Handles that can receive.
+    receivers: AtomicUsize,
+    /// Whether one of the sides has gone.
+    is_one_sided: AtomicBool,
+}
+
+// SAFETY: a reference to a channel, which is `Sync` then; whoever lets go of it last drops the
+// values, which `T: Send` allows.
+unsafe impl<T: Send> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+/// More handles than there is memory for, unless most of them were forgotten.
+const MAX_HANDLES: usize = isize::MAX as usize;
+
+impl<T> Shared<T> {
+    /// A channel with one handle that can send and receive.
+    ///
+    /// # Panics
+    /// If the memory cannot be had.
+    #[track_caller]
+    pub(super) fn new(capacity: Capacity) -> Self {
+        Self::allocate(capacity, 1, |channel| channel)
+    }
+
+    /// A channel with one handle, which can receive. `prepare` completes the channel.
+    pub(super) fn without_sender(
+        capacity: Capacity,
+        prepare: impl FnOnce(Channel<T>) -> Channel<T>,
+    ) -> Self {
+        Self::allocate(capacity, 0, prepare)
+    }
+
+    #[track_caller]
+    fn allocate(
+        capacity: Capacity,
+        senders: usize,
+        prepare: impl FnOnce(Channel<T>) -> Channel<T>,
+    ) -> Self {
+        let allocated = layout::<T>(capacity).and_then(|(layout, offset)| {
+            // SAFETY: a channel is not zero-sized.
+            let memory = NonNull::new(unsafe { alloc::alloc(layout) })?;
+            Some((memory, offset))
+        });
+        let Some((memory, offset)) = allocated else {
+            panic!(
+                "cannot allocate a channel with a capacity of {} elements of {} bytes",
+                capacity.slots(),
+                size_of::<T>()
+            );
+        };
+        // SAFETY: the layout has room for the slots there, and they go with the channel.
+        let buffer = unsafe { Buffer::new(capacity, memory.add(offset).cast()) };
+        let counted = Counted {
+            channel: prepare(Channel::new(buffer)),
+            senders: AtomicUsize::new(senders),
+            receivers: AtomicUsize::new(1),
+            is_one_sided: AtomicBool::new(senders == 0),
+        };
+        let place = memory.cast();
+        // SAFETY: the layout begins with it.
+        unsafe { place.write(counted) };
+        Shared(place)
+    }
+
+    /// Where the channel is, to tell it from others.
+    #[inline]
+    pub(super) fn address(&self) -> *const () {
+        self.0.as_ptr().cast()
+    }
+
+    #[inline]
+    fn counted(&self) -> &Counted<T> {
+        // SAFETY: our side has not gone.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// A reference for a handle that can send, made by one that can.
+    #[inline]
+    pub(super) fn for_sender(&self) -> Self {
+        count(&self.counted().senders);
+        Shared(self.0)
+    }
+
+    /// A reference for a handle that can receive, made by one that can.
+    #[inline]
+    pub(super) fn for_receiver(&self) -> Self {
+        count(&self.counted().receivers);
+        Shared(self.0)
+    }
+
+    /// A reference for a handle that can send and receive, made by one that can.
+    #[inline]
+    pub(super) fn for_both(&self) -> Self {
+        count(&self.counted().senders);
+        self.for_receiver()
+    }
+
+    /// Makes the reference of a handle that can send and receive, which is forgotten, into one of
+    /// a handle that can send and one of a handle that can receive.
+    pub(super) fn halves(&self) -> [Self; 2] {
+        [Shared(self.0), Shared(self.0)]
+    }
+
+    /// Gives back the reference of a handle that can send.
+    ///
+    /// # Safety
+    /// It belongs to one, and is not used afterwards.
+    #[inline]
+    pub(super) unsafe fn sender_gone(&self) {
+        let counted = self.counted();
+        if uncount(&counted.senders) {
+            counted.channel.close();
+            // SAFETY: this side has gone.
+            unsafe { self.side_gone() };
+        }
+    }
+
+    /// Gives back the reference of a handle that can receive.
+    ///
+    /// # Safety
+    /// It belongs to one, and is not used afterwards.
+    #[inline]
+    pub(super) unsafe fn receiver_gone(&self) {
+        let counted = self.counted();
+        if uncount(&counted.receivers) {
+            counted.channel.abandon();
+            // SAFETY: this side has gone.
+            unsafe { self.side_gone() };
+        }
+    }
+
+    /// Gives back the reference of a handle that can send and receive.
+    ///
+    /// # Safety
+    /// It belongs to one, and is not used afterwards.
+    #[inline]
+    pub(super) unsafe fn both_gone(&self) {
+        let counted = self.counted();
+        // In this order: nobody but the last who can send could make another one who can receive,
+        // but for those who are counted then.
+        let is_only_one = counted.senders.load(Ordering::Acquire) == 1
+            && counted.receivers.load(Ordering::Acquire) == 1;
+        // SAFETY: the caller's promises; nobody else has a handle in the first case.
+        unsafe {
+            if is_only_one {
+                self.free();
+            } else {
+                self.sender_gone();
+                self.receiver_gone();
+            }
+        }
+    }
+
+    /// # Safety
+    /// Called by the last handle of a side, which does not use the channel afterwards.
+    unsafe fn side_gone(&self) {
+        if self.counted().is_one_sided.swap(true, Ordering::AcqRel) {
+            // SAFETY: the other side has gone before.
+            unsafe { self.free() };
+        }
+    }
+
+    /// # Safety
+    /// Nobody else has a handle, and the channel is not used afterwards.
+    unsafe fn free(&self) {
+        /// Frees the memory even if the destructor of a value panics.
+        struct Memory(NonNull<u8>, Layout);
+        impl Drop for Memory {
+            fn drop(&mut self) {
+                // SAFETY: it was allocated with this layout, and nobody uses it any more.
+                unsafe { alloc::dealloc(self.0.as_ptr(), self.1) };
+            }
+        }
+        let layout = layout::<T>(self.counted().channel.allocated_capacity());
+        let (layout, _) = layout.expect("it was allocated");
+        let _memory = Memory(self.0.cast(), layout);
+        // SAFETY: the caller's promise.
+        unsafe { self.0.drop_in_place() };
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = Channel<T>;
+
+    #[inline]
+    fn deref(&self) -> &Channel<T> {
+        &self.counted().channel
+    }
+}
+
+/// The layout of a channel, and where in it the slots of its buffer begin.
+fn layout<T>(capacity: Capacity) -> Option<(Layout, usize)> {
+    let slots = Layout::array::<T>(capacity.slots()).ok()?;
+    Layout::new::<Counted<T>>().extend(slots).ok()
+}
+
+#[inline]
+fn count(handles: &AtomicUsize) {
+    if handles.fetch_add(1, Ordering::Relaxed) > MAX_HANDLES {
+        process::abort();
+    }
+}
+
+/// Counts a handle less; `true` if it was the last one, which then still is counted.
+#[inline]
+fn uncount(handles: &AtomicUsize) -> bool {
+    // The last one is alone with the count: nobody else could make another.
+    handles.load(Ordering::Acquire) == 1 || handles.fetch_sub(1, Ordering::AcqRel) == 1
+}
