@@ -200,8 +200,8 @@ fn run_select<const N: usize>(
         match wait::begin(&mut arms, &mut scratch, request, &frame) {
             Begun::Chosen(index) => Some(index),
             Begun::TimedOut => None,
-            Begun::Waits(switch) => {
-                switch.now();
+            Begun::Waits => {
+                frame.waiter().switch();
                 wait::end(&mut arms, &mut scratch, request, &frame)
             }
         }

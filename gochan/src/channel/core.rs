@@ -18,7 +18,7 @@
 
 use super::buffer::{Buffer, Capacity};
 use super::shared::Shared;
-use crate::runtime::{self, ChannelTimer, Switch};
+use crate::runtime::{self, ChannelTimer};
 use crate::wait::{
     BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, Patience, WaitFrame, WaitQueue,
     WaitReason, Waiter, Wake, WakeList,
@@ -95,7 +95,7 @@ enum Begun {
     Done,
     Refused(Refusal),
     /// It waits: the goroutine is to switch now.
-    Waits(Switch),
+    Waits,
 }
 
 impl Attempt {
@@ -151,8 +151,8 @@ impl<T> Channel<T> {
             let refusal = match self.begin_send(place, &frame, location) {
                 Begun::Done => return Ok(()),
                 Begun::Refused(refusal) => refusal,
-                Begun::Waits(switch) => {
-                    switch.now();
+                Begun::Waits => {
+                    frame.waiter().switch();
                     match self.end_send(place, &frame, true) {
                         None => return Ok(()),
                         Some(refusal) => refusal,
@@ -176,7 +176,38 @@ impl<T> Channel<T> {
         frame: &WaitFrame,
         location: &'static Location<'static>,
     ) -> Begun {
+        if let Some(mut state) = self.state.lock_as_owner() {
+            if state.is_idle() && state.buffer.has_room() {
+                // SAFETY: the caller's value is ours to move.
+                state.buffer.push(unsafe { value.read() });
+                self.publish_idle(&state);
+                drop(state);
+                if runtime::uses_up_turn() {
+                    runtime::end_turn();
+                }
+                return Begun::Done;
+            }
+            // SAFETY: the caller's promises.
+            return unsafe { self.begin_send_slowly(Some(state), value, frame, location) };
+        }
+        // SAFETY: the caller's promises.
+        unsafe { self.begin_send_slowly(None, value, frame, location) }
+    }
+
+    /// The rest of [`Channel::begin_send`], where more is to be done than to fill the buffer.
+    ///
+    /// # Safety
+    /// As for [`Channel::begin_send`].
+    #[inline(never)]
+    unsafe fn begin_send_slowly(
+        &self,
+        state: Option<BiasedGuard<'_, State<T>>>,
+        value: *mut T,
+        frame: &WaitFrame,
+        location: &'static Location<'static>,
+    ) -> Begun {
         let Some(goroutine) = runtime::current_goroutine() else {
+            drop(state);
             // SAFETY: the caller's value; if it comes back, it is the caller's again.
             return match self.send_patiently(unsafe { value.read() }, Patience::Forever, location) {
                 Ok(()) => Begun::Done,
@@ -187,7 +218,7 @@ impl<T> Channel<T> {
                 }
             };
         };
-        let mut state = self.lock();
+        let mut state = state.unwrap_or_else(|| self.lock());
         // SAFETY: the caller's value.
         match unsafe { state.attempt_send(value) } {
             Attempt::Done(partner) => {
@@ -207,13 +238,13 @@ impl<T> Channel<T> {
                     waiter
                 };
                 self.unlock(state);
-                match waiter.begin() {
-                    Some(switch) => Begun::Waits(switch),
-                    // SAFETY: the caller's promises.
-                    None => match unsafe { self.end_send(value, frame, false) } {
-                        None => Begun::Done,
-                        Some(refusal) => Begun::Refused(refusal),
-                    },
+                if waiter.begin() {
+                    return Begun::Waits;
+                }
+                // SAFETY: the caller's promises.
+                match unsafe { self.end_send(value, frame, false) } {
+                    None => Begun::Done,
+                    Some(refusal) => Begun::Refused(refusal),
                 }
             }
             Attempt::Refused(refusal) => {
@@ -376,8 +407,8 @@ impl<T> Channel<T> {
             let received = match self.begin_recv(place, &frame, location) {
                 Begun::Done => true,
                 Begun::Refused(_) => false,
-                Begun::Waits(switch) => {
-                    switch.now();
+                Begun::Waits => {
+                    frame.waiter().switch();
                     self.end_recv(place, &frame, true, location)
                 }
             };
@@ -397,11 +428,45 @@ impl<T> Channel<T> {
         frame: &WaitFrame,
         location: &'static Location<'static>,
     ) -> Begun {
+        if let Some(mut state) = self.state.lock_as_owner() {
+            if state.is_idle()
+                && let Some(value) = state.buffer.pop()
+            {
+                self.publish_idle(&state);
+                drop(state);
+                // SAFETY: the caller's place.
+                unsafe { place.write(value) };
+                if runtime::uses_up_turn() {
+                    // SAFETY: it has been filled.
+                    unsafe { Self::end_turn(place) };
+                }
+                return Begun::Done;
+            }
+            // SAFETY: the caller's promises.
+            return unsafe { self.begin_recv_slowly(Some(state), place, frame, location) };
+        }
+        // SAFETY: the caller's promises.
+        unsafe { self.begin_recv_slowly(None, place, frame, location) }
+    }
+
+    /// The rest of [`Channel::begin_recv`], where more is to be done than to empty the buffer.
+    ///
+    /// # Safety
+    /// As for [`Channel::begin_recv`].
+    #[inline(never)]
+    unsafe fn begin_recv_slowly(
+        &self,
+        state: Option<BiasedGuard<'_, State<T>>>,
+        place: *mut T,
+        frame: &WaitFrame,
+        location: &'static Location<'static>,
+    ) -> Begun {
         let Some(goroutine) = runtime::current_goroutine().filter(|_| !self.is_drained()) else {
+            drop(state);
             // SAFETY: the caller's promise.
             return unsafe { self.recv_to(place, location) };
         };
-        let mut state = self.lock();
+        let mut state = state.unwrap_or_else(|| self.lock());
         // SAFETY: the caller's place.
         match unsafe { state.attempt_recv(place) } {
             Attempt::Done(partner) => {
@@ -424,13 +489,13 @@ impl<T> Channel<T> {
                     waiter
                 };
                 self.unlock(state);
-                match waiter.begin() {
-                    Some(switch) => Begun::Waits(switch),
-                    // SAFETY: the caller's promises.
-                    None => match unsafe { self.end_recv(place, frame, false, location) } {
-                        true => Begun::Done,
-                        false => Begun::Refused(Refusal::Closed),
-                    },
+                if waiter.begin() {
+                    return Begun::Waits;
+                }
+                // SAFETY: the caller's promises.
+                match unsafe { self.end_recv(place, frame, false, location) } {
+                    true => Begun::Done,
+                    false => Begun::Refused(Refusal::Closed),
                 }
             }
             Attempt::Refused(refusal) => {
@@ -787,6 +852,13 @@ impl<T> Channel<T> {
         drop(state);
     }
 
+    /// As [`Channel::publish`], of an idle channel.
+    #[inline]
+    fn publish_idle(&self, state: &State<T>) {
+        let readiness = state.readiness_of_buffer();
+        self.readiness.store(readiness, Ordering::Release);
+    }
+
     #[inline]
     pub(crate) fn publish(&self, state: &State<T>) {
         // Who sees that the channel was closed sees what happened before that.
@@ -838,24 +910,43 @@ impl Channel<Instant> {
 }
 
 impl<T> State<T> {
+    /// Whether nobody waits and the channel is neither closed nor abandoned.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.waiting_senders.is_empty()
+            && self.waiting_receivers.is_empty()
+            && !self.closed
+            && !self.abandoned
+    }
+
     #[inline]
     fn readiness(&self) -> u8 {
-        let can_recv = !self.buffer.is_empty() || !self.waiting_senders.is_empty() || self.closed;
-        let can_send = self.buffer.has_room()
-            || !self.waiting_receivers.is_empty()
-            || self.closed
-            || self.abandoned;
-        let drained = self.closed && self.buffer.is_empty() && self.waiting_senders.is_empty();
-        (u8::from(can_recv) * CAN_RECV)
+        let of_buffer = self.readiness_of_buffer();
+        if self.is_idle() {
+            return of_buffer;
+        }
+        let waits_sender = !self.waiting_senders.is_empty();
+        let can_recv = waits_sender || self.closed;
+        let can_send = !self.waiting_receivers.is_empty() || self.closed || self.abandoned;
+        let drained = self.closed && self.buffer.is_empty() && !waits_sender;
+        of_buffer
+            | (u8::from(can_recv) * CAN_RECV)
             | (u8::from(can_send) * CAN_SEND)
             | (u8::from(drained) * DRAINED)
+    }
+
+    /// The readiness of an idle channel.
+    #[inline]
+    fn readiness_of_buffer(&self) -> u8 {
+        (u8::from(!self.buffer.is_empty()) * CAN_RECV)
+            | (u8::from(self.buffer.has_room()) * CAN_SEND)
     }
 
     /// Tries to send the value at `value`, which is moved out exactly if the answer is `Done`.
     ///
     /// # Safety
     /// `value` points to a value that the caller owns.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn attempt_send(&mut self, value: *mut T) -> Attempt {
         if let Some(refusal) = self.refuses_values() {
             return Attempt::Refused(refusal);
@@ -877,7 +968,7 @@ impl<T> State<T> {
     ///
     /// # Safety
     /// `place` may be written to.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn attempt_recv(&mut self, place: *mut T) -> Attempt {
         if let Some(value) = self.buffer.pop() {
             // SAFETY: the caller's place.

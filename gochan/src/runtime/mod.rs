@@ -48,7 +48,7 @@ pub(crate) use running::{
 use spawn::reserve_ids;
 pub(crate) use spawn::{Kind, SpawnOptions, start, start_detached};
 pub(crate) use timers::{ChannelTimer, StartTimer};
-pub(crate) use worker::Switch;
+pub(crate) use worker::switch_from;
 
 use crate::join::Failure;
 use crate::wait::WaitReason;

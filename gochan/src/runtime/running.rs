@@ -6,7 +6,7 @@ use super::clock::Clock;
 use super::goroutine::{Goroutine, Interrupt};
 use super::mailbox::Mailbox;
 use super::random::Random;
-use super::worker::{self, Switch, Worker};
+use super::worker::{self, Worker};
 use super::{ask, panics};
 use crate::wait::Waiter;
 use std::cell::OnceCell;
@@ -42,10 +42,10 @@ pub(crate) fn park(waiter: &Waiter, deadline: Option<Instant>) -> Option<Interru
     worker.park(record, waiter, deadline)
 }
 
-/// Prepares to park the calling goroutine, which the switch does then. `None`: it is to unwind
+/// Prepares to park the calling goroutine, which the switch does then. `false`: it is to unwind
 /// instead.
 #[inline]
-pub(crate) fn begin_park(waiter: &Waiter) -> Option<Switch> {
+pub(crate) fn begin_park(waiter: &Waiter) -> bool {
     let (worker, record) = running();
     worker.begin_park(record, waiter)
 }

@@ -16,7 +16,7 @@
 //! are what differs.
 
 use super::arm::{Arm, Look, Tried};
-use crate::runtime::{self, Switch};
+use crate::runtime;
 use crate::wait::{BiasedLock, Lock, WaitFrame, WaitReason, Waiter, Wake};
 use std::panic::Location;
 use std::ptr;
@@ -81,7 +81,7 @@ pub(crate) enum Begun {
     /// Nothing was ready within the limit.
     TimedOut,
     /// It waits: the goroutine is to switch now.
-    Waits(Switch),
+    Waits,
 }
 
 impl Begun {
@@ -132,10 +132,10 @@ unsafe fn begin_to_wait(
                 // SAFETY: the caller's frame.
                 let waiter = unsafe { frame.set_waiter(goroutine, reason, location) };
                 enqueue_all(arms, locked, waiter);
-                match waiter.begin() {
-                    Some(switch) => return Begun::Waits(switch),
-                    None => end_wait(arms, waiter, false),
+                if waiter.begin() {
+                    return Begun::Waits;
                 }
+                end_wait(arms, waiter, false)
             }
             _ => wait_for_all(arms, locked, request),
         },

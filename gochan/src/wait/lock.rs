@@ -214,6 +214,12 @@ impl<T> BiasedMutex<T> {
         }
     }
 
+    /// Takes the lock if it is biased towards the calling thread.
+    #[inline(always)]
+    pub(crate) fn lock_as_owner(&self) -> Option<BiasedGuard<'_, T>> {
+        self.lock.bias.enter().then(|| Guard::of(self))
+    }
+
     /// The lock itself, for `select!`, which holds several at once.
     #[inline]
     pub(crate) fn raw(&self) -> &BiasedLock {
@@ -226,10 +232,7 @@ impl<T, L: Lock> Locked<T, L> {
     #[inline(always)]
     pub(crate) fn lock(&self) -> Guard<'_, T, L> {
         self.lock.lock();
-        Guard {
-            mutex: self,
-            _not_send: PhantomData,
-        }
+        Guard::of(self)
     }
 
     /// Takes over a lock that the caller holds through [`BiasedMutex::raw`], without ever
@@ -253,6 +256,17 @@ pub(crate) struct Guard<'a, T, L: Lock> {
 
 /// Holds a [`BiasedMutex`].
 pub(crate) type BiasedGuard<'a, T> = Guard<'a, T, BiasedLock>;
+
+impl<'a, T, L: Lock> Guard<'a, T, L> {
+    /// Of a lock that has been taken.
+    #[inline(always)]
+    fn of(mutex: &'a Locked<T, L>) -> Self {
+        Guard {
+            mutex,
+            _not_send: PhantomData,
+        }
+    }
+}
 
 impl<T, L: Lock> Deref for Guard<'_, T, L> {
     type Target = T;

@@ -4,7 +4,7 @@ use super::atomic::{AtomicUsize, Cell, Ordering};
 use super::parker::current_thread;
 use super::{Entry, Parker};
 use crate::runtime::goroutine::Goroutine;
-use crate::runtime::{self, Interrupt, Switch};
+use crate::runtime::{self, Interrupt};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -321,14 +321,26 @@ impl Waiter {
     }
 
     /// As [`Waiter::wait`] of a goroutine without a deadline, in three steps, of which this is the
-    /// first; the second is the switch, the third [`Waiter::end`]. `None`: the goroutine is to
-    /// unwind; then the third step follows at once.
+    /// first; the second is [`Waiter::switch`], the third [`Waiter::end`]. `false`: the goroutine is
+    /// to unwind; then the third step follows at once.
     ///
     /// After a switch of stacks the processor mispredicts every return to a frame from before it.
     /// So where it counts only the switch is inlined into the function that waits.
     #[inline]
-    pub(crate) fn begin(&self) -> Option<Switch> {
+    pub(crate) fn begin(&self) -> bool {
         runtime::begin_park(self)
+    }
+
+    /// See [`Waiter::begin`].
+    ///
+    /// # Safety
+    /// The goroutine that calls has begun to wait, and has not switched since.
+    #[inline(always)]
+    pub(crate) unsafe fn switch(&self) {
+        if let Parker::Goroutine(goroutine) = self.parker {
+            // SAFETY: the caller's promise; the goroutine runs.
+            unsafe { runtime::switch_from(goroutine.as_ref()) };
+        }
     }
 
     /// See [`Waiter::begin`]; `switched` says whether there was a switch.

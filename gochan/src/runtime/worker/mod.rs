@@ -19,7 +19,7 @@ pub(super) use view::Standing;
 use super::Shared;
 use super::clock::Nanos;
 use super::gate::Phase;
-use super::goroutine::{Body, Goroutine, Interrupt, Suspender};
+use super::goroutine::{Body, Goroutine, Interrupt};
 use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::TIMED_RUNS;
@@ -77,20 +77,14 @@ impl Drop for ResetWorker {
     }
 }
 
-/// The switch from the running goroutine to its worker.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Switch(*const Suspender);
-
-impl Switch {
-    /// Switches.
-    ///
-    /// # Safety
-    /// Called once, and at once, by the goroutine that prepared for it.
-    #[inline(always)] // see `Waiter::begin`
-    pub(crate) unsafe fn now(self) {
-        // SAFETY: the suspender stands on the goroutine's stack, which is the one we are on.
-        unsafe { &*self.0 }.suspend(());
-    }
+/// Switches from the running goroutine to its worker.
+///
+/// # Safety
+/// The goroutine calls, and has prepared for it.
+#[inline(always)] // see `Waiter::begin`
+pub(crate) unsafe fn switch_from(goroutine: &Goroutine) {
+    // SAFETY: the suspender stands on the goroutine's stack, which is the one we are on.
+    unsafe { &*goroutine.suspender.get() }.suspend(());
 }
 
 /// See the module's text.
@@ -452,21 +446,20 @@ impl Worker {
     /// Switches from the running goroutine back to the worker.
     #[inline(always)] // see `Waiter::begin`
     fn suspend(&self, record: &Goroutine) {
-        let switch = self.begin_suspension(record);
+        self.begin_suspension(record);
         // SAFETY: the running goroutine is the one that `record` stands for.
-        unsafe { switch.now() };
+        unsafe { switch_from(record) };
         self.end_suspension(record);
     }
 
     /// Prepares to switch back to the worker.
     #[inline]
-    fn begin_suspension(&self, record: &Goroutine) -> Switch {
+    fn begin_suspension(&self, record: &Goroutine) {
         let unwinding = self.is_unwinding(record);
         // What it threw earlier it has caught.
         record.has_thrown.set(unwinding);
         let suspended = &self.suspended_unwinding;
         suspended.set(suspended.get() + u32::from(unwinding));
-        Switch(record.suspender.get())
     }
 
     /// The goroutine is back from where [`Worker::begin_suspension`] led to.
@@ -514,9 +507,9 @@ impl Worker {
     ) -> Option<Interrupt> {
         match deadline {
             None => {
-                if let Some(switch) = self.begin_park(record, waiter) {
+                if self.begin_park(record, waiter) {
                     // SAFETY: the running goroutine is the one that `record` stands for.
-                    unsafe { switch.now() };
+                    unsafe { switch_from(record) };
                     return self.end_park(record, waiter);
                 }
             }
@@ -530,12 +523,15 @@ impl Worker {
         Some(Interrupt::Cancelled)
     }
 
-    /// Prepares to park the running goroutine: it is parked by the switch. `None`: it is to unwind
+    /// Prepares to park the running goroutine: it is parked by the switch. `false`: it is to unwind
     /// instead.
     #[inline]
-    pub(super) fn begin_park(&self, record: &Goroutine, waiter: &Waiter) -> Option<Switch> {
-        self.note_waiter(record, waiter)
-            .then(|| self.begin_suspension(record))
+    pub(super) fn begin_park(&self, record: &Goroutine, waiter: &Waiter) -> bool {
+        let parks = self.note_waiter(record, waiter);
+        if parks {
+            self.begin_suspension(record);
+        }
+        parks
     }
 
     /// The goroutine runs again after the switch of [`Worker::begin_park`].
