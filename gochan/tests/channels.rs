@@ -579,10 +579,6 @@ fn iterators_end_when_closed_and_try_iter_when_empty() {
 // ----- identity ---------------------------------------------------------------------------
 
 #[test]
-#[expect(
-    clippy::mutable_key_type,
-    reason = "the hash is that of the identity, which never changes"
-)]
 fn handles_are_equal_and_hashed_by_identity() {
     let (a, b) = (Chan::<i32>::new(1), Chan::<i32>::new(1));
     assert_eq!(a, a.clone());
