@@ -412,6 +412,45 @@ fn an_after_func_whose_handle_is_dropped_is_called_and_then_freed() {
 }
 
 #[test]
+fn an_after_func_that_is_set_stopped_and_dropped_while_it_fires_is_called_as_often_as_it_says() {
+    each_pair(|one, other| {
+        let (calls, taken_back) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+        let taken_back = Arc::new(taken_back);
+        let rounds = 200;
+        for round in 0..rounds {
+            let timer = Timer::after_func(Duration::from_micros(round % 30), {
+                let calls = Arc::clone(&calls);
+                move || _ = calls.fetch_add(1, Ordering::Relaxed)
+            });
+            let timer = Arc::new(timer);
+            let tasks = [one, other].map(|side| {
+                let (timer, taken_back) = (Arc::clone(&timer), Arc::clone(&taken_back));
+                side.start(move || {
+                    compute(Duration::from_micros(round % 20));
+                    if timer.reset(Duration::from_micros(round % 7)) {
+                        taken_back.fetch_add(1, Ordering::Relaxed);
+                    }
+                })
+            });
+            if round % 3 == 0 && timer.stop() {
+                taken_back.fetch_add(1, Ordering::Relaxed);
+            }
+            // One of the three drops the handle, and the timer may still be set.
+            drop(timer);
+            tasks.into_iter().for_each(harness::Task::join);
+        }
+        let sets = 3 * usize::try_from(rounds).unwrap();
+        until(|| calls.load(Ordering::Relaxed) + taken_back.load(Ordering::Relaxed) >= sets);
+        until(|| Arc::strong_count(&calls) == 1);
+        harness::give_chances();
+        assert_eq!(
+            calls.load(Ordering::Relaxed) + taken_back.load(Ordering::Relaxed),
+            sets
+        );
+    });
+}
+
+#[test]
 fn what_is_pending_when_the_runtime_ends_is_dropped_and_never_fires() {
     let held = Arc::new(());
     let (timer, call) = on_workers(2, || {

@@ -1,15 +1,11 @@
 //! Computing between two operations.
 
-use std::cell::Cell;
 use std::hint::black_box;
 
 /// Computes for about `turns` cycles of the processor; `turns` is a multiple of four.
 ///
 /// Go's benchmarks multiply, divide and drop the result; Go's compiler leaves an empty loop that
-/// counts, of about a cycle for each turn. Such a loop would be no fair counterpart: after a
-/// hundred turns its end is at the limit of what processors remember, and a branch more or less in
-/// the code around it decides whether every operation pays for a misprediction. So here four
-/// cycles pass in a turn of the loop, in instructions that wait for each other.
+/// counts down.
 #[inline]
 pub fn busy(turns: u32) {
     if turns > 0 {
@@ -17,9 +13,33 @@ pub fn busy(turns: u32) {
     }
 }
 
-/// One loop for all callers: so short a loop runs at half speed where it is laid out badly.
+/// The loop that Go's compiler leaves, instruction by instruction. How long one takes is decided by
+/// how much of it the processor does beside what comes before and after, and only the same
+/// instructions leave the same to be decided.
+#[cfg(target_arch = "x86_64")]
 #[inline(never)]
 fn compute(turns: u32) {
+    // SAFETY: it counts in a register of its own.
+    unsafe {
+        std::arch::asm!(
+            "jmp 3f",
+            "2:",
+            "dec {left}",
+            "3:",
+            "test {left}, {left}",
+            "jg 2b",
+            left = inout(reg) u64::from(turns) => _,
+            options(nomem, nostack),
+        );
+    }
+}
+
+/// In place of the loop four cycles pass in a turn of this one, in instructions that wait for each
+/// other.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(never)]
+fn compute(turns: u32) {
+    use std::cell::Cell;
     thread_local! {
         /// Goes from one call to the next, so that the processor cannot begin one before it has
         /// ended the last.

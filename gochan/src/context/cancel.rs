@@ -1,12 +1,13 @@
 //! What cancels a context, and what prevents a call at its end.
 
-use super::children::Ticket;
+use super::calls::{Calls, Ticket};
 use super::error::{Cause, ContextError};
-use super::node::CancelNode;
+use super::tree::NodeRef;
+use crate::wait::SpinMutex;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 
 /// Cancels a context when it is told to, and at the latest when it is dropped.
 ///
@@ -30,7 +31,7 @@ pub struct CancelGuard {
 }
 
 impl CancelGuard {
-    pub(super) fn new(node: Arc<CancelNode>) -> Self {
+    pub(super) fn new(node: NodeRef) -> Self {
         CancelGuard {
             handle: Some(CancelHandle { node }),
         }
@@ -122,7 +123,7 @@ impl fmt::Debug for CancelGuard {
 /// [`CancelGuard::detach`]. Clones cancel the same context.
 #[derive(Clone)]
 pub struct CancelHandle {
-    node: Arc<CancelNode>,
+    node: NodeRef,
 }
 
 impl CancelHandle {
@@ -164,17 +165,16 @@ impl fmt::Debug for CancelHandle {
 /// A function that is to be called when a context ends; from
 /// [`Context::after_func`](super::Context::after_func). Dropping this changes nothing.
 pub struct AfterFunc {
-    node: Weak<CancelNode>,
-    ticket: Option<Ticket>,
+    /// Where the call stands, if it had to wait.
+    place: Option<(Arc<SpinMutex<Calls>>, Ticket)>,
     /// Whether the context never ends and the call has not been given up.
     idle: AtomicBool,
 }
 
 impl AfterFunc {
-    pub(super) fn registered(node: &Arc<CancelNode>, ticket: Option<Ticket>) -> Self {
+    pub(super) fn registered(place: Option<(Arc<SpinMutex<Calls>>, Ticket)>) -> Self {
         AfterFunc {
-            node: Arc::downgrade(node),
-            ticket,
+            place,
             idle: AtomicBool::new(false),
         }
     }
@@ -182,8 +182,7 @@ impl AfterFunc {
     /// For a context that cannot be cancelled.
     pub(super) fn never() -> Self {
         AfterFunc {
-            node: Weak::new(),
-            ticket: None,
+            place: None,
             idle: AtomicBool::new(true),
         }
     }
@@ -201,8 +200,8 @@ impl AfterFunc {
     /// cancel.cancel();
     /// ```
     pub fn stop(&self) -> bool {
-        let child = self.node.upgrade().zip(self.ticket);
-        let removed = child.and_then(|(node, ticket)| node.disown(ticket));
+        let removed =
+            (self.place.as_ref()).and_then(|(calls, ticket)| calls.lock().remove(*ticket));
         removed.is_some() || self.idle.swap(false, Ordering::Relaxed)
     }
 }

@@ -52,18 +52,22 @@
 //! - [`Context::done`] and [`Context::err`] look at the clock: a goroutine that computes on the
 //!   only worker learns that its deadline has passed although no timer could fire.
 
+mod calls;
 mod cancel;
-mod children;
 mod error;
 mod node;
+mod tree;
 mod values;
+
+#[cfg(all(test, loom))]
+mod loom_models;
 
 pub use cancel::{AfterFunc, CancelGuard, CancelHandle};
 pub use error::{Cause, ContextError};
 
 use crate::channel::Receiver;
 use crate::time;
-use children::Call;
+use calls::Call;
 use node::CancelNode;
 use std::any::Any;
 use std::convert::Infallible;
@@ -72,6 +76,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
+use tree::NodeRef;
 use values::ValueNode;
 
 /// Tells the goroutines of one task when to stop, and carries values for them. Clones are the
@@ -79,7 +84,7 @@ use values::ValueNode;
 #[derive(Clone, Default)]
 pub struct Context {
     /// The nearest context, at or above this one, that can be cancelled.
-    cancel: Option<Arc<CancelNode>>,
+    cancel: Option<NodeRef>,
     /// The value that was added last.
     values: Option<Arc<ValueNode>>,
 }
@@ -120,7 +125,7 @@ impl Context {
     /// ```
     #[track_caller]
     pub fn with_cancel(&self) -> (Context, CancelGuard) {
-        self.with_node(CancelNode::new(self.cancel.as_ref()))
+        self.with_node(CancelNode::child_of(self.cancel.as_ref()))
     }
 
     /// As [`Context::with_cancel`], for a guard that will be told why: see
@@ -151,7 +156,8 @@ impl Context {
     /// ```
     #[track_caller]
     pub fn with_timeout(&self, timeout: Duration) -> (Context, CancelGuard) {
-        self.with_limit(time::now().checked_add(timeout), None)
+        let now = time::now();
+        self.with_limit(now, now.checked_add(timeout), None)
     }
 
     /// As [`Context::with_timeout`]; the [`cause`](Context::cause) is `cause` if the time is what
@@ -172,7 +178,8 @@ impl Context {
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> (Context, CancelGuard) {
         let cause = Cause::from(cause.into());
-        self.with_limit(time::now().checked_add(timeout), Some(cause))
+        let now = time::now();
+        self.with_limit(now, now.checked_add(timeout), Some(cause))
     }
 
     /// A context that also ends at `deadline`, on the clock of [`time::now`]. A later deadline
@@ -189,7 +196,7 @@ impl Context {
     /// ```
     #[track_caller]
     pub fn with_deadline(&self, deadline: Instant) -> (Context, CancelGuard) {
-        self.with_limit(Some(deadline), None)
+        self.with_limit(time::now(), Some(deadline), None)
     }
 
     /// As [`Context::with_deadline`]; the [`cause`](Context::cause) is `cause` if the deadline is
@@ -209,28 +216,29 @@ impl Context {
         deadline: Instant,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> (Context, CancelGuard) {
-        self.with_limit(Some(deadline), Some(Cause::from(cause.into())))
+        self.with_limit(time::now(), Some(deadline), Some(Cause::from(cause.into())))
     }
 
     #[track_caller]
     fn with_limit(
         &self,
+        now: Instant,
         deadline: Option<Instant>,
         cause: Option<Cause>,
     ) -> (Context, CancelGuard) {
         let parent = self.cancel.as_ref();
         self.with_node(match deadline {
             Some(deadline) => {
-                CancelNode::with_deadline(parent, deadline, cause, Location::caller())
+                CancelNode::with_deadline(parent, now, deadline, cause, Location::caller())
             }
             // The clock never gets there.
-            None => CancelNode::new(parent),
+            None => CancelNode::child_of(parent),
         })
     }
 
-    fn with_node(&self, node: Arc<CancelNode>) -> (Context, CancelGuard) {
+    fn with_node(&self, (node, same): (NodeRef, NodeRef)) -> (Context, CancelGuard) {
         let context = Context {
-            cancel: Some(Arc::clone(&node)),
+            cancel: Some(same),
             values: self.values.clone(),
         };
         (context, CancelGuard::new(node))
@@ -315,10 +323,7 @@ impl Context {
     #[track_caller]
     pub fn after_func(&self, f: impl FnOnce() + Send + 'static) -> AfterFunc {
         match &self.cancel {
-            Some(node) => {
-                let ticket = node.call_at_end(Call::new(Location::caller(), f));
-                AfterFunc::registered(node, ticket)
-            }
+            Some(node) => AfterFunc::registered(node.call_at_end(Call::new(Location::caller(), f))),
             None => AfterFunc::never(),
         }
     }

@@ -1,34 +1,33 @@
-//! The tree of contexts that can be cancelled.
+//! What a context is that can be cancelled: how it ends, and who is told.
 //!
-//! A child holds its parent; the parent knows its children without holding them. Whoever ends
-//! takes the children out under its lock, so each is told once, and leaves its own parent. No
-//! lock is held while another one is taken, and no user code runs under one.
+//! Whether a node has ended changes once, under its lock, and is readable without it. Whoever
+//! changes it tells everybody who waited for that: the children, which it takes out of their
+//! list, the functions to be called, and those who receive from the channel. What comes to a node
+//! later finds, under the lock, that it has ended. No user code runs under the lock.
 
-use super::children::{Call, Child, Children, Ticket};
+use super::calls::{Call, Calls, Ticket};
 use super::error::{Cause, ContextError};
+use super::tree::{Children, Claimed, Kin, NodeRef};
 use crate::channel::Receiver;
-use crate::runtime::StartTimer;
-use crate::time;
-use parking_lot::Mutex;
+use crate::runtime::placement::Site;
+use crate::runtime::{DeadlineTimer, Expiry, start_detached};
+use crate::wait::SpinMutex;
 use std::convert::Infallible;
 use std::panic::Location;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// A context that can be cancelled.
 pub(super) struct CancelNode {
-    parent: Option<Arc<CancelNode>>,
-    /// Its place among the parent's children.
-    ticket: OnceLock<Ticket>,
-    deadline: Option<Instant>,
-    /// If the deadline is its own, not an ancestor's.
-    timer: Option<StartTimer>,
-    /// The cause if the timer is what ends it.
-    timeout_cause: Option<Cause>,
+    kin: Kin,
     /// How it ended, readable without the lock.
     error: AtomicU8,
-    state: Mutex<State>,
+    state: SpinMutex<State>,
+    deadline: Option<Instant>,
+    /// If the deadline is its own, not an ancestor's.
+    limit: Option<Box<Limit>>,
     /// Made when it is first asked for.
     done: OnceLock<Receiver<Infallible>>,
 }
@@ -37,173 +36,159 @@ const LIVE: u8 = 0;
 const CANCELED: u8 = 1;
 const DEADLINE_EXCEEDED: u8 = 2;
 
-enum State {
-    Live(Children),
-    Ended(Option<Cause>),
+#[derive(Default)]
+struct State {
+    /// None, once it has ended.
+    children: Children,
+    /// What to call at the end. Made when it is first needed.
+    calls: Option<Arc<SpinMutex<Calls>>>,
+    /// The reason that was given for the end.
+    cause: Option<Cause>,
+}
+
+/// What ends a context at its deadline.
+struct Limit {
+    timer: DeadlineTimer,
+    /// The cause if the timer is what ends it.
+    cause: Option<Cause>,
 }
 
 impl CancelNode {
-    /// A child of `parent` that has at most its parent's deadline.
-    pub(super) fn new(parent: Option<&Arc<CancelNode>>) -> Arc<CancelNode> {
-        let node = Arc::new(CancelNode::unborn(parent));
-        node.join_parent();
-        node
+    /// A child of `parent` that has at most its parent's deadline; two references to it.
+    ///
+    /// A child of what has ended would differ from it in nothing, so it is the same.
+    pub(super) fn child_of(parent: Option<&NodeRef>) -> (NodeRef, NodeRef) {
+        if let Some(parent) = parent
+            && parent.ended().is_some()
+        {
+            return (parent.clone(), parent.clone());
+        }
+        let deadline = parent.and_then(|parent| parent.deadline);
+        let (node, same) = NodeRef::pair(CancelNode::unborn(parent, deadline, None));
+        if let Err(parent) = node.join_parent() {
+            return (parent.clone(), parent.clone());
+        }
+        (node, same)
     }
 
-    /// A child of `parent` that ends at `deadline`, if its parent does not do so before.
+    /// A child of `parent` that ends at `deadline`, if its parent does not do so before; two
+    /// references to it.
     pub(super) fn with_deadline(
-        parent: Option<&Arc<CancelNode>>,
+        parent: Option<&NodeRef>,
+        now: Instant,
         deadline: Instant,
         cause: Option<Cause>,
         location: &'static Location<'static>,
-    ) -> Arc<CancelNode> {
+    ) -> (NodeRef, NodeRef) {
         let inherited = parent.and_then(|parent| parent.deadline);
         if inherited.is_some_and(|inherited| inherited <= deadline) {
-            return CancelNode::new(parent);
+            return CancelNode::child_of(parent);
         }
-        let node = Arc::new_cyclic(|this: &Weak<CancelNode>| {
-            let this = this.clone();
-            // Set below, when there is something to cancel.
-            let timer = StartTimer::new(location, move || {
-                if let Some(node) = this.upgrade() {
-                    node.time_out();
-                }
-            });
-            let mut node = CancelNode::unborn(parent);
-            node.deadline = Some(deadline);
-            node.timer = Some(timer);
-            node.timeout_cause = cause;
-            node
-        });
-        node.join_parent();
-        let left = time::until(deadline);
-        if left.is_zero() {
-            node.time_out();
-        } else if let Some(timer) = &node.timer
-            && node.ended().is_none()
-        {
-            timer.set(left);
-            // It may have ended meanwhile, and stopped a timer that was not set yet.
-            if node.ended().is_some() {
-                timer.stop();
+        let timer = DeadlineTimer::new(location);
+        let limit = Box::new(Limit { timer, cause });
+        let node = CancelNode::unborn(parent, Some(deadline), Some(limit));
+        let (node, same) = NodeRef::pair(node);
+        if let Err(parent) = node.join_parent() {
+            if let Some(error) = parent.ended() {
+                node.cancel(error, parent.given_cause());
             }
+        } else if deadline <= now {
+            node.time_out();
+        } else {
+            node.start_timer();
         }
-        node
+        (node, same)
     }
 
-    fn unborn(parent: Option<&Arc<CancelNode>>) -> CancelNode {
+    fn unborn(
+        parent: Option<&NodeRef>,
+        deadline: Option<Instant>,
+        limit: Option<Box<Limit>>,
+    ) -> CancelNode {
         CancelNode {
-            parent: parent.cloned(),
-            ticket: OnceLock::new(),
-            deadline: parent.and_then(|parent| parent.deadline),
-            timer: None,
-            timeout_cause: None,
+            kin: Kin::new(2, parent),
             error: AtomicU8::new(LIVE),
-            state: Mutex::new(State::Live(Children::default())),
+            state: SpinMutex::new(State::default()),
+            deadline,
+            limit,
             done: OnceLock::new(),
         }
     }
 
-    /// Takes its place among its parent's children, or ends as its parent has.
-    fn join_parent(self: &Arc<Self>) {
-        let Some(parent) = &self.parent else {
-            return;
-        };
-        match parent.adopt(Child::Context(Arc::downgrade(self))) {
-            Ok(ticket) => _ = self.ticket.set(ticket),
-            Err(_) => {
-                if let Some(error) = parent.ended() {
-                    self.cancel(error, parent.given_cause());
-                }
-            }
-        }
+    pub(super) fn kin(&self) -> &Kin {
+        &self.kin
     }
 
-    fn adopt(&self, child: Child) -> Result<Ticket, Child> {
-        match &mut *self.state.lock() {
-            State::Live(children) => Ok(children.add(child)),
-            State::Ended(_) => Err(child),
-        }
+    pub(super) fn kin_mut(&mut self) -> &mut Kin {
+        &mut self.kin
     }
 
-    /// Lets a child go.
-    pub(super) fn disown(&self, ticket: Ticket) -> Option<Child> {
-        match &mut *self.state.lock() {
-            State::Live(children) => children.remove(ticket),
-            State::Ended(_) => None,
+    /// Takes it out of the reach of its parent and its timer.
+    pub(super) fn leave(&self) {
+        if let Some(limit) = &self.limit {
+            limit.timer.stop();
         }
+        self.leave_parent();
     }
 
-    /// Has `call` made when this context ends; now, if it has.
-    pub(super) fn call_at_end(&self, call: Call) -> Option<Ticket> {
-        match self.adopt(Child::Call(call)) {
-            Ok(ticket) => Some(ticket),
-            Err(Child::Call(call)) => {
-                call.start();
-                None
-            }
-            Err(Child::Context(_)) => None,
+    fn leave_parent(&self) {
+        if self.kin.is_linked()
+            && let Some(parent) = self.kin.parent()
+        {
+            parent.state.lock().children.remove(self);
         }
     }
 
     /// Ends this context and all that were made from it, if it has not ended yet.
     pub(super) fn cancel(&self, error: ContextError, cause: Option<Cause>) {
-        let Some(mut children) = self.end(error, cause.as_ref()) else {
+        let mut claimed = Claimed::default();
+        if !self.end(error, cause.as_ref(), &mut claimed) {
             return;
-        };
-        // A tree may be deep, and a goroutine's stack is small: no recursion.
-        let mut pending = Vec::new();
-        loop {
-            for child in children.into_all() {
-                match child {
-                    Child::Context(child) => pending.extend(child.upgrade()),
-                    Child::Call(call) => call.start(),
-                }
-            }
-            children = loop {
-                let Some(node): Option<Arc<CancelNode>> = pending.pop() else {
-                    self.leave_parent();
-                    return;
-                };
-                if let Some(children) = node.end(error, cause.as_ref()) {
-                    break children;
-                }
-            };
         }
+        // A tree may be deep, and a goroutine's stack is small: no recursion.
+        while let Some(node) = claimed.pop() {
+            node.end(error, cause.as_ref(), &mut claimed);
+        }
+        self.leave_parent();
     }
 
-    /// Ends this context alone, and hands out its children; `None` if it had ended.
-    fn end(&self, error: ContextError, cause: Option<&Cause>) -> Option<Children> {
+    /// Ends this context alone, and claims its children; `false` if it had ended.
+    fn end(&self, error: ContextError, cause: Option<&Cause>, claimed: &mut Claimed) -> bool {
+        if self.ended().is_some() {
+            return false;
+        }
         let mut state = self.state.lock();
-        let State::Live(children) = &mut *state else {
-            return None;
-        };
-        let children = std::mem::take(children);
-        *state = State::Ended(cause.cloned());
+        if self.ended().is_some() {
+            return false;
+        }
+        state.cause = cause.cloned();
         let error = match error {
             ContextError::Canceled => CANCELED,
             ContextError::DeadlineExceeded => DEADLINE_EXCEEDED,
         };
-        self.error.store(error, Ordering::SeqCst);
+        self.error.store(error, Ordering::Release);
+        let calls = state.calls.take();
+        let mut has_more = state.children.claim_some(claimed);
         drop(state);
+        while has_more {
+            has_more = self.state.lock().children.claim_some(claimed);
+        }
         if let Some(done) = self.done.get() {
             done.core().close();
         }
-        if let Some(timer) = &self.timer {
-            timer.stop();
+        if let Some(limit) = &self.limit {
+            limit.timer.stop();
         }
-        Some(children)
-    }
-
-    fn leave_parent(&self) {
-        if let (Some(parent), Some(ticket)) = (&self.parent, self.ticket.get()) {
-            parent.disown(*ticket);
+        if let Some(calls) = calls {
+            Calls::close(&calls).for_each(Call::start);
         }
+        true
     }
 
     /// Ends it because its own time is up.
     fn time_out(&self) {
-        self.cancel(ContextError::DeadlineExceeded, self.timeout_cause.clone());
+        let cause = self.limit.as_ref().and_then(|limit| limit.cause.clone());
+        self.cancel(ContextError::DeadlineExceeded, cause);
     }
 
     /// Ends whichever of this context and its ancestors has a deadline that has passed. Their
@@ -211,12 +196,12 @@ impl CancelNode {
     fn look_at_the_clock(&self) {
         let mut node = self;
         while let Some(deadline) = node.deadline {
-            if let Some(timer) = &node.timer
-                && timer.now() >= deadline
+            if let Some(limit) = &node.limit
+                && limit.timer.now() >= deadline
             {
                 return node.time_out();
             }
-            match &node.parent {
+            match node.kin.parent() {
                 Some(parent) => node = parent,
                 None => return,
             }
@@ -224,7 +209,7 @@ impl CancelNode {
     }
 
     fn ended(&self) -> Option<ContextError> {
-        match self.error.load(Ordering::SeqCst) {
+        match self.error.load(Ordering::Acquire) {
             CANCELED => Some(ContextError::Canceled),
             DEADLINE_EXCEEDED => Some(ContextError::DeadlineExceeded),
             _ => None,
@@ -246,10 +231,7 @@ impl CancelNode {
     }
 
     fn given_cause(&self) -> Option<Cause> {
-        match &*self.state.lock() {
-            State::Live(_) => None,
-            State::Ended(cause) => cause.clone(),
-        }
+        self.state.lock().cause.clone()
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -265,34 +247,106 @@ impl CancelNode {
 
     #[cold]
     fn make_done(&self) -> &Receiver<Infallible> {
-        let state = self.state.lock();
         let done = self.done.get_or_init(Receiver::without_sender);
-        // Whoever ends it after this has the channel to close; whoever did before had not.
-        if matches!(*state, State::Ended(_)) {
+        // Whoever ends it after this finds the channel and closes it; whoever did so before may
+        // not have found it. It may be closed twice.
+        let state = self.state.lock();
+        let has_ended = self.ended().is_some();
+        drop(state);
+        if has_ended {
             done.core().close();
         }
         done
     }
 
-    /// Leaves everything that knows it, and hands out its parent.
-    fn detach(&mut self) -> Option<Arc<CancelNode>> {
-        if let Some(timer) = &self.timer {
-            timer.stop();
+    /// Has `call` made when this context ends; now, if it has.
+    pub(super) fn call_at_end(&self, call: Call) -> Option<(Arc<SpinMutex<Calls>>, Ticket)> {
+        let mut state = self.state.lock();
+        let calls = match self.ended() {
+            None => Some(Arc::clone(state.calls.get_or_insert_with(Calls::shared))),
+            Some(_) => None,
+        };
+        drop(state);
+        let Some(calls) = calls else {
+            call.start();
+            return None;
+        };
+        let added = calls.lock().add(call);
+        match added {
+            Ok(ticket) => Some((calls, ticket)),
+            Err(call) => {
+                call.start();
+                None
+            }
         }
-        let parent = self.parent.take()?;
-        if let Some(ticket) = self.ticket.get() {
-            parent.disown(*ticket);
-        }
-        Some(parent)
     }
 }
 
 impl Drop for CancelNode {
-    /// One after the other, not by recursion: a tree may be deep.
+    /// Those who could give up a call keep the list alive, not what is in it.
     fn drop(&mut self) {
-        let mut next = self.detach();
-        while let Some(node) = next {
-            next = Arc::into_inner(node).and_then(|mut node| node.detach());
+        if let Some(calls) = self.state.get_mut().calls.take() {
+            drop(Calls::close(&calls));
         }
     }
+}
+
+// ----- the timer --------------------------------------------------------------------------
+
+impl NodeRef {
+    /// Takes its place among its parent's children; hands out the parent if that has ended.
+    fn join_parent(&self) -> Result<(), &NodeRef> {
+        let Some(parent) = self.kin.parent() else {
+            return Ok(());
+        };
+        let mut state = parent.state.lock();
+        if parent.ended().is_some() {
+            return Err(parent);
+        }
+        state.children.add(self);
+        Ok(())
+    }
+
+    fn start_timer(&self) {
+        let (Some(limit), Some(deadline)) = (&self.limit, self.deadline) else {
+            return;
+        };
+        let expiry = Expiry {
+            owner: self.as_ptr().cast(),
+            hold,
+            start,
+        };
+        // SAFETY: the timer stands in a box of the node, which stops it before it goes; until then
+        // the node can be held.
+        unsafe { limit.timer.set(deadline, expiry) };
+        // Its parent may have ended it meanwhile, and stopped a timer that was not set yet. The
+        // lock makes sure that one of the two sees what the other has done.
+        if self.kin.parent().is_some() {
+            let state = self.state.lock();
+            let has_ended = self.ended().is_some();
+            drop(state);
+            if has_ended {
+                limit.timer.stop();
+            }
+        }
+    }
+}
+
+/// Adds a reference for the goroutine that ends a context at its deadline.
+///
+/// # Safety
+/// `node` is a [`CancelNode`] whose timer is set, and the lock of its heap is held.
+unsafe fn hold(node: NonNull<()>) -> bool {
+    // SAFETY: the caller's promise: a node with a set timer is within reach.
+    unsafe { NodeRef::add_to(node.cast()) }
+}
+
+/// Starts the goroutine that ends a context at its deadline.
+///
+/// # Safety
+/// [`hold`] has said yes, and this is called once for that.
+unsafe fn start(node: NonNull<()>, location: &'static Location<'static>) {
+    // SAFETY: the caller's promise.
+    let node = unsafe { NodeRef::from_counted(node.cast()) };
+    start_detached(Site::of(location), move || node.time_out());
 }

@@ -47,7 +47,7 @@ pub(crate) use running::{
 };
 use spawn::reserve_ids;
 pub(crate) use spawn::{Kind, SpawnOptions, start, start_detached};
-pub(crate) use timers::{ChannelTimer, StartTimer};
+pub(crate) use timers::{ChannelTimer, DeadlineTimer, Expiry, StartTimer};
 pub(crate) use worker::switch_from;
 
 use crate::join::Failure;

@@ -2,6 +2,10 @@
 //!
 //! A node knows its place in the heap, so that taking it out and changing its time cost what
 //! putting it in costs.
+//!
+//! The first node may stand in *front* of the heap instead, and does if it is put in when it is
+//! earlier than all others. So among many that wait for long, one that waits briefly costs the
+//! same as if it were alone. If there is one in front, it goes before all in the heap.
 
 use super::clock::Nanos;
 use std::cell::Cell;
@@ -13,6 +17,8 @@ pub(crate) const NEVER: Nanos = Nanos::MAX;
 const ARITY: usize = 4;
 /// The place of a node that is in no heap.
 const NOWHERE: usize = usize::MAX;
+/// The place of the node in front.
+const FRONT: usize = usize::MAX - 1;
 /// A heap of fewer slots keeps its memory.
 const SMALL: usize = 1024;
 
@@ -65,6 +71,7 @@ impl<N: Node> Slot<N> {
 
 /// See the module's text.
 pub(super) struct Heap<N> {
+    front: Option<Slot<N>>,
     slots: Vec<Slot<N>>,
     ages: u64,
 }
@@ -72,6 +79,7 @@ pub(super) struct Heap<N> {
 impl<N: Node> Heap<N> {
     pub(super) const fn new() -> Self {
         Heap {
+            front: None,
             slots: Vec::new(),
             ages: 0,
         }
@@ -79,19 +87,34 @@ impl<N: Node> Heap<N> {
 
     /// The time of the first node; [`NEVER`] if there is none.
     pub(super) fn earliest(&self) -> Nanos {
-        self.slots.first().map_or(NEVER, |slot| slot.when)
+        self.first().map_or(NEVER, |slot| slot.when)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+    /// The place of the first node.
+    pub(super) fn first_place(&self) -> Option<usize> {
+        match self.front {
+            Some(_) => Some(FRONT),
+            None => (!self.slots.is_empty()).then_some(0),
+        }
+    }
+
+    fn first(&self) -> Option<&Slot<N>> {
+        self.front.as_ref().or_else(|| self.slots.first())
+    }
+
+    fn at(&self, place: usize) -> &Slot<N> {
+        match &self.front {
+            Some(front) if place == FRONT => front,
+            _ => &self.slots[place],
+        }
     }
 
     pub(super) fn time_at(&self, place: usize) -> Nanos {
-        self.slots[place].when
+        self.at(place).when
     }
 
     pub(super) fn node_at(&self, place: usize) -> NonNull<N> {
-        self.slots[place].node
+        self.at(place).node
     }
 
     /// Puts a node in.
@@ -100,15 +123,24 @@ impl<N: Node> Heap<N> {
     /// The node is in no heap, and stays alive where it is until it has been taken out.
     pub(super) unsafe fn push(&mut self, when: Nanos, node: NonNull<N>) {
         let age = self.next_age();
-        self.slots.push(Slot { when, age, node });
-        self.sift_up(self.slots.len() - 1);
+        self.insert(Slot { when, age, node });
     }
 
     /// Changes the time of the node at `place`.
     pub(super) fn set_time(&mut self, place: usize, when: Nanos) {
         let age = self.next_age();
+        if place == FRONT {
+            if let Some(front) = self.front.take() {
+                self.insert(Slot { when, age, ..front });
+            }
+            return;
+        }
         let slot = &mut self.slots[place];
         let sooner = when < slot.when;
+        if self.front.is_some_and(|front| when < front.when) {
+            let node = self.remove(place);
+            return self.insert(Slot { when, age, node });
+        }
         (slot.when, slot.age) = (when, age);
         if sooner {
             self.sift_up(place);
@@ -119,6 +151,12 @@ impl<N: Node> Heap<N> {
 
     /// Takes the node at `place` out.
     pub(super) fn remove(&mut self, place: usize) -> NonNull<N> {
+        if place == FRONT
+            && let Some(front) = self.front.take()
+        {
+            front.set_place(NOWHERE);
+            return front.node;
+        }
         let removed = self.slots.swap_remove(place);
         removed.set_place(NOWHERE);
         if let Some(moved) = self.slots.get(place) {
@@ -135,11 +173,26 @@ impl<N: Node> Heap<N> {
         removed.node
     }
 
-    /// Takes the last node out of the heap's memory, whatever its time.
+    /// Takes out a node that is easily had, whatever its time.
     pub(super) fn pop_any(&mut self) -> Option<NonNull<N>> {
-        let slot = self.slots.pop()?;
+        let slot = self.front.take().or_else(|| self.slots.pop())?;
         slot.set_place(NOWHERE);
         Some(slot.node)
+    }
+
+    /// Puts a slot in front if it is the first, and else in the heap.
+    fn insert(&mut self, slot: Slot<N>) {
+        let to_heap = if self.first().is_some_and(|first| !slot.before(first)) {
+            slot
+        } else {
+            slot.set_place(FRONT);
+            match self.front.replace(slot) {
+                Some(second) => second,
+                None => return,
+            }
+        };
+        self.slots.push(to_heap);
+        self.sift_up(self.slots.len() - 1);
     }
 
     fn next_age(&mut self) -> u64 {
@@ -215,8 +268,9 @@ mod tests {
     fn take_until(heap: &mut Heap<Numbered>, now: Nanos) -> Vec<usize> {
         let mut taken = Vec::new();
         while heap.earliest() <= now {
+            let first = heap.first_place().unwrap();
             // SAFETY: as above.
-            taken.push(unsafe { heap.remove(0).as_ref() }.0);
+            taken.push(unsafe { heap.remove(first).as_ref() }.0);
         }
         taken
     }
@@ -234,6 +288,66 @@ mod tests {
         assert_eq!(take_until(&mut heap, 1_000), [4, 0]);
         assert_eq!(heap.earliest(), NEVER);
         assert!(nodes.iter().all(|node| node.1.get().is_none()));
+    }
+
+    #[test]
+    fn one_stands_in_front_only_while_it_is_the_first() {
+        let nodes = nodes(4);
+        let mut heap = Heap::new();
+        let place = |number: usize| nodes[number].1.get();
+        push(&mut heap, 50, &nodes[0]);
+        assert_eq!(place(0), Some(FRONT));
+        push(&mut heap, 50, &nodes[1]);
+        push(&mut heap, 20, &nodes[2]);
+        assert_eq!(place(2), Some(FRONT), "an earlier one takes the place");
+        heap.set_time(FRONT, 30);
+        assert_eq!(place(2), Some(FRONT), "it is still the first");
+        heap.set_time(FRONT, 50);
+        assert_eq!(
+            heap.node_at(heap.first_place().unwrap()),
+            (&nodes[0]).into()
+        );
+        assert_eq!(place(2), Some(2), "it is as early as others, but younger");
+        push(&mut heap, 10, &nodes[3]);
+        heap.set_time(place(1).unwrap(), 5);
+        assert_eq!(place(1), Some(FRONT), "one of the heap has overtaken it");
+        assert_eq!(take_until(&mut heap, 100), [1, 3, 0, 2]);
+        assert_eq!(heap.first_place(), None);
+    }
+
+    #[test]
+    fn whatever_is_done_the_earliest_and_oldest_comes_first() {
+        let nodes = nodes(40);
+        let mut heap = Heap::new();
+        let mut expected = std::collections::BTreeMap::new();
+        let mut keys = [None; 40];
+        let mut random = 1_u64;
+        for age in 0..100_000_u64 {
+            random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            let number = (random >> 33) as usize % nodes.len();
+            let when = (random >> 48) % 50;
+            let node = &nodes[number];
+            let place = node.1.get();
+            if let Some(key) = keys[number].take() {
+                expected.remove(&key);
+            }
+            match place {
+                Some(place) if random >> 60 < 8 => _ = heap.remove(place),
+                _ => {
+                    match place {
+                        Some(place) => heap.set_time(place, when),
+                        None => push(&mut heap, when, node),
+                    }
+                    keys[number] = Some((when, age));
+                    expected.insert((when, age), number);
+                }
+            }
+            let first = heap.first_place().map(|place| heap.node_at(place));
+            let oldest = expected.first_key_value().map(|(_, &number)| number);
+            assert_eq!(first, oldest.map(|number| NonNull::from(&nodes[number])));
+        }
+        let in_order: Vec<_> = expected.into_values().collect();
+        assert_eq!(take_until(&mut heap, 50), in_order);
     }
 
     #[test]

@@ -7,21 +7,29 @@
 //!
 //! A timer that sends is fired *under* that lock, and stopping or resetting it takes back under
 //! the same lock what was sent and not received: afterwards no stale time can be received.
+//!
+//! Whether a timer is *set*, which is to be in the heap or to be fired just now, is readable
+//! without the lock. One that is not is known to nobody but its owner: it will send no more until
+//! it is set again, so there is nothing to stop, and what it has sent is taken back without the
+//! lock.
+//!
+//! A timer that starts something has several *holders*: its handle, its heap while it is set, and
+//! the goroutines that it has started. Their number changes under the lock. So the only holder
+//! that is left finds that out without the lock: there is nobody else who could change it.
 
 use super::clock::{Clock, Nanos};
 use super::goroutine::Goroutine;
 use super::mailbox::Mailbox;
 use super::placement::Site;
 use super::timer_heap::{Heap, NEVER, Node, Place};
-use super::{panics, start_detached};
+use super::{panics, start_detached, worker};
 use crate::channel::core::Channel;
 use crate::wait::{BiasedMutex, Parker};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::{Duration, Instant};
 
 // ----- goroutines that wait ---------------------------------------------------------------
@@ -89,10 +97,8 @@ impl Sleepers {
     /// Takes the first goroutine out.
     pub(super) fn pop(&self) -> Option<NonNull<Goroutine>> {
         let mut heap = self.heap.borrow_mut();
-        if heap.is_empty() {
-            return None;
-        }
-        let sleeper = heap.remove(0);
+        let first = heap.first_place()?;
+        let sleeper = heap.remove(first);
         self.publish(&heap);
         // SAFETY: it was in the heap until now, and its goroutine is still parked.
         Some(unsafe { sleeper.as_ref() }.goroutine)
@@ -109,9 +115,41 @@ impl Sleepers {
 enum Action {
     /// Sends the time on the channel that the timer belongs to, if there is room.
     Send(Cell<*const Channel<Instant>>),
-    /// Calls the function in a goroutine of its own. Such a timer is counted, and its heap holds
-    /// one count for as long as it is set.
-    Start(Box<dyn Fn() + Send + Sync>, &'static Location<'static>),
+    /// Calls a function in a goroutine of its own: the timer is that of a [`Starting`].
+    Start(Start),
+    /// Ends what it stands in, which is told when the timer is set.
+    End(Cell<Option<Expiry>>, &'static Location<'static>),
+}
+
+/// What is known of a [`Starting`] by its timer.
+struct Start {
+    call: unsafe fn(NonNull<TimerNode>),
+    free: unsafe fn(NonNull<TimerNode>),
+    location: &'static Location<'static>,
+    /// Changed under the lock of the heap.
+    holders: AtomicUsize,
+}
+
+impl Start {
+    /// Changes the number of holders and says it. Called under the lock of the heap.
+    fn change_holders(&self, change: impl FnOnce(usize) -> usize) -> usize {
+        let holders = change(self.holders.load(Ordering::Relaxed));
+        // Who finds itself alone frees the timer: after all that the others have done to it.
+        self.holders.store(holders, Ordering::Release);
+        holders
+    }
+}
+
+/// How a timer reaches what it stands in, and is to end.
+#[derive(Clone, Copy)]
+pub(crate) struct Expiry {
+    pub(crate) owner: NonNull<()>,
+    /// Takes a reference to the owner, if that is not about to go. Called under the lock of the
+    /// heap.
+    pub(crate) hold: unsafe fn(NonNull<()>) -> bool,
+    /// Starts the goroutine that ends the owner and gives that reference back. It is to say that
+    /// it was started at that location.
+    pub(crate) start: unsafe fn(NonNull<()>, &'static Location<'static>),
 }
 
 /// A timer, set or not. It belongs to the worker on which it was made.
@@ -122,6 +160,8 @@ pub(crate) struct TimerNode {
     clock: Clock,
     /// Under the lock of the heap.
     place: Place,
+    /// Whether it is in the heap, or still being fired; readable without the lock.
+    is_set: AtomicBool,
     /// Under the lock of the heap: the time between two firings, 0 for a timer that fires once.
     period: Cell<Nanos>,
     action: Action,
@@ -143,9 +183,10 @@ impl TimerNode {
     fn new(home: &'static Mailbox, clock: Clock, action: Action) -> Self {
         TimerNode {
             home,
-            term: home.timers.state.lock().term,
+            term: home.timers.term.load(Ordering::Relaxed),
             clock,
             place: Place::nowhere(),
+            is_set: AtomicBool::new(false),
             period: Cell::new(0),
             action,
         }
@@ -161,8 +202,8 @@ impl TimerNode {
     /// that nobody has received.
     ///
     /// # Safety
-    /// The timer stays where it is until it has been stopped, if it sends; else the pointer is
-    /// that of an `Arc`.
+    /// The timer stays where it is until it is not set any more; if it starts something, the
+    /// caller holds it, and the pointer is good for all of the [`Starting`].
     unsafe fn set(this: NonNull<TimerNode>, when: Nanos, period: Nanos) -> bool {
         // SAFETY: it is alive.
         let node = unsafe { this.as_ref() };
@@ -174,13 +215,13 @@ impl TimerNode {
                 true
             }
             // The runtime may have ended: then the timer never fires.
-            None if state.open && state.term == node.term => {
-                if let Action::Start(..) = node.action {
-                    // SAFETY: the caller's promise: it is an `Arc`'s.
-                    unsafe { Arc::increment_strong_count(this.as_ptr()) };
+            None if state.open && timers.term.load(Ordering::Relaxed) == node.term => {
+                if let Action::Start(start) = &node.action {
+                    start.change_holders(|holders| holders + 1);
                 }
-                // SAFETY: it stays there until it is stopped, or as long as it is counted.
+                // SAFETY: the caller's promise; the heap holds it now.
                 unsafe { state.heap.push(when, this) };
+                node.is_set.store(true, Ordering::Relaxed);
                 false
             }
             None => false,
@@ -189,7 +230,11 @@ impl TimerNode {
         let was_pending = node.take_back() || was_set;
         let is_earliest = timers.publish(&state);
         drop(state);
-        if is_earliest {
+        // A worker that sets a timer of its own is awake, and looks at it before it sleeps.
+        if is_earliest && !worker::current().is_some_and(|worker| worker.is_at(node.home)) {
+            // Before the look whether the worker sleeps, as the worker looks at the timers after
+            // it has said that it is about to.
+            fence(Ordering::SeqCst);
             node.home.wake();
         }
         was_pending
@@ -197,25 +242,40 @@ impl TimerNode {
 
     /// Stops the timer; says what [`TimerNode::set`] says.
     fn stop(&self) -> bool {
+        if !self.is_set() {
+            return self.take_back();
+        }
         let timers = &self.home.timers;
         let mut state = timers.state.lock();
-        let removed = self.place.get().map(|place| {
-            // SAFETY: it leaves the heap, and gives back what the heap held of it.
-            unsafe { Removed::new(state.heap.remove(place)) }
-        });
-        let was_pending = self.take_back() || removed.is_some();
+        let was_set = match self.place.get() {
+            Some(place) => {
+                state.heap.remove(place);
+                if let Action::Start(start) = &self.action {
+                    // The heap was not the last: the caller holds it too.
+                    start.change_holders(|holders| holders - 1);
+                }
+                self.is_set.store(false, Ordering::Release);
+                true
+            }
+            None => false,
+        };
+        let was_pending = self.take_back() || was_set;
         timers.publish(&state);
-        drop(state);
-        drop(removed);
         was_pending
     }
 
-    /// Takes back what was sent and not received. Called under the lock of the heap.
+    /// Whether the timer is set. If it is not, nobody but its owner knows it.
+    fn is_set(&self) -> bool {
+        self.is_set.load(Ordering::Acquire)
+    }
+
+    /// Takes back what was sent and not received. Called under the lock of the heap, or when the
+    /// timer is not set.
     fn take_back(&self) -> bool {
         match &self.action {
             // SAFETY: the channel owns the timer.
             Action::Send(channel) => unsafe { &*channel.get() }.take_back(),
-            Action::Start(..) => false,
+            Action::Start(..) | Action::End(..) => false,
         }
     }
 
@@ -242,35 +302,86 @@ fn nanos_of(duration: Duration) -> Option<Nanos> {
     Nanos::try_from(duration.as_nanos()).ok()
 }
 
-/// A timer that has been taken out of its heap, with the heap's count of it.
-struct Removed(NonNull<TimerNode>);
+/// One of those who hold a timer that starts something.
+struct Holder(NonNull<TimerNode>);
 
-// SAFETY: timers are `Send` and `Sync`.
-unsafe impl Send for Removed {}
+// SAFETY: timers and their functions are `Send` and `Sync`.
+unsafe impl Send for Holder {}
+// SAFETY: as above.
+unsafe impl Sync for Holder {}
 
-impl Removed {
+impl Holder {
+    /// The heap's of a timer that was taken out. None if it is one that has no holders, which is
+    /// kept by what it stands in.
+    ///
     /// # Safety
-    /// The timer has just left its heap, whose count passes over.
-    unsafe fn new(node: NonNull<TimerNode>) -> Self {
-        Removed(node)
+    /// The timer has just left its heap, whose lock is held.
+    unsafe fn of_heap(node: NonNull<TimerNode>) -> Option<Self> {
+        // SAFETY: the lock is held, so it has not been stopped meanwhile.
+        let timer = unsafe { node.as_ref() };
+        matches!(timer.action, Action::Start(..)).then(|| Holder(node))
     }
 
-    /// The count, if the timer is counted.
-    fn into_counted(self) -> Option<Arc<TimerNode>> {
-        // SAFETY: it is alive: it belongs to a channel, or we hold a count.
-        let counted = matches!(unsafe { self.0.as_ref() }.action, Action::Start(..));
-        // SAFETY: the count is handed over, and not given back a second time.
-        let node = counted.then(|| unsafe { Arc::from_raw(self.0.as_ptr()) });
-        std::mem::forget(self);
-        node
+    fn timer(&self) -> &TimerNode {
+        // SAFETY: it is held.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn known(&self) -> &Start {
+        match &self.timer().action {
+            Action::Start(start) => start,
+            _ => unreachable!("only timers that start something have holders"),
+        }
+    }
+
+    /// Calls the function in a goroutine of its own, which holds the timer meanwhile.
+    fn start(self) {
+        start_detached(Site::of(self.known().location), move || {
+            let holder = self;
+            // SAFETY: it is held, and its function is `Send` and `Sync`.
+            unsafe { (holder.known().call)(holder.0) };
+        });
     }
 }
 
-impl Drop for Removed {
+impl Drop for Holder {
     fn drop(&mut self) {
-        // The user's function may go with it. Its destructor may panic, which is nobody's here.
-        let node = Removed(self.0).into_counted();
-        panics::contain(|| drop(node));
+        let timer = self.timer();
+        let start = self.known();
+        let free = start.free;
+        let is_last = start.holders.load(Ordering::Acquire) == 1 || {
+            let _state = timer.home.timers.state.lock();
+            start.change_holders(|holders| holders - 1) == 0
+        };
+        if is_last {
+            // SAFETY: nobody else holds it, and so nobody can come to hold it.
+            unsafe { free(self.0) };
+        }
+    }
+}
+
+/// A timer that starts something, and the function to be called.
+///
+/// The timer comes first: a pointer to it, made from one to all, is one to all.
+#[repr(C)]
+struct Starting<F> {
+    timer: TimerNode,
+    function: F,
+}
+
+impl<F: Fn() + Send + Sync + 'static> Starting<F> {
+    /// # Safety
+    /// It is the timer of one of these, and held.
+    unsafe fn call(timer: NonNull<TimerNode>) {
+        // SAFETY: the caller's promise.
+        (unsafe { timer.cast::<Self>().as_ref() }.function)();
+    }
+
+    /// # Safety
+    /// It is the timer of one of these, from a box, and nobody holds it any more.
+    unsafe fn free(timer: NonNull<TimerNode>) {
+        // SAFETY: the caller's promise.
+        drop(unsafe { Box::from_raw(timer.cast::<Self>().as_ptr()) });
     }
 }
 
@@ -278,7 +389,8 @@ impl Drop for Removed {
 enum Fired {
     Nothing,
     Wake(Parker),
-    Start(Arc<TimerNode>),
+    Start(Holder),
+    End(Expiry, &'static Location<'static>),
 }
 
 impl Fired {
@@ -287,22 +399,10 @@ impl Fired {
             Fired::Nothing => {}
             // SAFETY: the send claimed the receiver, and this is its one wake-up.
             Fired::Wake(receiver) => unsafe { receiver.unpark_in_turn() },
-            Fired::Start(node) => node.start(),
+            Fired::Start(holder) => holder.start(),
+            // SAFETY: a reference to the owner was taken under the lock.
+            Fired::End(expiry, location) => unsafe { (expiry.start)(expiry.owner, location) },
         }
-    }
-}
-
-impl TimerNode {
-    fn start(self: Arc<Self>) {
-        let Action::Start(_, location) = &self.action else {
-            return;
-        };
-        let site = Site::of(location);
-        start_detached(site, move || {
-            if let Action::Start(function, _) = &self.action {
-                function();
-            }
-        });
     }
 }
 
@@ -313,12 +413,12 @@ pub(crate) struct Timers {
     earliest: AtomicU64,
     /// The time of the earliest goroutine that waits.
     earliest_sleeper: AtomicU64,
+    /// How many runtimes have used these timers. Changed under the lock.
+    term: AtomicU64,
 }
 
 struct State {
     heap: Heap<TimerNode>,
-    /// How many runtimes have used these timers.
-    term: u64,
     /// Whether a runtime uses them.
     open: bool,
 }
@@ -334,17 +434,19 @@ impl State {
         // SAFETY: it is in the heap.
         let timer = unsafe { node.as_ref() };
         let period = timer.period.get();
-        let removed = match (now - when).checked_div(period) {
-            // SAFETY: it leaves the heap.
-            None => Some(unsafe { Removed::new(self.heap.remove(place)) }),
+        let is_over = match (now - when).checked_div(period) {
+            None => {
+                self.heap.remove(place);
+                true
+            }
             // Ticks that nobody fired in time are left out.
             Some(missed) => {
                 let next = when.saturating_add(period.saturating_mul(missed + 1));
                 self.heap.set_time(place, next);
-                None
+                false
             }
         };
-        match &timer.action {
+        let fired = match &timer.action {
             Action::Send(channel) => {
                 let instant = timer.clock.instant_at(now);
                 // SAFETY: the channel owns the timer, and stops it before it goes.
@@ -354,10 +456,23 @@ impl State {
                     None => Fired::Nothing,
                 }
             }
-            Action::Start(..) => removed
-                .and_then(Removed::into_counted)
-                .map_or(Fired::Nothing, Fired::Start),
+            Action::Start(..) => {
+                // SAFETY: it has just left the heap, as it has no period.
+                unsafe { Holder::of_heap(node) }.map_or(Fired::Nothing, Fired::Start)
+            }
+            Action::End(expiry, location) => match expiry.get() {
+                // SAFETY: the owner stops the timer before it goes.
+                Some(expiry) if unsafe { (expiry.hold)(expiry.owner) } => {
+                    Fired::End(expiry, location)
+                }
+                _ => Fired::Nothing,
+            },
+        };
+        if is_over {
+            // The last that is done to it here: its owner may go with it now.
+            timer.is_set.store(false, Ordering::Release);
         }
+        fired
     }
 }
 
@@ -366,9 +481,9 @@ impl Timers {
         Timers {
             state: BiasedMutex::new(State {
                 heap: Heap::new(),
-                term: 0,
                 open: false,
             }),
+            term: AtomicU64::new(0),
             earliest: AtomicU64::new(NEVER),
             earliest_sleeper: AtomicU64::new(NEVER),
         }
@@ -377,7 +492,7 @@ impl Timers {
     /// Lets timers be set, for a new runtime.
     pub(super) fn open(&self) {
         let mut state = self.state.lock();
-        state.term += 1;
+        self.term.fetch_add(1, Ordering::Relaxed);
         state.open = true;
     }
 
@@ -386,16 +501,22 @@ impl Timers {
         loop {
             let mut state = self.state.lock();
             state.open = false;
-            // SAFETY: it leaves the heap.
-            let removed = state
-                .heap
-                .pop_any()
-                .map(|node| unsafe { Removed::new(node) });
+            let removed = state.heap.pop_any().map(|node| {
+                // SAFETY: it has just left the heap.
+                let holder = unsafe { Holder::of_heap(node) };
+                // SAFETY: the lock is held, so it has not been stopped meanwhile.
+                let timer = unsafe { node.as_ref() };
+                timer.is_set.store(false, Ordering::Release);
+                holder
+            });
             self.publish(&state);
             drop(state);
-            if removed.is_none() {
+            let Some(holder) = removed else {
                 break;
-            }
+            };
+            // The user's function may go with it. Its destructor may panic, which is nobody's
+            // here.
+            panics::contain(|| drop(holder));
         }
     }
 
@@ -415,8 +536,10 @@ impl Timers {
     /// Fires the first timer if it is due. Any thread of the runtime may do so.
     pub(super) fn fire_first(&self, now: Nanos) {
         let mut state = self.state.lock();
-        if state.heap.earliest() <= now {
-            let fired = state.fire(0, now);
+        if let Some(first) = state.heap.first_place()
+            && state.heap.time_at(first) <= now
+        {
+            let fired = state.fire(first, now);
             self.publish(&state);
             drop(state);
             fired.complete();
@@ -428,9 +551,7 @@ impl Timers {
         let earliest = state.heap.earliest();
         let before = self.earliest.load(Ordering::Relaxed);
         if earliest != before {
-            // Before a setter looks whether the worker sleeps, as the worker looks at the timers
-            // after it has said that it is about to.
-            self.earliest.store(earliest, Ordering::SeqCst);
+            self.earliest.store(earliest, Ordering::Release);
         }
         earliest < before
     }
@@ -470,6 +591,8 @@ impl ChannelTimer {
         unsafe { TimerNode::set(NonNull::from(&*self.0), when, period) }
     }
 
+    /// Stops the timer. Says whether it was going to fire, or had sent a time that nobody has
+    /// received.
     pub(crate) fn stop(&self) -> bool {
         self.0.stop()
     }
@@ -481,39 +604,74 @@ impl ChannelTimer {
     }
 }
 
-/// A timer that calls a function in a goroutine of its own. It stays set when its handle is
-/// dropped.
-pub(crate) struct StartTimer(Arc<TimerNode>);
+/// The timer of something that ends at a deadline, in which it stands.
+pub(crate) struct DeadlineTimer(TimerNode);
 
-impl StartTimer {
-    /// A timer of the calling goroutine's worker, not set. Its goroutine will say that it was
-    /// started at `location`.
-    pub(crate) fn new(
-        location: &'static Location<'static>,
-        function: impl Fn() + Send + Sync + 'static,
-    ) -> Self {
-        let action = Action::Start(Box::new(function), location);
-        StartTimer(super::here(|home, clock| {
-            Arc::new(TimerNode::new(home, clock.clone(), action))
+impl DeadlineTimer {
+    /// A timer of the calling goroutine's worker, not set.
+    pub(crate) fn new(location: &'static Location<'static>) -> Self {
+        let action = Action::End(Cell::new(None), location);
+        DeadlineTimer(super::here(|home, clock| {
+            TimerNode::new(home, clock.clone(), action)
         }))
     }
 
-    /// Sets the timer to fire when `after` has passed. Says whether it was going to fire.
-    pub(crate) fn set(&self, after: Duration) -> bool {
-        let when = self.0.time_after(after);
-        let node = Arc::as_ptr(&self.0).cast_mut();
-        // SAFETY: the pointer is that of an `Arc`, so it is not null.
-        unsafe { TimerNode::set(NonNull::new_unchecked(node), when, 0) }
+    /// Sets the timer.
+    ///
+    /// # Safety
+    /// It has never been set. It stays where it is until it has been stopped or is not set any
+    /// more, and until then the functions of `expiry` may be called as they say.
+    pub(crate) unsafe fn set(&self, deadline: Instant, expiry: Expiry) {
+        if let Action::End(place, _) = &self.0.action {
+            place.set(Some(expiry));
+        }
+        let when = self.0.clock.nanos_at(deadline);
+        // SAFETY: the caller's promise.
+        unsafe { TimerNode::set(NonNull::from(&self.0), when, 0) };
     }
 
-    /// Stops the timer. Says whether it was going to fire.
-    pub(crate) fn stop(&self) -> bool {
-        self.0.stop()
+    pub(crate) fn stop(&self) {
+        self.0.stop();
     }
 
     /// The time on the clock that the timer goes by.
     pub(crate) fn now(&self) -> Instant {
         self.0.clock.now()
+    }
+}
+
+/// The handle of a timer that calls a function in a goroutine of its own. The timer stays set when
+/// the handle is dropped.
+pub(crate) struct StartTimer(Holder);
+
+impl StartTimer {
+    /// A timer of the calling goroutine's worker, not set. Its goroutine will say that it was
+    /// started at `location`.
+    pub(crate) fn new<F: Fn() + Send + Sync + 'static>(
+        location: &'static Location<'static>,
+        function: F,
+    ) -> Self {
+        let action = Action::Start(Start {
+            call: Starting::<F>::call,
+            free: Starting::<F>::free,
+            location,
+            holders: AtomicUsize::new(1),
+        });
+        let timer = super::here(|home, clock| TimerNode::new(home, clock.clone(), action));
+        let starting = NonNull::from(Box::leak(Box::new(Starting { timer, function })));
+        StartTimer(Holder(starting.cast()))
+    }
+
+    /// Sets the timer to fire when `after` has passed. Says whether it was going to fire.
+    pub(crate) fn set(&self, after: Duration) -> bool {
+        let when = self.0.timer().time_after(after);
+        // SAFETY: the handle holds it, and has a pointer to all of it.
+        unsafe { TimerNode::set(self.0.0, when, 0) }
+    }
+
+    /// Stops the timer. Says whether it was going to fire.
+    pub(crate) fn stop(&self) -> bool {
+        self.0.timer().stop()
     }
 }
 

@@ -246,6 +246,10 @@ impl<T, L: Lock> Locked<T, L> {
         // SAFETY: the caller holds the lock, so nobody else has a reference to the data.
         unsafe { &mut *self.data.get() }
     }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.data.get_mut()
+    }
 }
 
 /// Holds a lock until it is dropped, which it must be on the same thread.
