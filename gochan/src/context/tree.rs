@@ -143,8 +143,8 @@ impl NodeRef {
             fence(Ordering::Acquire);
             node.leave();
         }
-        // SAFETY: no reference is left, and nobody can add one: the node is out of reach, and who
-        // came before that has found no reference to add to.
+        // SAFETY: it is from the box of `pair`. No reference is left, and nobody can add one: the
+        // node is out of reach, and who came before that has found no reference to add to.
         let mut node = unsafe { Box::from_raw(pointer.as_ptr()) };
         let parent = node.kin_mut().parent.take();
         // What others have left here goes first: it may panic, and the parent is let go even so.
