@@ -146,7 +146,11 @@ impl BiasedLock {
                     || self.word.load(Ordering::Acquire) == BIASED,
                     || self.word.store(FREE, Ordering::Release),
                 ),
-                Err(_) => backoff.pause(),
+                Err(_) => {
+                    while self.word.load(Ordering::Relaxed) == LOCKED {
+                        backoff.pause();
+                    }
+                }
             }
         }
         if self.bias.note_use() {
