@@ -7,8 +7,8 @@
 use super::monitor::Wait;
 use super::raw_lock::RawLock;
 use super::wait_group::Group;
-use crate::wait::atomic::{Arc, Cell, check};
-use crate::wait::{Patience, WaitReason, Wake};
+use crate::wait::atomic::{Arc, Cell, check, check_within};
+use crate::wait::{Patience, WaitReason, Wake, bias};
 use loom::thread;
 use std::panic::Location;
 use std::time::Instant;
@@ -103,6 +103,55 @@ fn loom_three_writers_all_get_the_lock() {
             other.join().unwrap();
         }
         guarded.assert_free(3);
+    });
+}
+
+/// Runs `owner` on a thread that has become the owner of the lock, unless another one was in the
+/// way, and `other` beside it.
+fn beside_an_owner(owner: fn(&Guarded), other: fn(&Guarded), value: usize) {
+    let guarded = Guarded::new();
+    let owner = {
+        let guarded = Arc::clone(&guarded);
+        thread::spawn(move || {
+            bias::obtain();
+            (0..2).for_each(|_| _ = guarded.increment(forever()));
+            owner(&guarded);
+            bias::resign();
+        })
+    };
+    other(&guarded);
+    owner.join().unwrap();
+    guarded.assert_free(value);
+}
+
+#[test]
+fn loom_the_owner_of_a_lock_and_a_writer_exclude_each_other() {
+    check_within(2, || {
+        let write = |guarded: &Guarded| _ = guarded.increment(forever());
+        beside_an_owner(write, write, 4);
+    });
+}
+
+#[test]
+fn loom_the_owner_of_a_lock_and_a_reader_exclude_each_other() {
+    check_within(2, || {
+        let write = |guarded: &Guarded| _ = guarded.increment(forever());
+        let read = |guarded: &Guarded| assert!(guarded.look(forever()).is_some());
+        beside_an_owner(write, read, 3);
+    });
+}
+
+#[test]
+fn loom_an_owner_reads_beside_a_reader_that_tries() {
+    check_within(2, || {
+        let read = |guarded: &Guarded| assert!(guarded.look(forever()).is_some());
+        let try_read = |guarded: &Guarded| {
+            if guarded.lock.try_read() {
+                guarded.value.get();
+                guarded.lock.leave_read();
+            }
+        };
+        beside_an_owner(read, try_read, 2);
     });
 }
 

@@ -13,6 +13,8 @@
 //!   leaves, that `HAND_OVER` ends, and that a newcomer overtakes writers;
 //! - if readers wait, a writer holds the lock, waits for it, has been woken for it, or is about to
 //!   see to them, having left; so they are let in when it leaves, or gives up waiting;
+//! - while `BIASED` is set nobody waits; it is set only on a free lock, and everybody but the owner
+//!   takes it back before anything else (see [`bias`](crate::wait::bias));
 //! - if writers wait, either the lock is held, or one of them has been woken (`WOKEN`), or
 //!   whoever left the lock last is about to see to it.
 //!
@@ -28,6 +30,7 @@
 use super::monitor::{Cancelled, Monitor, Place, Wait};
 use crate::runtime;
 use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom, spin_loop};
+use crate::wait::bias::Bias;
 use crate::wait::{WaitQueue, Wake, WakeList};
 use std::mem;
 use std::time::{Duration, Instant};
@@ -42,8 +45,10 @@ const READERS_WAIT: usize = 4;
 const WOKEN: usize = 8;
 /// Nobody may overtake.
 const HAND_OVER: usize = 16;
+/// The lock is biased: the word is changed by its owner alone, by plain loads and stores.
+const BIASED: usize = 32;
 /// One reader that holds the lock.
-const READER: usize = 32;
+const READER: usize = 64;
 /// Everything but the count of readers.
 const FLAGS: usize = READER - 1;
 
@@ -72,6 +77,7 @@ const MOST_PAUSES: u32 = if LOOKS == 0 { 0 } else { 64 };
 /// See the module's text.
 pub(super) struct RawLock {
     state: AtomicUsize,
+    bias: Bias,
     queues: Monitor<Queues>,
 }
 
@@ -87,12 +93,86 @@ impl RawLock {
         pub(super) fn new() -> Self {
             RawLock {
                 state: AtomicUsize::new(0),
+                bias: Bias::new(),
                 queues: Monitor::new(Queues {
                     writers: WaitQueue::new(),
                     readers: WaitQueue::new(),
                     reader_count: 0,
                 }),
             }
+        }
+    }
+
+    // ----- the word -----------------------------------------------------------------------
+
+    /// Changes the word to what `change` says, if it says something, and says whether it did;
+    /// `None` if the calling thread is not the owner.
+    #[inline]
+    fn as_owner(&self, change: impl FnOnce(usize) -> Option<usize>) -> Option<bool> {
+        if !self.bias.enter() {
+            return None;
+        }
+        let new = change(self.state.load(Ordering::Relaxed));
+        if let Some(new) = new {
+            self.state.store(new, Ordering::Relaxed);
+        }
+        self.bias.exit();
+        Some(new.is_some())
+    }
+
+    /// As [`RawLock::as_owner`], as one of several who use the lock.
+    fn change(&self, mut change: impl FnMut(usize) -> Option<usize>) -> bool {
+        loop {
+            let changed = self
+                .state
+                .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
+                    (state & BIASED == 0).then(|| change(state)).flatten()
+                });
+            match changed {
+                Ok(_) => return true,
+                Err(state) if state & BIASED == 0 => return false,
+                Err(_) => self.end_bias(),
+            }
+        }
+    }
+
+    /// Makes the lock one that several use.
+    #[cold]
+    fn end_bias(&self) {
+        self.bias.revoke(
+            || self.state.load(Ordering::Acquire) & BIASED != 0,
+            || _ = self.state.fetch_and(!BIASED, Ordering::AcqRel),
+        );
+    }
+
+    /// Gives back what its holder has added to the word, and says what is left of it.
+    #[inline]
+    fn subtract(&self, held: usize) -> usize {
+        if self.as_owner(|state| Some(state - held)).is_some() {
+            return 0;
+        }
+        // Only if it was taken by its owner and is left by somebody else: nobody can become the
+        // owner of a lock that is held.
+        if self.state.load(Ordering::Relaxed) & BIASED != 0 {
+            self.end_bias();
+        }
+        let state = self.state.fetch_sub(held, Ordering::Release) - held;
+        if state == 0 && self.bias.note_use() {
+            self.begin_bias();
+        }
+        state
+    }
+
+    /// Biases a free lock towards the calling thread.
+    #[cold]
+    fn begin_bias(&self) {
+        let announce = || {
+            self.state
+                .compare_exchange(0, BIASED, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+        };
+        if self.bias.adopt(announce) {
+            self.bias.exit();
         }
     }
 
@@ -115,6 +195,9 @@ impl RawLock {
     /// Takes a lock that nobody holds or waits for.
     #[inline]
     fn write_free(&self) -> bool {
+        if let Some(taken) = self.as_owner(|state| (state == BIASED).then_some(BIASED | WRITER)) {
+            return taken;
+        }
         self.state
             .compare_exchange(0, WRITER, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
@@ -123,11 +206,7 @@ impl RawLock {
     /// Takes the lock if nobody holds it, past writers that wait.
     #[cold]
     fn overtake(&self) -> bool {
-        self.state
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
-                may_overtake(state).then_some(state | WRITER)
-            })
-            .is_ok()
+        self.change(|state| may_overtake(state).then_some(state | WRITER))
     }
 
     /// Takes the lock; `false` if the time was up. `wait` is asked only if it has to wait: nothing
@@ -206,14 +285,12 @@ impl RawLock {
     /// under the queues' lock.
     fn take_or_announce(&self, change: impl Fn(usize) -> (bool, usize)) -> bool {
         let mut takes = false;
-        let always = self
-            .state
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
-                let (take, new) = change(state);
-                takes = take;
-                Some(new)
-            });
-        debug_assert!(always.is_ok());
+        let always = self.change(|state| {
+            let (take, new) = change(state);
+            takes = take;
+            Some(new)
+        });
+        debug_assert!(always);
         takes
     }
 
@@ -268,7 +345,7 @@ impl RawLock {
     /// Leaves the lock. Only the writer that holds it may call this.
     #[inline]
     pub(super) fn leave_write(&self) {
-        let state = self.state.fetch_sub(WRITER, Ordering::Release) - WRITER;
+        let state = self.subtract(WRITER);
         if state != 0 {
             self.writer_left(state);
         }
@@ -330,8 +407,16 @@ impl RawLock {
     /// Takes the lock for reading if no writer holds it or is to have it.
     #[inline]
     fn read_free(&self) -> bool {
+        let count = |state| (state & FLAGS == BIASED).then(|| one_more_reader(state));
+        if let Some(counted) = self.as_owner(count) {
+            return counted;
+        }
         let state = self.state.load(Ordering::Relaxed);
-        state & FLAGS == 0 && (self.count_reader(state) || self.read_free_contended())
+        if state & FLAGS == 0 {
+            self.count_reader(state) || self.read_free_contended()
+        } else {
+            state & BIASED != 0 && self.read_free_contended()
+        }
     }
 
     #[inline]
@@ -358,6 +443,10 @@ impl RawLock {
             }
             pauses = (2 * pauses).min(MOST_PAUSES);
             let state = self.state.load(Ordering::Relaxed);
+            if state & BIASED != 0 {
+                self.end_bias();
+                continue;
+            }
             if state & FLAGS != 0 {
                 return false;
             }
@@ -426,7 +515,7 @@ impl RawLock {
     /// Leaves the lock. Only a reader that holds it may call this.
     #[inline]
     pub(super) fn leave_read(&self) {
-        let state = self.state.fetch_sub(READER, Ordering::Release) - READER;
+        let state = self.subtract(READER);
         if state < READER && state & (WRITERS_WAIT | WOKEN) == WRITERS_WAIT {
             self.last_reader_left();
         }
@@ -457,7 +546,7 @@ impl Queues {
 
 /// Whether nobody holds the lock.
 fn is_free(state: usize) -> bool {
-    state & WRITER == 0 && state < READER
+    state & (WRITER | BIASED) == 0 && state < READER
 }
 
 /// Whether a writer that has just come may take the lock.
@@ -465,9 +554,12 @@ fn may_overtake(state: usize) -> bool {
     is_free(state) && state & (READERS_WAIT | HAND_OVER) == 0
 }
 
-/// Counts a reader. The count can run over only if guards are forgotten for hours.
+/// Counts a reader. The count can run over only if guards are forgotten for ages; then nothing
+/// could be done about it.
 fn one_more_reader(state: usize) -> usize {
-    state.checked_add(READER).expect("too many readers")
+    state
+        .checked_add(READER)
+        .unwrap_or_else(|| std::process::abort())
 }
 
 /// In a model the clock must not decide anything.
