@@ -126,7 +126,7 @@ fn beside_an_owner(owner: fn(&Guarded), other: fn(&Guarded), value: usize) {
 
 #[test]
 fn loom_the_owner_of_a_lock_and_a_writer_exclude_each_other() {
-    check_within(2, || {
+    check_within(3, || {
         let write = |guarded: &Guarded| _ = guarded.increment(forever());
         beside_an_owner(write, write, 4);
     });
