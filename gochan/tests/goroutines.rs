@@ -557,6 +557,55 @@ fn a_goroutine_behind_a_busy_worker_is_taken_by_an_idle_one() {
     });
 }
 
+#[test]
+fn a_pool_reaches_all_workers_in_contiguous_parts() {
+    const COUNT: usize = 200;
+    on_workers(2, || {
+        let (arrived, go_on) = (Arc::new(AtomicUsize::new(0)), make!(chan()));
+        let handles: Vec<_> = (0..COUNT)
+            .map(|_| {
+                go!(clone(arrived, go_on), {
+                    arrived.fetch_add(1, Ordering::SeqCst);
+                    go_on.recv();
+                    thread::current().id()
+                })
+            })
+            .collect();
+        // This worker is not idle meanwhile, so it takes nothing back.
+        until(|| arrived.load(Ordering::SeqCst) == COUNT);
+        go_on.close();
+        let places: Vec<_> = handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap())
+            .collect();
+        let neighbours = places.windows(2);
+        let borders = neighbours.filter(|pair| pair[0] != pair[1]).count();
+        assert!((1..20).contains(&borders), "{borders} borders");
+    });
+}
+
+#[test]
+fn a_tree_is_unfolded_depth_first() {
+    const NODES: usize = 1 << 12;
+    fn node(number: usize, alive: &AtomicUsize, most: &AtomicUsize) {
+        most.fetch_max(alive.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let children = (2 * number..2 * number + 2).filter(|&child| child < NODES);
+        gochan::scope(|s| {
+            for child in children {
+                go!(near, in s, { node(child, alive, most) });
+            }
+        });
+        alive.fetch_sub(1, Ordering::Relaxed);
+    }
+    on_workers(1, || {
+        let (alive, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        node(1, &alive, &most);
+        // Breadth first it would be half of them.
+        let most = most.into_inner();
+        assert!(most < NODES / 10, "{most} were alive at a time");
+    });
+}
+
 // ----- scope ------------------------------------------------------------------------------
 
 #[test]

@@ -86,6 +86,8 @@ pub(crate) struct Birth {
     pub(crate) scope: Option<Arc<ScopeData>>,
     /// Whether it is the function that `Runtime::run` was given.
     pub(crate) is_main: bool,
+    /// Whether it was asked for near its parent.
+    pub(crate) is_near: bool,
 }
 
 /// The part of a goroutine's record that does not depend on its types.
@@ -95,7 +97,7 @@ pub struct Goroutine {
     /// The next one in the queue that this one is in.
     pub(super) link: Cell<*const Goroutine>,
     /// Home: how many goroutines had been put into the worker's start queue when this one was
-    /// made ready: those go first.
+    /// made ready: so many are started first.
     pub(super) behind: Cell<usize>,
     /// Where to ready it: the mailbox of its worker, set when it starts.
     pub(super) home: Cell<Option<&'static Mailbox>>,
@@ -132,6 +134,8 @@ pub struct Goroutine {
     /// the worker.
     pub(super) scope: Option<Arc<ScopeData>>,
     pub(super) is_main: bool,
+    /// Whether it was asked for near its parent, and so is not handed to another worker.
+    pub(super) is_near: bool,
     /// Home: the values of its goroutine locals.
     locals: Locals,
     identity: Identity,
@@ -347,6 +351,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 site: birth.site,
                 scope: birth.scope,
                 is_main: birth.is_main,
+                is_near: birth.is_near,
                 locals: Locals::default(),
                 identity: birth.identity,
                 completion: Completion::new(),
@@ -485,3 +490,42 @@ impl<T> Drop for ResultCell<T> {
 unsafe impl<T: Send> Send for ResultCell<T> {}
 // SAFETY: shared use reads the identity and the completion only.
 unsafe impl<T: Send> Sync for ResultCell<T> {}
+
+#[cfg(all(test, not(loom)))]
+pub(super) mod tests {
+    use super::*;
+
+    /// A goroutine that is in no queue, with a number of its own; for [`drop_unstarted`].
+    pub(in crate::runtime) fn unstarted(
+        number: u64,
+        site: &'static Site,
+        is_near: bool,
+    ) -> NonNull<Goroutine> {
+        let identity = Identity {
+            id: GoroutineId(number),
+            name: None,
+            started_at: site.location(),
+        };
+        let birth = Birth {
+            identity,
+            site,
+            stack_size: 0,
+            scope: None,
+            is_main: false,
+            is_near,
+        };
+        Task::allocate(None, birth, || ()).cast()
+    }
+
+    /// Frees what [`unstarted`] has made and a queue has given out, and returns its number.
+    pub(in crate::runtime) fn drop_unstarted(goroutine: NonNull<Goroutine>) -> u64 {
+        // SAFETY: it is alive until here, in no queue, and both references are the test's.
+        unsafe {
+            let number = goroutine.as_ref().identity.id.as_u64();
+            Goroutine::discard(goroutine);
+            Goroutine::release(goroutine);
+            Goroutine::release(goroutine);
+            number
+        }
+    }
+}

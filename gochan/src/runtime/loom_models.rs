@@ -41,6 +41,7 @@ impl Parcel {
             stack_size: stack::round_size(0).unwrap(),
             scope: None,
             is_main: false,
+            is_near: false,
         };
         Arc::new(Parcel {
             goroutine: Task::allocate(None, birth, || ()).cast(),
@@ -55,9 +56,13 @@ impl Parcel {
     }
 
     fn push_to(&self, mailbox: &Mailbox) -> bool {
+        self.push_in_run(mailbox, None)
+    }
+
+    fn push_in_run(&self, mailbox: &Mailbox, run: Option<u64>) -> bool {
         self.note.set(true);
         // SAFETY: it is in no queue.
-        unsafe { mailbox.start_queue.push(self.goroutine) }
+        unsafe { mailbox.start_queue.push(self.goroutine, run) }
     }
 
     fn assert_is(&self, goroutine: NonNull<Goroutine>) {
@@ -265,6 +270,29 @@ fn loom_a_closed_queue_has_given_out_what_it_took() {
     });
 }
 
+#[test]
+fn loom_two_that_hand_over_to_each_other_do_not_lock_each_other_out() {
+    check(|| {
+        let mailboxes = [mailbox(), mailbox()];
+        let parcels = [Parcel::new(), Parcel::new()];
+        let hand_over = |from: usize| {
+            let (mailboxes, parcel) = (mailboxes.clone(), Arc::clone(&parcels[from]));
+            move || {
+                let (own, other) = (&mailboxes[from], &mailboxes[1 - from]);
+                assert!(parcel.push_in_run(own, Some(1)));
+                own.start_queue.hand_over(&other.start_queue, 1, |_| true);
+            }
+        };
+        let other = thread::spawn(hand_over(1));
+        hand_over(0)();
+        other.join().unwrap();
+        for (mailbox, parcel) in mailboxes.iter().zip(parcels.iter().rev()) {
+            parcel.assert_is(mailbox.start_queue.pop().unwrap());
+            assert_eq!(mailbox.start_queue.len_before_sleep(), 0);
+        }
+    });
+}
+
 // ----- offers -----------------------------------------------------------------------------
 
 /// What the workers of a runtime share, without workers.
@@ -379,4 +407,22 @@ fn loom_two_workers_do_not_sleep_through_an_offer() {
 #[test]
 fn loom_an_idle_worker_hears_of_what_waits_at_a_busy_one() {
     check_an_offer_to_two(Some(0));
+}
+
+#[test]
+fn loom_a_worker_does_not_sleep_through_what_is_handed_over() {
+    check_within(2, || {
+        let shared = shared(2);
+        let parcel = Parcel::new();
+        let worker = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || look_for_work(&shared, 1).unwrap())
+        };
+        let [own, other] = [shared.workers[0], shared.workers[1]];
+        parcel.push_in_run(own, Some(1));
+        own.start_queue.hand_over(&other.start_queue, 1, |_| true);
+        shared.offer(1, Some(0));
+        parcel.assert_is(worker.join().unwrap());
+        free(&shared);
+    });
 }

@@ -11,14 +11,16 @@
 //! first parks is not counted: it shows how the goroutine sets itself up, not how it works. A
 //! site is measured on as its goroutines come and go, so it may change its family.
 //!
-//! While nothing is known of a site, its first goroutine starts near its parent, and so do later
-//! ones, except for the siblings that the parent starts in the same run, without waiting for
-//! anything between: that is a pool, which is spread, since a pool that starts on one worker can
-//! never leave it.
+//! While nothing is known of a site, its goroutines are put near their parent. If one run of the
+//! parent starts several of them, that is a pool, and a pool that starts on one worker can never
+//! leave it. So when that run is over, and the size of the pool is known, contiguous parts of it
+//! are handed to the other workers: goroutines that are started one after the other are more
+//! often neighbours in a ring or ends of one channel than those that are not.
 //!
 //! A goroutine that waits to start behind a busy worker may be taken by an idle one; see
 //! `worker.rs` for how that is noticed.
 
+use super::goroutine::Goroutine;
 use super::mailbox::Mailbox;
 use parking_lot::Mutex;
 use std::cell::Cell;
@@ -127,7 +129,7 @@ impl Site {
 
     /// Notes which run of a worker starts a goroutine, and says whether it is the one that
     /// started the last one too.
-    fn note_parent(&self, (worker, run): (usize, u64)) -> bool {
+    fn note_parent(&self, worker: usize, run: u64) -> bool {
         let same_run = self.last_run.swap(run, Ordering::Relaxed) == run;
         let same_worker = self.last_worker.swap(worker, Ordering::Relaxed) == worker;
         same_run && same_worker
@@ -174,14 +176,60 @@ impl Site {
     }
 }
 
-/// Chooses the worker for a new goroutine of `site`; `parent` is the run that starts it (see
-/// [`Worker::current_run`](super::worker::Worker::current_run)).
+/// What one run of a goroutine has started at sites of which nothing was known.
+#[derive(Debug)]
+pub(super) struct Brood {
+    run: Cell<u64>,
+    started: Cell<usize>,
+    /// Whether two are of the same site.
+    has_siblings: Cell<bool>,
+}
+
+impl Brood {
+    pub(super) const fn new() -> Self {
+        Brood {
+            run: Cell::new(0),
+            started: Cell::new(0),
+            has_siblings: Cell::new(false),
+        }
+    }
+
+    fn note(&self, run: u64, is_sibling: bool) {
+        let started = if self.run.replace(run) == run {
+            self.started.get()
+        } else {
+            0
+        };
+        self.started.set(started + 1);
+        if is_sibling {
+            self.has_siblings.set(true);
+        }
+    }
+
+    /// Whether it is to be shared out at the end of the run.
+    #[inline]
+    pub(super) fn is_pool(&self) -> bool {
+        self.has_siblings.get()
+    }
+}
+
+/// The run of a goroutine that starts others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parent<'a> {
+    /// The index of its worker.
+    pub(super) worker: usize,
+    /// A number that is another one in every run of this worker.
+    pub(super) run: u64,
+    pub(super) brood: &'a Brood,
+}
+
+/// Chooses the worker for a new goroutine of `site`.
 #[inline]
 pub(super) fn choose(
     workers: &[&'static Mailbox],
     site: &Site,
     wish: Wish,
-    parent: Option<(usize, u64)>,
+    parent: Option<Parent>,
 ) -> usize {
     site.count_start();
     if workers.len() == 1 {
@@ -193,33 +241,62 @@ pub(super) fn choose(
     let near = match wish {
         Wish::Near => true,
         Wish::Spread => false,
-        Wish::Adaptive if site.is_unknown() => !site.note_parent(parent),
+        Wish::Adaptive if site.is_unknown() => {
+            let is_sibling = site.note_parent(parent.worker, parent.run);
+            parent.brood.note(parent.run, is_sibling);
+            true
+        }
         Wish::Adaptive => site.talks(),
     };
-    let (current, _) = parent;
     if near {
-        current
+        parent.worker
     } else {
-        least_loaded(workers, current)
+        least_loaded(workers, parent.worker)
+    }
+}
+
+/// Shares out the pool that a run of worker `from` has started, as far as others have not taken
+/// any of it meanwhile: as many stay as come to each worker. `offer` is called for each worker
+/// that has got some.
+pub(super) fn share_out(
+    workers: &[&'static Mailbox],
+    from: usize,
+    brood: &Brood,
+    mut offer: impl FnMut(usize),
+) {
+    brood.has_siblings.set(false);
+    let queue = &workers[from].start_queue;
+    let started = brood.started.get();
+    let waiting = queue.len().min(started);
+    let mut rest = waiting.saturating_sub(started.div_ceil(workers.len()));
+    for parts in (1..workers.len()).rev() {
+        let part = rest.div_ceil(parts);
+        if part == 0 {
+            break;
+        }
+        let others = (1..workers.len()).map(|offset| (from + offset) % workers.len());
+        let Some(at) = others.min_by_key(|&at| workers[at].load()) else {
+            break;
+        };
+        let may_leave = |record: &Goroutine| !record.is_near && !record.site.talks();
+        queue.hand_over(&workers[at].start_queue, part, may_leave);
+        offer(at);
+        rest -= part;
     }
 }
 
 /// The worker with the fewest goroutines; among equals the first from `preferred` on.
 fn least_loaded(workers: &[&'static Mailbox], preferred: usize) -> usize {
-    let (mut best, mut best_load) = (preferred, workers[preferred].load());
-    for offset in 1..workers.len() {
-        let index = (preferred + offset) % workers.len();
-        let load = workers[index].load();
-        if load < best_load {
-            (best, best_load) = (index, load);
-        }
-    }
-    best
+    let indices = (0..workers.len()).map(|offset| (preferred + offset) % workers.len());
+    indices
+        .min_by_key(|&index| workers[index].load())
+        .expect("a runtime has workers")
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::runtime::goroutine::tests::{drop_unstarted, unstarted};
 
     #[test]
     fn a_site_learns_its_family_and_can_change_it() {
@@ -265,14 +342,21 @@ mod tests {
     }
 
     #[test]
-    fn only_siblings_of_an_unknown_site_are_spread() {
+    fn what_is_known_of_a_site_decides() {
         let workers = [Mailbox::obtain(), Mailbox::obtain()];
-        let site = Site::new();
-        let choose = |wish, run| choose(&workers, &site, wish, Some((0, run)));
+        let (site, brood) = (Site::new(), Brood::new());
+        let choose = |wish, run| {
+            let (worker, brood) = (0, &brood);
+            choose(&workers, &site, wish, Some(Parent { worker, run, brood }))
+        };
         workers[0].live.0.store(3, Ordering::Relaxed);
         assert_eq!(choose(Wish::Adaptive, 7), 0, "the first");
-        assert_eq!(choose(Wish::Adaptive, 7), 1, "its sibling");
+        assert!(!brood.is_pool());
         assert_eq!(choose(Wish::Adaptive, 8), 0, "one of another run");
+        assert!(!brood.is_pool());
+        assert_eq!(choose(Wish::Adaptive, 8), 0, "its sibling");
+        assert!(brood.is_pool());
+        assert_eq!(brood.started.get(), 2);
         assert_eq!(choose(Wish::Near, 8), 0);
         assert_eq!(choose(Wish::Spread, 8), 1);
         site.note_run(100, false);
@@ -282,5 +366,53 @@ mod tests {
         assert_eq!(choose(Wish::Adaptive, 9), 1, "the site computes");
         workers[0].live.0.store(0, Ordering::Relaxed);
         workers.into_iter().for_each(Mailbox::give_back);
+    }
+
+    /// The parts that each worker has of a pool of `started`, of which `taken` have been taken by
+    /// others before the run ended.
+    fn parts(workers: usize, started: usize, taken: usize) -> Vec<Vec<u64>> {
+        static SITE: Site = Site::new();
+        let workers: Vec<_> = (0..workers).map(|_| Mailbox::obtain()).collect();
+        let brood = Brood::new();
+        let queue = |index: usize| &workers[index].start_queue;
+        for number in 0..started {
+            brood.note(1, number > 0);
+            let goroutine = unstarted(number as u64, &SITE, false);
+            // SAFETY: it is in no queue.
+            assert!(unsafe { queue(0).push(goroutine, Some(1)) });
+        }
+        for _ in 0..taken {
+            drop_unstarted(queue(0).pop_oldest(|_| true).unwrap());
+        }
+        let mut offered = Vec::new();
+        share_out(&workers, 0, &brood, |at| offered.push(at));
+        assert!(!brood.is_pool());
+        let parts: Vec<Vec<_>> = (0..workers.len())
+            .map(|index| {
+                let all = queue(index).close();
+                std::iter::from_fn(|| all.pop().map(drop_unstarted)).collect()
+            })
+            .collect();
+        let given: Vec<_> = (1..workers.len())
+            .filter(|&index| !parts[index].is_empty())
+            .collect();
+        assert_eq!(offered, given);
+        workers.into_iter().for_each(Mailbox::give_back);
+        parts
+    }
+
+    #[test]
+    fn a_pool_is_shared_out_in_contiguous_parts() {
+        let sizes = |parts: Vec<Vec<u64>>| parts.iter().map(Vec::len).collect::<Vec<_>>();
+        let ring = parts(2, 1000, 0);
+        assert_eq!(ring[1], (0..500).collect::<Vec<_>>());
+        assert_eq!(ring[0], (500..1000).collect::<Vec<_>>());
+        assert_eq!(sizes(parts(2, 8, 0)), [4, 4]);
+        assert_eq!(sizes(parts(2, 2, 0)), [1, 1]);
+        assert_eq!(sizes(parts(3, 8, 0)), [3, 3, 2]);
+        assert_eq!(sizes(parts(8, 3, 0)), [1, 1, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(sizes(parts(8, 12, 0)), [2, 2, 2, 2, 1, 1, 1, 1]);
+        assert_eq!(sizes(parts(2, 100, 30)), [50, 20], "others have 30 already");
+        assert_eq!(sizes(parts(2, 100, 70)), [30, 0]);
     }
 }

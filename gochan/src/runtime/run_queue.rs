@@ -56,4 +56,18 @@ impl RunQueue {
         }
         Some(head)
     }
+
+    /// Appends all of `other`, which is empty then.
+    pub(super) fn append(&self, other: &RunQueue) {
+        let Some(first) = other.first() else {
+            return;
+        };
+        match NonNull::new(self.tail.get().cast_mut()) {
+            // SAFETY: queued goroutines are alive.
+            Some(tail) => unsafe { tail.as_ref() }.link.set(first.as_ptr()),
+            None => self.head.set(first.as_ptr()),
+        }
+        self.tail.set(other.tail.replace(ptr::null()));
+        other.head.set(ptr::null());
+    }
 }

@@ -113,6 +113,7 @@ impl Shared {
             stack_size: size,
             scope,
             is_main: kind == Kind::Main,
+            is_near: options.wish == Wish::Near,
         };
         let task = Task::allocate(parent.map(Worker::records), birth, body);
         let result = ResultCell::new(task);
@@ -125,10 +126,12 @@ impl Shared {
             return Ok(result);
         }
         let from = parent.map(Worker::index);
-        let run = parent.map(Worker::current_run);
-        let at = placement::choose(&self.workers, site, options.wish, run);
+        let parent = parent.map(Worker::as_parent);
+        let at = placement::choose(&self.workers, site, options.wish, parent);
+        let run = parent.filter(|parent| parent.worker == at);
+        let run = run.map(|parent| parent.run);
         // SAFETY: it is alive and in no queue; the caller lets it run on any thread.
-        if unsafe { self.workers[at].start_queue.push(goroutine) } {
+        if unsafe { self.workers[at].start_queue.push(goroutine, run) } {
             self.offer(at, from);
         } else {
             // SAFETY: it is in no queue, and nobody else has seen it.

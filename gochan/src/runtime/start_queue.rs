@@ -1,24 +1,45 @@
 //! The queue of goroutines that have not started: the only ones that may change workers.
+//!
+//! What one run of a goroutine starts is a *batch*. The worker begins with the newest batch: so a
+//! goroutine that starts others, each of which starts others, is unfolded depth first, and few of
+//! them are alive at a time. Within a batch the oldest comes first, and every so often the oldest
+//! of all does, so that none waits for ever. Thieves always take the oldest.
 
 use super::goroutine::Goroutine;
 use super::mailbox::OwnLine;
 use super::run_queue::RunQueue;
 use crate::wait::BiasedMutex;
 use crate::wait::atomic::{AtomicUsize, Ordering};
-use std::ptr::NonNull;
+use std::collections::VecDeque;
+use std::mem;
+use std::ptr::{self, NonNull};
+
+/// Every so often a worker takes the oldest one. If it did so more often more would be alive at a
+/// time: in a tree of 100,000 a thousand, as it is.
+const OLDEST_EVERY: usize = 64;
+/// How many are looked at to be handed to another queue: the locks must not be held for long.
+const HAND_OVER: usize = 1024;
 
 /// A queue that its worker and thieves share.
 pub(super) struct StartQueue {
     queue: OwnLine<BiasedMutex<Inner>>,
     /// How many have been taken since the queue was made. A thief that reads the same number
-    /// twice knows that the first one has waited all the time between.
+    /// twice knows that the oldest one has waited all the time between.
     taken: AtomicUsize,
     /// How many have been put in since the queue was made.
     pushed: AtomicUsize,
 }
 
+/// From the oldest to the newest: `arrivals`, `older`, `newest`.
 struct Inner {
-    goroutines: RunQueue,
+    /// Those that did not come from a goroutine of this worker.
+    arrivals: RunQueue,
+    /// The batches before the newest. None of them is empty.
+    older: VecDeque<RunQueue>,
+    /// The newest batch. If it is empty there are no older ones.
+    newest: RunQueue,
+    /// The run that put in the last one of a batch.
+    last_run: u64,
     /// A closed queue takes no more: its runtime ends.
     closed: bool,
 }
@@ -27,11 +48,68 @@ struct Inner {
 // put here.
 unsafe impl Send for Inner {}
 
+impl Inner {
+    /// All queues that make it up, the oldest first.
+    fn queues(&self) -> impl Iterator<Item = &RunQueue> {
+        let older = self.older.iter();
+        [&self.arrivals]
+            .into_iter()
+            .chain(older)
+            .chain([&self.newest])
+    }
+
+    fn begin_batch(&mut self) {
+        if !self.newest.is_empty() {
+            self.older
+                .push_back(mem::replace(&mut self.newest, RunQueue::new()));
+        }
+    }
+
+    /// Restores the invariant after some have left the newest batch.
+    #[inline]
+    fn settle(&mut self) {
+        if self.newest.is_empty()
+            && let Some(batch) = self.older.pop_back()
+        {
+            self.newest = batch;
+        }
+    }
+
+    #[inline]
+    fn pop_newest(&mut self) -> Option<NonNull<Goroutine>> {
+        let Some(goroutine) = self.newest.pop() else {
+            return self.arrivals.pop();
+        };
+        self.settle();
+        Some(goroutine)
+    }
+
+    /// Takes the oldest one, if `condition` holds for it.
+    fn pop_oldest(
+        &mut self,
+        condition: impl FnOnce(&Goroutine) -> bool,
+    ) -> Option<NonNull<Goroutine>> {
+        let queue = self.queues().find(|queue| !queue.is_empty())?;
+        // SAFETY: queued goroutines are alive.
+        if !condition(unsafe { queue.first()?.as_ref() }) {
+            return None;
+        }
+        let goroutine = queue.pop();
+        if self.older.front().is_some_and(RunQueue::is_empty) {
+            self.older.pop_front();
+        }
+        goroutine
+    }
+}
+
 impl StartQueue {
     pub(super) fn new() -> Self {
         StartQueue {
             queue: OwnLine(BiasedMutex::new(Inner {
-                goroutines: RunQueue::new(),
+                arrivals: RunQueue::new(),
+                older: VecDeque::new(),
+                newest: RunQueue::new(),
+                last_run: 0,
                 closed: true,
             })),
             taken: AtomicUsize::new(0),
@@ -68,61 +146,218 @@ impl StartQueue {
     pub(super) fn close(&self) -> RunQueue {
         let mut inner = self.queue.0.lock();
         inner.closed = true;
-        self.taken.store(self.pushed(), Ordering::Relaxed);
-        std::mem::replace(&mut inner.goroutines, RunQueue::new())
+        self.note_taken(self.len());
+        let all = RunQueue::new();
+        inner.queues().for_each(|queue| all.append(queue));
+        inner.older.clear();
+        all
     }
 
-    /// Appends a goroutine; `false` if the queue is closed.
+    /// Adds a goroutine; `false` if the queue is closed. `run` is the run of this queue's worker
+    /// that starts it, if it is one.
     ///
     /// # Safety
     /// As for [`RunQueue::push`]; it may run on any thread.
     #[inline]
-    pub(super) unsafe fn push(&self, goroutine: NonNull<Goroutine>) -> bool {
-        let inner = self.queue.0.lock();
+    pub(super) unsafe fn push(&self, goroutine: NonNull<Goroutine>, run: Option<u64>) -> bool {
+        let mut inner = self.queue.0.lock();
         if inner.closed {
             return false;
         }
+        let queue = match run {
+            None => &inner.arrivals,
+            Some(run) => {
+                if mem::replace(&mut inner.last_run, run) != run {
+                    inner.begin_batch();
+                }
+                &inner.newest
+            }
+        };
         // SAFETY: the caller's promise.
-        unsafe { inner.goroutines.push(goroutine) };
-        self.pushed.store(self.pushed() + 1, Ordering::Relaxed);
+        unsafe { queue.push(goroutine) };
+        self.note_pushed(1);
         true
     }
 
     /// Calls `see` for every goroutine that waits here. It is called under the queue's lock.
     pub(super) fn for_each(&self, mut see: impl FnMut(&Goroutine)) {
         let inner = self.queue.0.lock();
-        let mut next = inner.goroutines.first();
-        while let Some(goroutine) = next {
-            // SAFETY: queued goroutines are alive, and none leaves while the lock is held.
-            let record = unsafe { goroutine.as_ref() };
-            see(record);
-            next = NonNull::new(record.link.get().cast_mut());
+        for queue in inner.queues() {
+            let mut next = queue.first();
+            while let Some(goroutine) = next {
+                // SAFETY: queued goroutines are alive, and none leaves while the lock is held.
+                let record = unsafe { goroutine.as_ref() };
+                see(record);
+                next = NonNull::new(record.link.get().cast_mut());
+            }
         }
     }
 
-    /// Takes the first one.
+    /// Takes the one that the worker is to start next.
     #[inline]
     pub(super) fn pop(&self) -> Option<NonNull<Goroutine>> {
-        self.pop_if(|_| true)
+        if self.len() == 0 {
+            return None;
+        }
+        let mut inner = self.queue.0.lock();
+        let goroutine = match self.taken().is_multiple_of(OLDEST_EVERY) {
+            true => inner.pop_oldest(|_| true),
+            false => inner.pop_newest(),
+        }?;
+        self.note_taken(1);
+        Some(goroutine)
     }
 
-    /// Takes the first one, if `condition` holds for it.
-    #[inline]
-    pub(super) fn pop_if(
+    /// Takes the oldest one, if `condition` holds for it.
+    pub(super) fn pop_oldest(
         &self,
         condition: impl FnOnce(&Goroutine) -> bool,
     ) -> Option<NonNull<Goroutine>> {
         if self.len() == 0 {
             return None;
         }
-        let inner = self.queue.0.lock();
-        let first = inner.goroutines.first()?;
-        // SAFETY: queued goroutines are alive.
-        if !condition(unsafe { first.as_ref() }) {
-            return None;
-        }
-        let goroutine = inner.goroutines.pop()?;
-        self.taken.store(self.taken() + 1, Ordering::Relaxed);
+        let goroutine = self.queue.0.lock().pop_oldest(condition)?;
+        self.note_taken(1);
         Some(goroutine)
+    }
+
+    /// Hands the first `count` of the newest batch for which `may_leave` holds to the queue of
+    /// another worker, which gets them in their order.
+    pub(super) fn hand_over(
+        &self,
+        to: &StartQueue,
+        count: usize,
+        may_leave: impl Fn(&Goroutine) -> bool,
+    ) {
+        // Both locks at once, so that whoever looks into one queue and then into the other misses
+        // nobody. Two workers that hand over to each other take them in the same order.
+        let (mut own, others);
+        if ptr::from_ref(self) < ptr::from_ref(to) {
+            own = self.queue.0.lock();
+            others = to.queue.0.lock();
+        } else {
+            others = to.queue.0.lock();
+            own = self.queue.0.lock();
+        }
+        if others.closed {
+            return;
+        }
+        let (staying, mut left) = (RunQueue::new(), 0);
+        for _ in 0..HAND_OVER {
+            if left == count {
+                break;
+            }
+            let Some(goroutine) = own.newest.pop() else {
+                break;
+            };
+            // SAFETY: queued goroutines are alive, and it has just left its queue.
+            unsafe {
+                if may_leave(goroutine.as_ref()) {
+                    others.arrivals.push(goroutine);
+                    left += 1;
+                } else {
+                    staying.push(goroutine);
+                }
+            }
+        }
+        staying.append(&own.newest);
+        own.newest = staying;
+        own.settle();
+        to.note_pushed(left);
+        self.note_taken(left);
+    }
+
+    fn note_taken(&self, count: usize) {
+        self.taken.store(self.taken() + count, Ordering::Relaxed);
+    }
+
+    fn note_pushed(&self, count: usize) {
+        self.pushed.store(self.pushed() + count, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::runtime::goroutine::tests::{drop_unstarted, unstarted};
+    use crate::runtime::placement::Site;
+
+    static SITE: Site = Site::new();
+
+    fn queue() -> StartQueue {
+        let queue = StartQueue::new();
+        queue.open();
+        queue
+    }
+
+    fn push(queue: &StartQueue, number: u64, run: Option<u64>) {
+        // SAFETY: it is in no queue.
+        assert!(unsafe { queue.push(unstarted(number, &SITE, number >= 100), run) });
+    }
+
+    fn all(mut pop: impl FnMut() -> Option<NonNull<Goroutine>>) -> Vec<u64> {
+        std::iter::from_fn(|| pop().map(drop_unstarted)).collect()
+    }
+
+    /// A queue with an arrival and three batches, from which nothing is taken out of turn.
+    fn filled() -> StartQueue {
+        let queue = queue();
+        push(&queue, 99, None);
+        drop_unstarted(queue.pop().unwrap());
+        for (number, run) in [(1, 10), (2, 10), (3, 20), (4, 21), (5, 21)] {
+            push(&queue, number, Some(run));
+        }
+        push(&queue, 6, None);
+        queue
+    }
+
+    #[test]
+    fn a_worker_takes_the_newest_batch_and_a_thief_the_oldest() {
+        let queue = filled();
+        let mut seen = Vec::new();
+        queue.for_each(|goroutine| seen.push(goroutine.identity().id.as_u64()));
+        assert_eq!(seen, [6, 1, 2, 3, 4, 5]);
+        assert_eq!(all(|| queue.pop()), [4, 5, 3, 1, 2, 6]);
+        assert_eq!(queue.len(), 0);
+        let queue = filled();
+        assert_eq!(all(|| queue.pop_oldest(|_| true)), [6, 1, 2, 3, 4, 5]);
+        assert_eq!(queue.len(), 0);
+        let queue = filled();
+        let left = queue.close();
+        assert_eq!(all(|| left.pop()), [6, 1, 2, 3, 4, 5]);
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn the_oldest_does_not_wait_for_ever() {
+        let queue = queue();
+        push(&queue, 1, Some(1));
+        push(&queue, 2, Some(2));
+        let mut run = 2;
+        let others = std::iter::from_fn(|| {
+            run += 1;
+            push(&queue, 3, Some(run));
+            Some(drop_unstarted(queue.pop().unwrap())).filter(|&number| number != 2)
+        });
+        assert!(others.count() <= 2 * OLDEST_EVERY);
+        assert!(all(|| queue.pop()).iter().all(|&number| number == 3));
+    }
+
+    #[test]
+    fn what_is_handed_over_stays_in_order_and_what_may_not_leave_stays() {
+        let (queue, other) = (filled(), queue());
+        for (number, run) in [(11, 30), (100, 30), (12, 30), (101, 30), (13, 30), (14, 30)] {
+            push(&queue, number, Some(run));
+        }
+        queue.hand_over(&other, 3, |goroutine| !goroutine.is_near);
+        assert_eq!((queue.len(), other.len()), (9, 3));
+        assert_eq!(all(|| other.pop()), [11, 12, 13]);
+        queue.hand_over(&other, 9, |goroutine| !goroutine.is_near);
+        assert_eq!(all(|| other.pop()), [14], "older batches stay");
+        assert_eq!(all(|| queue.pop()), [100, 101, 4, 5, 3, 1, 2, 6]);
+        other.close();
+        push(&queue, 15, Some(40));
+        queue.hand_over(&other, 1, |_| true);
+        assert_eq!(all(|| queue.pop()), [15], "the other one's runtime ends");
     }
 }

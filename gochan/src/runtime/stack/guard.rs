@@ -35,6 +35,15 @@ impl Guards {
         LIGHTWEIGHT.store(false, Ordering::Relaxed);
     }
 
+    /// Makes a guard of the page at `address`, and says whether more of this kind can be made as
+    /// they are needed.
+    pub(super) fn can_be_made_later(self, address: usize, page: usize) -> bool {
+        let is_made = |(made, _)| made == 1;
+        self == Guards::Lightweight
+            && is_made(self.install(&[address], page))
+            && Guards::available() == Guards::Lightweight
+    }
+
     /// Makes guards of the pages at `addresses`, which are the caller's own and unused. Returns
     /// how many were made, from the first on, and what kept it from making more.
     pub(super) fn install(self, addresses: &[usize], page: usize) -> (usize, io::Result<()>) {

@@ -14,6 +14,7 @@
 //! - `existing` ≥ `reserved`, where `reserved` counts the goroutines that have not ended, the
 //!   reservations that caches hold ready, and for each cache the stacks that it may keep. So when
 //!   a goroutine starts and its worker's cache is empty, the pool is not;
+//! - those in `bare` have no guard yet: they get it before they are handed out;
 //! - the first `clean` of `free` hold no memory, and the first `unused` have been there since the
 //!   last look at what idles.
 
@@ -33,9 +34,9 @@ mod windows;
 
 pub(crate) use cache::StackCache;
 #[cfg(unix)]
-pub(crate) use unix::{Stack, give_back_memory, make_stacks};
+pub(crate) use unix::{Stack, give_back_memory, guard_stacks, make_stacks};
 #[cfg(windows)]
-pub(crate) use windows::{Stack, give_back_memory, make_stacks};
+pub(crate) use windows::{Stack, give_back_memory, guard_stacks, make_stacks};
 
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ use std::io;
 const MIN_SIZE: usize = 16 * 1024;
 /// The step in which sizes are told apart, so that stacks can be recycled.
 const SIZE_STEP: usize = 16 * 1024;
+/// How many stacks get their guards at a time.
+const GUARDED_AT_ONCE: usize = 16;
 
 /// The stacks of the process that are in no cache and not in use, by their size.
 static POOL: Mutex<BTreeMap<usize, Class>> = Mutex::new(BTreeMap::new());
@@ -56,6 +59,9 @@ struct Class {
     free: Vec<Stack>,
     /// Those that have never been used.
     fresh: Vec<Stack>,
+    /// Those that have never been used and have no guard yet: many are reserved for goroutines
+    /// that end before the next one starts, and are never handed out.
+    bare: Vec<Stack>,
     clean: usize,
     unused: usize,
     existing: usize,
@@ -66,16 +72,27 @@ impl Class {
     /// Reserves `count` stacks, making those that do not exist yet.
     fn reserve(&mut self, size: usize, count: usize) -> io::Result<()> {
         while self.existing < self.reserved + count {
-            let before = self.fresh.len();
-            make_stacks(size, &mut self.fresh)?;
-            self.existing += self.fresh.len() - before;
+            let before = self.fresh.len() + self.bare.len();
+            make_stacks(size, &mut self.fresh, &mut self.bare)?;
+            self.existing += self.fresh.len() + self.bare.len() - before;
         }
         self.reserved += count;
         Ok(())
     }
 
+    /// Gives stacks their guards if fewer than `count` could be handed out.
+    fn guard(&mut self, count: usize) {
+        let missing = count.saturating_sub(self.free.len() + self.fresh.len());
+        if missing > 0 {
+            let some = self.bare.len().saturating_sub(missing.max(GUARDED_AT_ONCE));
+            guard_stacks(&self.bare[some..]);
+            self.fresh.extend(self.bare.drain(some..));
+        }
+    }
+
     /// The stack for a goroutine that has reserved one.
     fn take(&mut self) -> Stack {
+        self.guard(1);
         let stack = self.free.pop().or_else(|| self.fresh.pop());
         self.note_use();
         stack.expect("as many stacks exist as are reserved")
@@ -83,6 +100,7 @@ impl Class {
 
     /// Moves up to `count` stacks to the end of `taken`.
     fn take_some(&mut self, count: usize, taken: &mut Vec<Stack>) {
+        self.guard(count);
         let of_fresh = count.saturating_sub(self.free.len());
         let of_fresh = of_fresh.min(self.fresh.len());
         taken.extend(self.fresh.drain(self.fresh.len() - of_fresh..));

@@ -67,7 +67,8 @@ fn what_is_reserved_is_there_wherever_it_is_taken() {
     drop(caches);
     with_class(size, |class| {
         assert_eq!(class.reserved, 0);
-        assert_eq!(class.existing, class.free.len() + class.fresh.len());
+        let (fresh, bare) = (class.fresh.len(), class.bare.len());
+        assert_eq!(class.existing, class.free.len() + fresh + bare);
     });
 }
 
@@ -88,7 +89,7 @@ fn stacks_that_have_been_used_go_before_fresh_ones() {
     let base = used.base();
     class.free.push(used);
     class.reserve(size, class.existing).unwrap();
-    assert!(class.fresh.len() > 1);
+    assert!(class.fresh.len() + class.bare.len() > 1);
     let mut taken = Vec::new();
     class.take_some(2, &mut taken);
     assert_eq!(taken.pop().unwrap().base(), base);
@@ -134,17 +135,17 @@ mod on_linux {
     #[test]
     fn guards_fault_and_nothing_else_does() {
         const NAME: &str = "guards_fault_and_nothing_else_does";
-        let kinds = [
-            ("lightweight", Guards::Lightweight),
-            ("mappings", Guards::Mappings),
-        ];
+        const COUNT: usize = 40;
+        const LIGHTWEIGHT: &str = "lightweight";
         if is_child(NAME) {
             let argument = std::env::var("GOCHAN_TEST_ARGUMENT").unwrap();
             let (kind, index) = argument.split_once(' ').unwrap();
-            let guards = kinds.iter().find(|(name, _)| *name == kind).unwrap().1;
-            let mut stacks = Vec::new();
-            make_slab(64 << 10, 5, guards, &mut stacks).unwrap();
-            assert_eq!(stacks.len(), 5);
+            if kind != LIGHTWEIGHT {
+                Guards::refuse_lightweight();
+            }
+            let mut class = Class::default();
+            class.reserve(64 << 10, COUNT).unwrap();
+            let stacks: Vec<_> = (0..COUNT).map(|_| class.take()).collect();
             give_back_memory(&stacks);
             for stack in &stacks {
                 let usable = stack.limit().get() + page_size()..stack.base().get();
@@ -155,8 +156,8 @@ mod on_linux {
             write(stacks[index.parse::<usize>().unwrap()].limit().get() + page_size() - 1);
             return;
         }
-        for (kind, _) in kinds {
-            for index in ["0", "2", "4"] {
+        for kind in [LIGHTWEIGHT, "mappings"] {
+            for index in ["0", "2", "17", "39"] {
                 let output = run_child(NAME, &format!("{kind} {index}"));
                 let stderr = String::from_utf8_lossy(&output.stderr);
                 assert!(stderr.contains("was used"), "{kind} {index}: {stderr}");
@@ -215,10 +216,12 @@ mod on_linux {
 
     #[test]
     fn many_ranges_are_advised_like_one() {
-        let mut stacks = Vec::new();
-        while stacks.len() < 1_500 {
-            make_slab(size(1), 1_024, Guards::available(), &mut stacks).unwrap();
+        let (mut stacks, mut bare) = (Vec::new(), Vec::new());
+        while stacks.len() + bare.len() < 1_500 {
+            make_slab(size(1), 1_024, Guards::available(), &mut stacks, &mut bare).unwrap();
         }
+        guard_stacks(&bare);
+        stacks.append(&mut bare);
         for stack in &stacks {
             write(stack.base().get() - 1);
         }

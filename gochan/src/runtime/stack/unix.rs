@@ -1,8 +1,9 @@
-//! Stacks on Unix: slabs of many stacks, each with a guard page at its low end.
+//! Stacks on Unix: slabs of many stacks, each with a guard page at its low end by the time that it
+//! is handed out.
 
 use super::guard::Guards;
 use super::{advice, limits};
-use corosensei::stack::StackPointer;
+use corosensei::stack::{Stack as _, StackPointer};
 use std::io;
 use std::ops::Range;
 use std::ptr;
@@ -65,21 +66,32 @@ pub(super) fn page_size() -> usize {
     })
 }
 
-/// Makes a slab of stacks with `size` usable bytes each and adds them to `free`.
-pub(crate) fn make_stacks(size: usize, free: &mut Vec<Stack>) -> io::Result<()> {
+/// Makes a slab of stacks with `size` usable bytes each and adds them to `whole`, or to `bare` if
+/// they are to get their guards from [`guard_stacks`].
+pub(crate) fn make_stacks(
+    size: usize,
+    whole: &mut Vec<Stack>,
+    bare: &mut Vec<Stack>,
+) -> io::Result<()> {
     static NEXT_COUNT: AtomicUsize = AtomicUsize::new(FIRST_SLAB);
     let wanted = NEXT_COUNT.load(Ordering::Relaxed);
-    make_slab(size, wanted, Guards::available(), free)?;
+    make_slab(size, wanted, Guards::available(), whole, bare)?;
     NEXT_COUNT.store((wanted * 2).min(LAST_SLAB), Ordering::Relaxed);
     Ok(())
 }
 
 /// Makes a slab of up to `wanted` stacks.
+///
+/// Guards that are mappings are bounded in number, so all are made at once. Lightweight ones take
+/// nothing but room in the page tables; to make one for a stack that is never used costs more than
+/// all else about a goroutine that ends soon. So only the first of a slab is, as a proof that the
+/// kernel has them.
 pub(super) fn make_slab(
     size: usize,
     wanted: usize,
     guards: Guards,
-    free: &mut Vec<Stack>,
+    whole: &mut Vec<Stack>,
+    bare: &mut Vec<Stack>,
 ) -> io::Result<()> {
     let page = page_size();
     let size = size.next_multiple_of(page);
@@ -97,7 +109,8 @@ pub(super) fn make_slab(
             return Err(limits::explain(&error, PROTECT, page));
         }
     }
-    free.try_reserve(count)?;
+    whole.try_reserve(count)?;
+    bare.try_reserve(count)?;
     // Close to a limit there may be room for fewer.
     let slab = loop {
         match map(step * count) {
@@ -108,7 +121,16 @@ pub(super) fn make_slab(
             }
         }
     };
+    let stack_from = |low: usize| Stack {
+        base: StackPointer::new(low + step).expect("a mapping does not end at address 0"),
+        size,
+    };
     let low_ends: Vec<_> = (0..count).map(|index| slab + index * step).collect();
+    if guards.can_be_made_later(low_ends[0], page) {
+        whole.push(stack_from(low_ends[0]));
+        bare.extend(low_ends[1..].iter().copied().map(stack_from));
+        return Ok(());
+    }
     let (guarded, result) = guards.install(&low_ends, page);
     if guarded < count {
         // The stacks that have a guard are whole; what is left of the slab goes back.
@@ -119,11 +141,20 @@ pub(super) fn make_slab(
     {
         return Err(limits::explain(&error, PROTECT, page));
     }
-    free.extend(low_ends[..guarded].iter().map(|low| Stack {
-        base: StackPointer::new(low + step).expect("a mapping does not end at address 0"),
-        size,
-    }));
+    whole.extend(low_ends[..guarded].iter().copied().map(stack_from));
     Ok(())
+}
+
+/// Gives stacks their guards that [`make_stacks`] has left bare.
+///
+/// The goroutines that reserved them cannot be told of a failure any more. But if the system has
+/// no memory left for its page tables, it has none for the stacks either.
+pub(crate) fn guard_stacks(bare: &[Stack]) {
+    let low_ends: Vec<_> = bare.iter().map(|stack| stack.limit().get()).collect();
+    if let (_, Err(error)) = Guards::Lightweight.install(&low_ends, page_size()) {
+        eprintln!("fatal error: cannot {PROTECT}: {error}");
+        std::process::abort();
+    }
 }
 
 /// Gives the memory of free stacks back to the system. They stay usable, and guarded.

@@ -46,17 +46,24 @@ unsafe impl corosensei::stack::Stack for Stack {
     }
 }
 
-/// Makes stacks with `size` usable bytes each and adds them to `free`.
-pub(crate) fn make_stacks(size: usize, free: &mut Vec<Stack>) -> io::Result<()> {
+/// Makes stacks with `size` usable bytes each and adds them to `whole`. None lacks its guard.
+pub(crate) fn make_stacks(
+    size: usize,
+    whole: &mut Vec<Stack>,
+    _bare: &mut Vec<Stack>,
+) -> io::Result<()> {
     for made in 0..AT_ONCE {
         match DefaultStack::new(size) {
-            Ok(inner) => free.push(Stack { inner, size }),
+            Ok(inner) => whole.push(Stack { inner, size }),
             Err(error) if made == 0 => return Err(error),
             Err(_) => break,
         }
     }
     Ok(())
 }
+
+/// Nothing to do: all have been made with their guards.
+pub(crate) fn guard_stacks(_bare: &[Stack]) {}
 
 /// Gives the memory of free stacks back to the system: not done here.
 pub(crate) fn give_back_memory(_: &[Stack]) {}

@@ -172,7 +172,7 @@ impl Worker {
         }
     }
 
-    /// Takes some of what waits on a worker whose oldest one has waited long. The placement policy
+    /// Takes the oldest of what waits on a worker whose oldest one has waited long. The placement policy
     /// had its reasons to put them there, so they are taken only if that evens the load out and
     /// does not tear goroutines apart that talk, or if they have waited very long.
     fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
@@ -193,11 +193,11 @@ impl Worker {
         let may_leave = |record: &Goroutine| waited >= LONG_PATIENCE || !record.site.talks();
         let mut stolen = 0;
         while stolen < count
-            && let Some(goroutine) = victim.start_queue.pop_if(may_leave)
+            && let Some(goroutine) = victim.start_queue.pop_oldest(may_leave)
         {
             stolen += 1;
             // SAFETY: it has left the other queue, and has not started.
-            if !unsafe { self.mailbox.start_queue.push(goroutine) } {
+            if !unsafe { self.mailbox.start_queue.push(goroutine, None) } {
                 self.discard(goroutine);
             }
         }
@@ -263,7 +263,7 @@ struct Seen {
     /// How many had been taken. It is brought up to date when the watcher takes some itself.
     taken: usize,
     /// Two times, the earlier one first, and how many had been put in by then. As long as not all
-    /// of these have been taken, the first in the queue has waited since.
+    /// of these have been taken, the oldest in the queue has waited since.
     waiting: [(Instant, usize); 2],
 }
 

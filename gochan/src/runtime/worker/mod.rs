@@ -6,8 +6,8 @@
 //! timers, and wake it.
 //!
 //! What is run next: the goroutine that was made ready last (its partner has just handed it
-//! something, and waits), up to a bound; then whoever is first in the two queues, of the ready
-//! and of those that have not started, which together are one: see [`Worker::enqueue`].
+//! something, and waits), up to a bound; then one of the two queues, of the ready and of those
+//! that have not started, so that neither starves the other: see [`Worker::enqueue`].
 
 mod ending;
 mod idle;
@@ -22,7 +22,7 @@ use super::gate::Phase;
 use super::goroutine::{Body, Goroutine, Interrupt};
 use super::mailbox::Mailbox;
 use super::panics;
-use super::placement::TIMED_RUNS;
+use super::placement::{self, Brood, Parent, TIMED_RUNS};
 use super::random::Random;
 use super::record_cache::RecordCache;
 use super::run_queue::RunQueue;
@@ -120,6 +120,8 @@ pub(super) struct Worker {
     ids: Cell<(u64, u64)>,
     cancelled: Cell<bool>,
     watch: RefCell<Watch>,
+    /// What the last run that started goroutines has started.
+    brood: Brood,
 }
 
 impl Worker {
@@ -145,6 +147,7 @@ impl Worker {
             ids: Cell::new((0, 0)),
             cancelled: Cell::new(false),
             watch: RefCell::new(Watch::new(&shared.workers, index, Instant::now())),
+            brood: Brood::new(),
             shared,
         }
     }
@@ -157,10 +160,14 @@ impl Worker {
         self.index
     }
 
-    /// What runs now: the worker's index, and a number that is another one in every run.
+    /// What runs now, as one that starts goroutines.
     #[inline]
-    pub(super) fn current_run(&self) -> (usize, u64) {
-        (self.index, self.runs.get())
+    pub(super) fn as_parent(&self) -> Parent<'_> {
+        Parent {
+            worker: self.index,
+            run: self.runs.get(),
+            brood: &self.brood,
+        }
     }
 
     pub(super) fn mailbox(&self) -> &'static Mailbox {
@@ -210,6 +217,9 @@ impl Worker {
         let _reset = ResetWorker;
         self.mailbox.open(self);
         loop {
+            if self.brood.is_pool() {
+                self.share_out();
+            }
             let next = self.pick();
             // Asked after the inbox was emptied: who was readied by the unwinding of a goroutine on
             // another worker must learn that it is to unwind too before it runs.
@@ -231,6 +241,14 @@ impl Worker {
         self.mailbox.shut();
     }
 
+    #[cold]
+    fn share_out(&self) {
+        let shared = &self.shared;
+        placement::share_out(&shared.workers, self.index, &self.brood, |at| {
+            shared.offer(at, Some(self.index));
+        });
+    }
+
     // ----- the goroutines of this worker --------------------------------------------------
 
     /// Makes a goroutine of this worker run next.
@@ -242,8 +260,8 @@ impl Worker {
         }
     }
 
-    /// Puts a goroutine that may not leave this worker at the end of the run queue, behind all
-    /// that wait to start now.
+    /// Puts a goroutine that may not leave this worker at the end of the run queue, behind as many
+    /// as wait to start now.
     ///
     /// # Safety
     /// As for [`RunQueue::push`]; called on the worker's thread.
