@@ -1,0 +1,332 @@
+//! Receiving, in all its forms.
+
+use super::{Attempt, Begun, Channel, Refusal, State};
+use crate::runtime;
+use crate::wait::{BiasedGuard, Entry, Patience, WaitFrame, WaitReason, Waiter, Wake};
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+
+impl<T> Channel<T> {
+    /// Receives a value, waiting for as long as it takes. `None`: the channel is closed and drained.
+    ///
+    /// Only the switch to other goroutines is inlined into the caller; see [`Waiter::begin`].
+    #[inline(always)]
+    pub(crate) fn recv(&self, location: &'static Location<'static>) -> Option<T> {
+        let value = UnsafeCell::new(MaybeUninit::<T>::uninit());
+        let frame = WaitFrame::new();
+        // SAFETY: the frame and the value stay here until the wait has ended; the switch comes
+        // once, and at once; a receive that is done has filled `value`.
+        unsafe {
+            let place = value.get().cast::<T>();
+            let received = match self.begin_recv(place, &frame, location) {
+                Begun::Done => true,
+                Begun::Refused(_) => false,
+                Begun::Waits => {
+                    frame.waiter().switch();
+                    self.end_recv(place, &frame, true, location)
+                }
+            };
+            received.then(|| place.read())
+        }
+    }
+
+    /// Receives into `place`, or begins to wait in `frame`, if a goroutine calls.
+    ///
+    /// # Safety
+    /// `place` may be written to. It and the frame stay where they are until the wait ends; if
+    /// there is one, the switch follows and then [`Channel::end_recv`].
+    #[inline(never)]
+    unsafe fn begin_recv(
+        &self,
+        place: *mut T,
+        frame: &WaitFrame,
+        location: &'static Location<'static>,
+    ) -> Begun {
+        if let Some(mut state) = self.state.lock_as_owner() {
+            if state.is_idle()
+                && let Some(value) = state.buffer.pop()
+            {
+                self.publish_idle(&state);
+                drop(state);
+                // SAFETY: the caller's place.
+                unsafe { place.write(value) };
+                if runtime::uses_up_turn() {
+                    // SAFETY: it has been filled.
+                    unsafe { Self::end_turn(place) };
+                }
+                return Begun::Done;
+            }
+            // SAFETY: the caller's promises.
+            return unsafe { self.begin_recv_slowly(Some(state), place, frame, location) };
+        }
+        // SAFETY: the caller's promises.
+        unsafe { self.begin_recv_slowly(None, place, frame, location) }
+    }
+
+    /// The rest of [`Channel::begin_recv`], where more is to be done than to empty the buffer.
+    ///
+    /// # Safety
+    /// As for [`Channel::begin_recv`].
+    #[inline(never)]
+    unsafe fn begin_recv_slowly(
+        &self,
+        state: Option<BiasedGuard<'_, State<T>>>,
+        place: *mut T,
+        frame: &WaitFrame,
+        location: &'static Location<'static>,
+    ) -> Begun {
+        let Some(goroutine) = runtime::current_goroutine().filter(|_| !self.is_drained()) else {
+            drop(state);
+            // SAFETY: the caller's promise.
+            return unsafe { self.recv_to(place, location) };
+        };
+        let mut state = state.unwrap_or_else(|| self.lock());
+        // SAFETY: the caller's place.
+        match unsafe { state.attempt_recv(place) } {
+            Attempt::Done(partner) => {
+                self.unlock(state);
+                // SAFETY: after the lock, once.
+                unsafe { Attempt::wake_partner(partner) };
+                if runtime::uses_up_turn() {
+                    // SAFETY: a done receive has filled the caller's place.
+                    unsafe { Self::end_turn(place) };
+                }
+                Begun::Done
+            }
+            Attempt::Refused(Refusal::WouldBlock) => {
+                let reason = WaitReason::ChanReceive;
+                // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
+                let waiter = unsafe {
+                    let waiter = frame.set_waiter(goroutine, reason, location);
+                    let entry = frame.set_entry(waiter, place.cast());
+                    state.waiting_receivers.push(entry);
+                    waiter
+                };
+                self.unlock(state);
+                if waiter.begin() {
+                    return Begun::Waits;
+                }
+                // SAFETY: the caller's promises.
+                match unsafe { self.end_recv(place, frame, false, location) } {
+                    true => Begun::Done,
+                    false => Begun::Refused(Refusal::Closed),
+                }
+            }
+            Attempt::Refused(refusal) => {
+                drop(state);
+                runtime::count_operation();
+                Begun::Refused(refusal)
+            }
+            Attempt::Promised(promise) => {
+                self.unlock(state);
+                // SAFETY: the attempt claimed the promise for us.
+                match unsafe { self.await_promised(promise, location) } {
+                    Some(value) => {
+                        // SAFETY: the caller's place.
+                        unsafe { place.write(value) };
+                        Begun::Done
+                    }
+                    // SAFETY: the caller's place.
+                    None => unsafe { self.recv_to(place, location) },
+                }
+            }
+        }
+    }
+
+    /// Lets others run after a receive.
+    ///
+    /// # Safety
+    /// There is a value at `place`, which is the caller's.
+    #[cold]
+    unsafe fn end_turn(place: *mut T) {
+        // This goroutine may be unwound here, and the value with it.
+        // SAFETY: the caller's promise.
+        let value = unsafe { place.read() };
+        runtime::end_turn();
+        // SAFETY: as above.
+        unsafe { place.write(value) };
+    }
+
+    /// Ends the wait that [`Channel::begin_recv`] began, after the switch if there was one, and
+    /// says whether `place` was filled.
+    ///
+    /// # Safety
+    /// It has begun in this frame and with this place.
+    #[inline(never)]
+    unsafe fn end_recv(
+        &self,
+        place: *mut T,
+        frame: &WaitFrame,
+        switched: bool,
+        location: &'static Location<'static>,
+    ) -> bool {
+        // SAFETY: the caller's promise.
+        let (waiter, entry) = unsafe { (frame.waiter(), frame.entry()) };
+        // SAFETY: the entry was put into this channel's queue and nowhere else.
+        let wake = waiter.end(switched, || unsafe { self.remove_waiting_receiver(entry) });
+        match wake {
+            Wake::Done => true,
+            Wake::DoneLate => {
+                // SAFETY: a partner that says so has filled it.
+                let value = unsafe { place.read() };
+                crate::unwind_cancelled();
+                // SAFETY: the caller's place.
+                unsafe { place.write(value) };
+                true
+            }
+            // SAFETY: the caller's place.
+            Wake::Retry => matches!(unsafe { self.recv_to(place, location) }, Begun::Done),
+            wake => {
+                Self::recv_failed(wake);
+                false
+            }
+        }
+    }
+
+    /// Receives into `place`, without the switch being inlined anywhere.
+    ///
+    /// # Safety
+    /// `place` may be written to.
+    #[cold]
+    unsafe fn recv_to(&self, place: *mut T, location: &'static Location<'static>) -> Begun {
+        match self.recv_patiently(Patience::Forever, location) {
+            Ok(value) => {
+                // SAFETY: the caller's promise.
+                unsafe { place.write(value) };
+                Begun::Done
+            }
+            Err(refusal) => Begun::Refused(refusal),
+        }
+    }
+
+    /// Receives a value, waiting as long as `patience` lasts.
+    #[inline]
+    pub(crate) fn recv_patiently(
+        &self,
+        patience: Patience,
+        location: &'static Location<'static>,
+    ) -> Result<T, Refusal> {
+        if self.is_drained() {
+            runtime::count_operation();
+            return Err(Refusal::Closed);
+        }
+        if matches!(patience, Patience::Never) && !self.can_recv() {
+            runtime::count_operation();
+            return Err(Refusal::WouldBlock);
+        }
+        loop {
+            let mut value = MaybeUninit::uninit();
+            let mut state = self.lock();
+            // SAFETY: `value` is ours to be filled.
+            match unsafe { state.attempt_recv(value.as_mut_ptr()) } {
+                Attempt::Done(partner) => {
+                    self.unlock(state);
+                    // SAFETY: after the lock, once; a done receive has filled `value`.
+                    let value = unsafe {
+                        Attempt::wake_partner(partner);
+                        value.assume_init()
+                    };
+                    // Others may run now, or this goroutine end: the value is safe.
+                    runtime::count_operation();
+                    return Ok(value);
+                }
+                Attempt::Refused(Refusal::WouldBlock) if !matches!(patience, Patience::Never) => {
+                    if let Some(result) = self.recv_waiting(state, patience, location) {
+                        return result;
+                    }
+                }
+                Attempt::Refused(refusal) => {
+                    drop(state);
+                    runtime::count_operation();
+                    return Err(refusal);
+                }
+                Attempt::Promised(promise) => {
+                    self.unlock(state);
+                    // SAFETY: the attempt claimed the promise for us.
+                    if let Some(value) = unsafe { self.await_promised(promise, location) } {
+                        return Ok(value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `None`: to be tried again.
+    #[inline(never)]
+    fn recv_waiting<'a>(
+        &'a self,
+        mut state: BiasedGuard<'a, State<T>>,
+        patience: Patience,
+        location: &'static Location<'static>,
+    ) -> Option<Result<T, Refusal>> {
+        let mut value = MaybeUninit::<T>::uninit();
+        let wake = Waiter::with(WaitReason::ChanReceive, location, |waiter| {
+            let entry = Entry::new();
+            entry.assign(waiter, 0, value.as_mut_ptr().cast());
+            // SAFETY: the wait ends only when the entry has left the queue.
+            unsafe { state.waiting_receivers.push(&entry) };
+            self.unlock(state);
+            waiter.wait(patience.deadline(), || {
+                // SAFETY: the entry was enqueued above and nowhere else.
+                unsafe { self.remove_waiting_receiver(&entry) }
+            })
+        });
+        if wake == Wake::Done {
+            // SAFETY: a partner that says so has filled `value`.
+            return Some(Ok(unsafe { value.assume_init() }));
+        }
+        if wake == Wake::DoneLate {
+            // SAFETY: as above.
+            let value = unsafe { value.assume_init() };
+            crate::unwind_cancelled();
+            return Some(Ok(value));
+        }
+        Self::recv_failed(wake).map(Err)
+    }
+
+    #[cold]
+    fn recv_failed(wake: Wake) -> Option<Refusal> {
+        match wake {
+            Wake::TimedOut => Some(Refusal::TimedOut),
+            Wake::Done | Wake::DoneLate | Wake::Closed | Wake::Abandoned => Some(Refusal::Closed),
+            Wake::Retry => None,
+            Wake::Cancelled => {
+                crate::unwind_cancelled();
+                Some(Refusal::Closed)
+            }
+        }
+    }
+
+    /// Waits for the value of a claimed promise; `None` if the sender gave up.
+    ///
+    /// # Safety
+    /// The promise was claimed by an attempt of the caller, who calls this once for it.
+    pub(crate) unsafe fn await_promised(
+        &self,
+        promise: NonNull<Entry>,
+        location: &'static Location<'static>,
+    ) -> Option<T> {
+        let mut value = MaybeUninit::<T>::uninit();
+        let wake = Waiter::with(WaitReason::ChanReceive, location, |waiter| {
+            let entry = Entry::new();
+            entry.assign(waiter, 0, value.as_mut_ptr().cast());
+            // SAFETY: the claimed select stays parked until it is unparked here; it finishes our
+            // entry, for which we wait to the end.
+            unsafe {
+                promise
+                    .as_ref()
+                    .set_slot(ptr::from_ref(&entry).cast_mut().cast());
+                let select = promise.as_ref().finish(Wake::Done);
+                select.unpark();
+            }
+            waiter.wait_to_the_end()
+        });
+        match wake {
+            // SAFETY: as in `recv_waiting`.
+            Wake::Done => Some(unsafe { value.assume_init() }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Sending, in all its forms.
+
+use super::{Attempt, Begun, Channel, Refusal, State};
+use crate::runtime;
+use crate::wait::{BiasedGuard, Entry, Parker, Patience, WaitFrame, WaitReason, Waiter, Wake};
+use std::cell::UnsafeCell;
+use std::mem::{self, ManuallyDrop};
+use std::panic::Location;
+use std::ptr;
+
+impl<T> Channel<T> {
+    /// Sends `value`, waiting for as long as it takes. A value that was not sent comes back.
+    ///
+    /// Only the switch to other goroutines is inlined into the caller; see [`Waiter::begin`].
+    #[inline(always)]
+    pub(crate) fn send(
+        &self,
+        value: T,
+        location: &'static Location<'static>,
+    ) -> Result<(), (T, Refusal)> {
+        let value = UnsafeCell::new(ManuallyDrop::new(value));
+        let frame = WaitFrame::new();
+        // SAFETY: the frame and the value stay here until the wait has ended; the switch comes
+        // once, and at once; the value is forgotten if it was sent.
+        unsafe {
+            let place = value.get().cast::<T>();
+            let refusal = match self.begin_send(place, &frame, location) {
+                Begun::Done => return Ok(()),
+                Begun::Refused(refusal) => refusal,
+                Begun::Waits => {
+                    frame.waiter().switch();
+                    match self.end_send(place, &frame, true) {
+                        None => return Ok(()),
+                        Some(refusal) => refusal,
+                    }
+                }
+            };
+            Err((place.read(), refusal))
+        }
+    }
+
+    /// Sends the value at `value`, or begins to wait in `frame`, if a goroutine calls.
+    ///
+    /// # Safety
+    /// The value is the caller's, and forgotten if it was sent. It and the frame stay where they
+    /// are until the wait ends; if there is one, the switch follows and then
+    /// [`Channel::end_send`].
+    #[inline(never)]
+    unsafe fn begin_send(
+        &self,
+        value: *mut T,
+        frame: &WaitFrame,
+        location: &'static Location<'static>,
+    ) -> Begun {
+        if let Some(mut state) = self.state.lock_as_owner() {
+            if state.is_idle() && state.buffer.has_room() {
+                // SAFETY: the caller's value is ours to move.
+                state.buffer.push(unsafe { value.read() });
+                self.publish_idle(&state);
+                drop(state);
+                if runtime::uses_up_turn() {
+                    runtime::end_turn();
+                }
+                return Begun::Done;
+            }
+            // SAFETY: the caller's promises.
+            return unsafe { self.begin_send_slowly(Some(state), value, frame, location) };
+        }
+        // SAFETY: the caller's promises.
+        unsafe { self.begin_send_slowly(None, value, frame, location) }
+    }
+
+    /// The rest of [`Channel::begin_send`], where more is to be done than to fill the buffer.
+    ///
+    /// # Safety
+    /// As for [`Channel::begin_send`].
+    #[inline(never)]
+    unsafe fn begin_send_slowly(
+        &self,
+        state: Option<BiasedGuard<'_, State<T>>>,
+        value: *mut T,
+        frame: &WaitFrame,
+        location: &'static Location<'static>,
+    ) -> Begun {
+        let Some(goroutine) = runtime::current_goroutine() else {
+            drop(state);
+            // SAFETY: the caller's value; if it comes back, it is the caller's again.
+            return match self.send_patiently(unsafe { value.read() }, Patience::Forever, location) {
+                Ok(()) => Begun::Done,
+                Err((back, refusal)) => {
+                    // SAFETY: as above.
+                    unsafe { value.write(back) };
+                    Begun::Refused(refusal)
+                }
+            };
+        };
+        let mut state = state.unwrap_or_else(|| self.lock());
+        // SAFETY: the caller's value.
+        match unsafe { state.attempt_send(value) } {
+            Attempt::Done(partner) => {
+                self.unlock(state);
+                // SAFETY: after the lock, once.
+                unsafe { Attempt::wake_partner(partner) };
+                runtime::count_operation();
+                Begun::Done
+            }
+            Attempt::Refused(Refusal::WouldBlock) => {
+                let reason = WaitReason::ChanSend;
+                // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
+                let waiter = unsafe {
+                    let waiter = frame.set_waiter(goroutine, reason, location);
+                    let entry = frame.set_entry(waiter, value.cast());
+                    state.waiting_senders.push(entry);
+                    waiter
+                };
+                self.unlock(state);
+                if waiter.begin() {
+                    return Begun::Waits;
+                }
+                // SAFETY: the caller's promises.
+                match unsafe { self.end_send(value, frame, false) } {
+                    None => Begun::Done,
+                    Some(refusal) => Begun::Refused(refusal),
+                }
+            }
+            Attempt::Refused(refusal) => {
+                drop(state);
+                runtime::count_operation();
+                Begun::Refused(refusal)
+            }
+            Attempt::Promised(_) => unreachable!("promises are made to receivers"),
+        }
+    }
+
+    /// Ends the wait that [`Channel::begin_send`] began, after the switch if there was one. `None`:
+    /// the value was sent.
+    ///
+    /// # Safety
+    /// It has begun in this frame and with this value.
+    #[inline(never)]
+    unsafe fn end_send(&self, value: *mut T, frame: &WaitFrame, switched: bool) -> Option<Refusal> {
+        // SAFETY: the caller's promise.
+        let (waiter, entry) = unsafe { (frame.waiter(), frame.entry()) };
+        // SAFETY: the entry was put into this channel's queue and nowhere else.
+        let wake = waiter.end(switched, || unsafe { self.remove_waiting_sender(entry) });
+        if wake == Wake::Done {
+            return None;
+        }
+        // SAFETY: the value has not been moved, unless the wait says so.
+        let value = unsafe { ManuallyDrop::new(value.read()) };
+        match Self::send_failed(wake, value) {
+            Ok(()) => None,
+            Err((value, refusal)) => {
+                mem::forget(value);
+                Some(refusal)
+            }
+        }
+    }
+
+    /// Sends `value`, waiting as long as `patience` lasts. A value that was not sent comes back.
+    #[inline]
+    pub(crate) fn send_patiently(
+        &self,
+        value: T,
+        patience: Patience,
+        location: &'static Location<'static>,
+    ) -> Result<(), (T, Refusal)> {
+        let mut value = ManuallyDrop::new(value);
+        let place = ptr::from_mut(&mut *value);
+        let mut state = self.lock();
+        // SAFETY: the value is ours to move out; it is forgotten if it was.
+        match unsafe { state.attempt_send(place) } {
+            Attempt::Done(partner) => {
+                self.unlock(state);
+                // SAFETY: after the lock, once.
+                unsafe { Attempt::wake_partner(partner) };
+                runtime::count_operation();
+                Ok(())
+            }
+            Attempt::Refused(Refusal::WouldBlock) if !matches!(patience, Patience::Never) => {
+                self.send_waiting(state, value, patience, location)
+            }
+            Attempt::Refused(refusal) => {
+                drop(state);
+                let value = ManuallyDrop::into_inner(value);
+                // A goroutine that polls must not starve the others of its worker either.
+                runtime::count_operation();
+                Err((value, refusal))
+            }
+            Attempt::Promised(_) => unreachable!("promises are made to receivers"),
+        }
+    }
+
+    #[inline(never)]
+    fn send_waiting<'a>(
+        &'a self,
+        mut state: BiasedGuard<'a, State<T>>,
+        mut value: ManuallyDrop<T>,
+        patience: Patience,
+        location: &'static Location<'static>,
+    ) -> Result<(), (T, Refusal)> {
+        let wake = Waiter::with(WaitReason::ChanSend, location, |waiter| {
+            let entry = Entry::new();
+            entry.assign(waiter, 0, ptr::from_mut(&mut *value).cast());
+            // SAFETY: the wait ends only when the entry has left the queue.
+            unsafe { state.waiting_senders.push(&entry) };
+            self.unlock(state);
+            waiter.wait(patience.deadline(), || {
+                // SAFETY: the entry was enqueued above and nowhere else.
+                unsafe { self.remove_waiting_sender(&entry) }
+            })
+        });
+        if wake == Wake::Done {
+            return Ok(());
+        }
+        Self::send_failed(wake, value)
+    }
+
+    #[cold]
+    fn send_failed(wake: Wake, value: ManuallyDrop<T>) -> Result<(), (T, Refusal)> {
+        let refusal = match wake {
+            Wake::TimedOut => Refusal::TimedOut,
+            Wake::Abandoned => Refusal::Abandoned,
+            Wake::Closed => Refusal::Closed,
+            Wake::DoneLate => {
+                crate::unwind_cancelled();
+                return Ok(());
+            }
+            Wake::Done | Wake::Retry => unreachable!("a sender's partner does not give up"),
+            Wake::Cancelled => {
+                // The value is dropped by the unwinding, unless the goroutine unwinds already.
+                let value = ManuallyDrop::into_inner(value);
+                crate::unwind_cancelled();
+                return Err((value, Refusal::Abandoned));
+            }
+        };
+        Err((ManuallyDrop::into_inner(value), refusal))
+    }
+
+    /// Sends `value` if that is possible at once, else drops it. The receiver that it went to is
+    /// to be woken by the caller.
+    pub(crate) fn offer(&self, value: T) -> Option<Parker> {
+        let mut value = ManuallyDrop::new(value);
+        let place = ptr::from_mut(&mut *value);
+        let mut state = self.lock();
+        // SAFETY: the value is ours to move out; it is forgotten if it was.
+        let attempt = unsafe { state.attempt_send(place) };
+        self.unlock(state);
+        match attempt {
+            Attempt::Done(receiver) => receiver,
+            _ => {
+                drop(ManuallyDrop::into_inner(value));
+                None
+            }
+        }
+    }
+
+    /// Takes back a value that was sent and not received; says whether there was one. Called
+    /// where nothing is being sent.
+    pub(crate) fn take_back(&self) -> bool {
+        if !self.holds_for_receiver() {
+            return false;
+        }
+        let mut state = self.lock();
+        let value = state.buffer.pop();
+        self.unlock(state);
+        value.is_some()
+    }
+}

@@ -1,0 +1,168 @@
+//! The attempts at a channel under its lock, and what the channel shows of itself without it.
+
+use super::{Attempt, CAN_RECV, CAN_SEND, DRAINED, Promise, Refusal, State};
+use crate::wait::{Entry, Parker, Wake};
+use std::ptr::NonNull;
+
+impl<T> State<T> {
+    /// Whether nobody waits and the channel is neither closed nor abandoned.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting_senders.is_empty()
+            && self.waiting_receivers.is_empty()
+            && !self.closed
+            && !self.abandoned
+    }
+
+    #[inline]
+    pub(super) fn readiness(&self) -> u8 {
+        let of_buffer = self.readiness_of_buffer();
+        if self.is_idle() {
+            return of_buffer;
+        }
+        let waits_sender = !self.waiting_senders.is_empty();
+        let can_recv = waits_sender || self.closed;
+        let can_send = !self.waiting_receivers.is_empty() || self.closed || self.abandoned;
+        let drained = self.closed && self.buffer.is_empty() && !waits_sender;
+        of_buffer
+            | (u8::from(can_recv) * CAN_RECV)
+            | (u8::from(can_send) * CAN_SEND)
+            | (u8::from(drained) * DRAINED)
+    }
+
+    /// The readiness of an idle channel.
+    #[inline]
+    pub(super) fn readiness_of_buffer(&self) -> u8 {
+        (u8::from(!self.buffer.is_empty()) * CAN_RECV)
+            | (u8::from(self.buffer.has_room()) * CAN_SEND)
+    }
+
+    /// Tries to send the value at `value`, which is moved out exactly if the answer is `Done`.
+    ///
+    /// # Safety
+    /// `value` points to a value that the caller owns.
+    #[inline(always)]
+    pub(crate) unsafe fn attempt_send(&mut self, value: *mut T) -> Attempt {
+        if let Some(refusal) = self.refuses_values() {
+            return Attempt::Refused(refusal);
+        }
+        if let Some(receiver) = self.waiting_receivers.take() {
+            // SAFETY: the receiver is claimed: its slot is ours to fill, once; the value is ours
+            // to move.
+            return Attempt::Done(Some(unsafe { deliver(receiver, value) }));
+        }
+        if self.buffer.has_room() {
+            // SAFETY: the caller's value is ours to move.
+            self.buffer.push(unsafe { value.read() });
+            return Attempt::Done(None);
+        }
+        Attempt::Refused(Refusal::WouldBlock)
+    }
+
+    /// Tries to receive into `place`, which is filled exactly if the answer is `Done`.
+    ///
+    /// # Safety
+    /// `place` may be written to.
+    #[inline(always)]
+    pub(crate) unsafe fn attempt_recv(&mut self, place: *mut T) -> Attempt {
+        if let Some(value) = self.buffer.pop() {
+            // SAFETY: the caller's place.
+            unsafe { place.write(value) };
+            // There is room for one more: the longest waiting sender gets it.
+            let sender = self.waiting_senders.take();
+            return Attempt::Done(sender.map(|sender| self.admit(sender)));
+        }
+        if let Some(sender) = self.waiting_senders.take() {
+            // SAFETY: the sender is claimed: its value is ours to move, once.
+            unsafe {
+                let slot = sender.as_ref().slot().cast::<T>();
+                if slot.is_null() {
+                    return Attempt::Promised(sender);
+                }
+                place.copy_from_nonoverlapping(slot, 1);
+                return Attempt::Done(Some(sender.as_ref().finish(Wake::Done)));
+            }
+        }
+        Attempt::Refused(if self.closed {
+            Refusal::Closed
+        } else {
+            Refusal::WouldBlock
+        })
+    }
+
+    /// Moves a claimed sender's value into the buffer, or sets a place aside for its promise.
+    pub(super) fn admit(&mut self, sender: NonNull<Entry>) -> Parker {
+        // SAFETY: the sender is claimed: its value is ours to move, once.
+        unsafe {
+            let slot = sender.as_ref().slot().cast::<T>();
+            if slot.is_null() {
+                self.buffer.reserve();
+            } else {
+                self.buffer.push(slot.read());
+            }
+            sender.as_ref().finish(Wake::Done)
+        }
+    }
+
+    /// Why the channel takes no values, if it does not.
+    #[inline]
+    fn refuses_values(&self) -> Option<Refusal> {
+        if self.closed {
+            Some(Refusal::Closed)
+        } else if self.abandoned {
+            Some(Refusal::Abandoned)
+        } else {
+            None
+        }
+    }
+
+    /// Tries to get the right to send one value later.
+    pub(crate) fn attempt_promise(&mut self) -> Result<Promise, Refusal> {
+        if let Some(refusal) = self.refuses_values() {
+            return Err(refusal);
+        }
+        if let Some(receiver) = self.waiting_receivers.take() {
+            return Ok(Promise::ToReceiver(receiver));
+        }
+        if self.buffer.has_room() {
+            self.buffer.reserve();
+            return Ok(Promise::OfPlace);
+        }
+        Err(Refusal::WouldBlock)
+    }
+
+    /// Enqueues a sender.
+    ///
+    /// # Safety
+    /// As for [`WaitQueue::push`]; the entry's slot is the value, or null for a promise.
+    pub(crate) unsafe fn enqueue_sender(&mut self, entry: &Entry) {
+        // SAFETY: the caller's promise.
+        unsafe { self.waiting_senders.push(entry) };
+    }
+
+    /// Enqueues a receiver.
+    ///
+    /// # Safety
+    /// As for [`WaitQueue::push`]; the entry's slot is where the value goes.
+    pub(crate) unsafe fn enqueue_receiver(&mut self, entry: &Entry) {
+        // SAFETY: the caller's promise.
+        unsafe { self.waiting_receivers.push(entry) };
+    }
+}
+
+/// Moves a value into the frame of a claimed receiver, and says whom to wake.
+///
+/// # Safety
+/// The receiver is claimed by the caller; the value is the caller's, and moved out.
+#[inline]
+pub(super) unsafe fn deliver<T>(receiver: NonNull<Entry>, value: *const T) -> Parker {
+    // SAFETY: the caller's promise: the frame is the receiver's, and it is parked.
+    unsafe {
+        let receiver = receiver.as_ref();
+        receiver
+            .slot()
+            .cast::<T>()
+            .copy_from_nonoverlapping(value, 1);
+        receiver.finish(Wake::Done)
+    }
+}
