@@ -9,8 +9,10 @@ mod harness;
 
 use gochan::goroutine::Builder;
 use gochan::prelude::*;
+use gochan::runtime::num_worker;
 use gochan::sync::WaitGroup;
 use harness::{is_program, run_program, watch};
+use std::collections::HashSet;
 use std::hint::black_box;
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -96,6 +98,19 @@ fn a_malformed_size_ends_the_program_and_is_named() {
 
 // ----- limits -----------------------------------------------------------------------------
 
+/// Returns when every worker runs goroutines: a thread takes address space for its heap when it
+/// first allocates.
+fn wait_for_all_workers() {
+    let mut seen = HashSet::new();
+    while seen.len() < num_worker() {
+        let worker = || std::thread::current().id();
+        let crowd: Vec<_> = (0..num_worker())
+            .map(|_| go!(spread, { worker() }))
+            .collect();
+        seen.extend(crowd.into_iter().map(|handle| handle.join().unwrap()));
+    }
+}
+
 /// Lets this process have only so much more address space.
 fn limit_address_space(more: usize) {
     let limit = (status("VmSize") + more) as libc::rlim_t;
@@ -112,7 +127,7 @@ fn address_space_that_runs_out_is_an_error_that_names_the_limit() {
     const NAME: &str = "address_space_that_runs_out_is_an_error_that_names_the_limit";
     let _watched = watch();
     if is_program(NAME) {
-        go!({}).join().unwrap();
+        wait_for_all_workers();
         limit_address_space(100 << 20);
         let gate = Chan::<()>::new(0);
         let mut handles = Vec::new();
