@@ -78,6 +78,7 @@ use std::panic::Location;
 /// ```
 /// gochan::yield_now();
 /// ```
+#[inline(always)] // see `Waiter::begin`
 pub fn yield_now() {
     if !runtime::yield_goroutine() {
         std::thread::yield_now();

@@ -155,12 +155,27 @@ pub(crate) fn is_main_goroutine() -> bool {
     current_goroutine().is_some_and(|goroutine| unsafe { goroutine.as_ref() }.is_main())
 }
 
-/// Lets the other goroutines of the calling one's worker run.
+/// Lets the other goroutines of the calling one's worker run; `false` if an ordinary thread calls.
+#[inline(always)] // see `Waiter::begin`
 pub(crate) fn yield_goroutine() -> bool {
-    let Some(goroutine) = current_goroutine() else {
+    #[inline(never)]
+    fn begin() -> Option<NonNull<Goroutine>> {
+        let goroutine = current_goroutine()?;
+        let (worker, record) = running();
+        worker.begin_yield(record);
+        Some(goroutine)
+    }
+    #[inline(never)]
+    fn end() {
+        let (worker, record) = running();
+        worker.end_yield(record);
+    }
+    let Some(goroutine) = begin() else {
         return false;
     };
-    running().0.yield_now(goroutine);
+    // SAFETY: the goroutine calls, and has prepared for that.
+    unsafe { worker::switch_from(goroutine.as_ref()) };
+    end();
     true
 }
 

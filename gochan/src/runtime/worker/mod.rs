@@ -601,11 +601,24 @@ impl Worker {
     pub(super) fn yield_now(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: it runs.
         let record = unsafe { goroutine.as_ref() };
+        self.begin_yield(record);
+        // SAFETY: it has prepared for that.
+        unsafe { switch_from(record) };
+        self.end_yield(record);
+    }
+
+    /// Prepares the running goroutine to let others run, which the switch does then.
+    pub(super) fn begin_yield(&self, record: &Goroutine) {
         record.since.set(self.stamp.get());
         record.is_ready.store(true, Ordering::Relaxed);
         // SAFETY: it is in no queue, and it is switched away from at once.
-        unsafe { self.enqueue(goroutine) };
-        self.suspend(record);
+        unsafe { self.enqueue(NonNull::from(record)) };
+        self.begin_suspension(record);
+    }
+
+    /// The goroutine runs again after the switch of [`Worker::begin_yield`].
+    pub(super) fn end_yield(&self, record: &Goroutine) {
+        self.end_suspension(record);
         if record.cancelled.get() && !self.is_unwinding(record) {
             panics::throw_goexit(record);
         }
