@@ -20,8 +20,11 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-/// Pauses before the first yield of the processor.
+/// Rounds of spinning before the first yield of the processor.
 const SPINS: u32 = if cfg!(all(test, loom)) { 1 } else { 6 };
+/// Pauses of the processor in the first round of spinning. To take the lock over from another
+/// processor costs both as much as dozens of uses by one of them, so that one gets the time for it.
+const FIRST_PAUSES: u32 = if cfg!(all(test, loom)) { 1 } else { 16 };
 /// Yields before the first nap.
 const YIELDS: u32 = if cfg!(all(test, loom)) { 1 } else { 64 };
 /// How long a nap lasts.
@@ -40,7 +43,7 @@ impl Backoff {
     pub(super) fn pause(&mut self) {
         if self.round < SPINS {
             // Doubling pauses keep the contenders off the holder's cache line.
-            for _ in 0..1 << self.round {
+            for _ in 0..FIRST_PAUSES << self.round {
                 spin_loop();
             }
         } else if self.round < SPINS + YIELDS {
@@ -133,33 +136,49 @@ impl BiasedLock {
     }
 
     /// Takes the lock as one of several who use it.
-    #[inline(never)]
+    #[inline]
     fn lock_shared(&self) {
-        let mut backoff = Backoff::new();
-        loop {
-            let taken =
-                self.word
-                    .compare_exchange_weak(FREE, LOCKED, Ordering::Acquire, Ordering::Relaxed);
-            match taken {
-                Ok(_) => break,
-                Err(BIASED) => self.bias.revoke(
-                    || self.word.load(Ordering::Acquire) == BIASED,
-                    || self.word.store(FREE, Ordering::Release),
-                ),
-                Err(_) => {
-                    while self.word.load(Ordering::Relaxed) == LOCKED {
-                        backoff.pause();
-                    }
-                }
-            }
+        if self.take().is_err() {
+            self.lock_contended();
         }
         if self.bias.note_use() {
-            // The lock is held, so nobody is inside.
-            self.bias.adopt(|| {
-                self.word.store(BIASED, Ordering::Release);
-                true
-            });
+            self.adopt();
         }
+    }
+
+    /// Takes the lock if it is free; else says how it was found.
+    #[inline]
+    fn take(&self) -> Result<usize, usize> {
+        self.word
+            .compare_exchange(FREE, LOCKED, Ordering::Acquire, Ordering::Relaxed)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lock_contended(&self) {
+        let mut backoff = Backoff::new();
+        while let Err(found) = self.take() {
+            if found == BIASED {
+                self.bias.revoke(
+                    || self.word.load(Ordering::Acquire) == BIASED,
+                    || self.word.store(FREE, Ordering::Release),
+                );
+            }
+            while self.word.load(Ordering::Relaxed) == LOCKED {
+                backoff.pause();
+            }
+        }
+    }
+
+    /// Makes the calling thread, which holds the lock, its owner.
+    #[cold]
+    #[inline(never)]
+    fn adopt(&self) {
+        // The lock is held, so nobody is inside.
+        self.bias.adopt(|| {
+            self.word.store(BIASED, Ordering::Release);
+            true
+        });
     }
 }
 
@@ -222,6 +241,13 @@ impl<T> BiasedMutex<T> {
     #[inline(always)]
     pub(crate) fn lock_as_owner(&self) -> Option<BiasedGuard<'_, T>> {
         self.lock.bias.enter().then(|| Guard::of(self))
+    }
+
+    /// Takes the lock, which is not biased towards the calling thread, or was not a moment ago.
+    #[inline]
+    pub(crate) fn lock_as_other(&self) -> BiasedGuard<'_, T> {
+        self.lock.lock_shared();
+        Guard::of(self)
     }
 
     /// The lock itself, for `select!`, which holds several at once.

@@ -82,7 +82,7 @@ impl<T> Channel<T> {
             // SAFETY: the caller's promise.
             return unsafe { self.recv_to(place, location) };
         };
-        let mut state = state.unwrap_or_else(|| self.lock());
+        let mut state = state.unwrap_or_else(|| self.state.lock_as_other());
         // SAFETY: the caller's place.
         match unsafe { state.attempt_recv(place) } {
             Attempt::Done(partner) => {

@@ -94,7 +94,7 @@ impl<T> Channel<T> {
                 }
             };
         };
-        let mut state = state.unwrap_or_else(|| self.lock());
+        let mut state = state.unwrap_or_else(|| self.state.lock_as_other());
         // SAFETY: the caller's value.
         match unsafe { state.attempt_send(value) } {
             Attempt::Done(partner) => {
