@@ -46,8 +46,8 @@ use std::io;
 const MIN_SIZE: usize = 16 * 1024;
 /// The step in which sizes are told apart, so that stacks can be recycled.
 const SIZE_STEP: usize = 16 * 1024;
-/// How many stacks get their guards at a time.
-const GUARDED_AT_ONCE: usize = 16;
+/// The fewest and the most stacks that get their guards at a time.
+const GUARDED_AT_ONCE: (usize, usize) = (16, 1024);
 
 /// The stacks of the process that are in no cache and not in use, by their size.
 static POOL: Mutex<BTreeMap<usize, Class>> = Mutex::new(BTreeMap::new());
@@ -84,7 +84,12 @@ impl Class {
     fn guard(&mut self, count: usize) {
         let missing = count.saturating_sub(self.free.len() + self.fresh.len());
         if missing > 0 {
-            let some = self.bare.len().saturating_sub(missing.max(GUARDED_AT_ONCE));
+            // As many again as have one already: a crowd needs few calls, and a program with few
+            // goroutines few guards.
+            let guarded = self.existing - self.bare.len();
+            let (fewest, most) = GUARDED_AT_ONCE;
+            let some = missing.max(guarded.clamp(fewest, most));
+            let some = self.bare.len().saturating_sub(some);
             guard_stacks(&self.bare[some..]);
             self.fresh.extend(self.bare.drain(some..));
         }
