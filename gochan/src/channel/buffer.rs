@@ -7,7 +7,6 @@
 //! around the end.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::mem;
 use std::ptr::NonNull;
 
@@ -196,15 +195,6 @@ impl<T> Drop for Ring<T> {
                 drop(value);
             }
         }
-    }
-}
-
-impl<T> fmt::Debug for Buffer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer")
-            .field("len", &self.len())
-            .field("capacity", &self.capacity())
-            .finish_non_exhaustive()
     }
 }
 

@@ -122,8 +122,8 @@ impl<T> Chan<T> {
     /// Splits this handle in two.
     pub fn split(self) -> (Sender<T>, Receiver<T>) {
         let channel = ManuallyDrop::new(self);
-        // What the one handle was counted as, the two are now.
-        let [sender, receiver] = channel.channel.halves();
+        // SAFETY: the handle can do both, and is forgotten.
+        let [sender, receiver] = unsafe { channel.channel.halves() };
         (Sender { channel: sender }, Receiver { channel: receiver })
     }
 }

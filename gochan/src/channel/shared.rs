@@ -123,9 +123,12 @@ impl<T> Shared<T> {
         self.for_receiver()
     }
 
-    /// Makes the reference of a handle that can send and receive, which is forgotten, into one of
-    /// a handle that can send and one of a handle that can receive.
-    pub(super) fn halves(&self) -> [Self; 2] {
+    /// Makes the reference of a handle that can send and receive into one of a handle that can send
+    /// and one of a handle that can receive.
+    ///
+    /// # Safety
+    /// It belongs to one that can do both, and is not used afterwards.
+    pub(super) unsafe fn halves(&self) -> [Self; 2] {
         [Shared(self.0), Shared(self.0)]
     }
 
@@ -229,7 +232,7 @@ fn count(handles: &AtomicUsize) {
     }
 }
 
-/// Counts a handle less; `true` if it was the last one, which then still is counted.
+/// Counts a handle less; `true` if it was the last one. What the count says then counts no more.
 #[inline]
 fn uncount(handles: &AtomicUsize) -> bool {
     // The last one is alone with the count: nobody else could make another.

@@ -25,6 +25,12 @@ fn cancel(node: &NodeRef, cause: &Cause) {
     node.cancel(ContextError::Canceled, Some(Arc::clone(cause)));
 }
 
+/// Cancels `node` on another thread, and drops the reference there.
+fn cancel_elsewhere(node: NodeRef, cause: &Cause) -> thread::JoinHandle<()> {
+    let cause = Arc::clone(cause);
+    thread::spawn(move || cancel(&node, &cause))
+}
+
 fn assert_nothing_holds(cause: &Cause) {
     assert_eq!(Arc::strong_count(cause), 1);
 }
@@ -35,10 +41,7 @@ fn loom_a_child_goes_while_its_parent_is_cancelled() {
         let cause = cause();
         let parent = node(None);
         let child = node(Some(&parent));
-        let canceller = thread::spawn({
-            let cause = Arc::clone(&cause);
-            move || cancel(&parent, &cause)
-        });
+        let canceller = cancel_elsewhere(parent, &cause);
         drop(child);
         canceller.join().unwrap();
         assert_nothing_holds(&cause);
@@ -53,10 +56,7 @@ fn loom_brothers_leave_and_are_cancelled() {
         let children = [(); 3].map(|()| node(Some(&parent)));
         let [first, second, third] = children;
         let leaving = thread::spawn(move || drop(second));
-        let cancelling = thread::spawn({
-            let cause = Arc::clone(&cause);
-            move || cancel(&first, &cause)
-        });
+        let cancelling = cancel_elsewhere(first, &cause);
         cancel(&parent, &cause);
         assert_eq!(third.error(), Some(ContextError::Canceled));
         leaving.join().unwrap();
@@ -74,13 +74,7 @@ fn loom_the_last_two_references_go_at_once() {
         let child = node(Some(&parent));
         let (one, other) = (child.clone(), child);
         let dropping = thread::spawn(move || drop(one));
-        let cancelling = thread::spawn({
-            let cause = Arc::clone(&cause);
-            move || {
-                cancel(&parent, &cause);
-                drop(parent);
-            }
-        });
+        let cancelling = cancel_elsewhere(parent, &cause);
         drop(other);
         dropping.join().unwrap();
         cancelling.join().unwrap();
@@ -93,10 +87,7 @@ fn loom_who_is_born_while_its_parent_ends_ends_too() {
     check(|| {
         let cause = cause();
         let parent = node(None);
-        let cancelling = thread::spawn({
-            let (parent, cause) = (parent.clone(), Arc::clone(&cause));
-            move || cancel(&parent, &cause)
-        });
+        let cancelling = cancel_elsewhere(parent.clone(), &cause);
         let child = node(Some(&parent));
         let grandchild = node(Some(&child));
         drop(child);

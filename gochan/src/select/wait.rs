@@ -196,20 +196,19 @@ fn try_at_once(
     scratch: &mut Scratch<'_>,
     request: Request,
 ) -> Option<Option<usize>> {
-    let mut try_those = |looks_ready: fn(&dyn Arm) -> bool| {
-        let chosen = try_ready(arms, scratch.ready, request.order, looks_ready, |arm| {
-            let tried = arm.try_now();
-            conclude(arm, tried, request.location).filter(|&chosen| chosen)
-        });
-        chosen.map(|(index, _)| index)
+    let polls = matches!(request.limit, Limit::None);
+    // Who does not wait keeps the worker from firing timers that are due, so the look does.
+    let looks_ready = |arm: &dyn Arm| match polls {
+        true => arm.look() != Look::NotReady,
+        false => arm.peek(),
     };
-    let mut chosen = try_those(|arm| arm.peek());
-    if chosen.is_none() && matches!(request.limit, Limit::None) {
-        // Who does not wait keeps the worker from firing timers that are due.
-        chosen = try_those(|arm| arm.look() != Look::NotReady);
-    }
+    let chosen = try_ready(arms, scratch.ready, request.order, looks_ready, |arm| {
+        let tried = arm.try_now();
+        conclude(arm, tried, request.location).filter(|&chosen| chosen)
+    });
+    let chosen = chosen.map(|(index, _)| index);
     // With one arm the look without locks was a look at all of them at one moment.
-    if chosen.is_some() || (scratch.ready.len() <= 1 && matches!(request.limit, Limit::None)) {
+    if chosen.is_some() || (arms.len() <= 1 && polls) {
         // A goroutine that polls must not starve the others of its worker either.
         runtime::count_operation();
         return Some(chosen);
@@ -248,8 +247,8 @@ fn try_locked<'a>(
     }
 }
 
-/// Tries those arms that are ready, as it seems, one after the other, until one says something, and says which
-/// one it was. `ready` is working memory.
+/// Tries those arms that are ready, as it seems, one after the other, until one says something, and
+/// says which one it was. `ready` is working memory.
 ///
 /// All are looked at before one is chosen, so that the random choice, which no processor can
 /// predict, is made only between those that are ready.

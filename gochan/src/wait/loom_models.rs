@@ -11,6 +11,7 @@
 //! behave as if they were sequentially consistent.
 
 use super::atomic::{Arc, Cell, check, check_within};
+use super::lock::{Lock, Locked};
 use super::waiter::WaitReason;
 use super::{
     BiasedMutex, Entry, Parker, SpinMutex, ThreadParker, WaitQueue, Waiter, Wake, WakeList, bias,
@@ -183,14 +184,16 @@ fn loom_all_who_join_are_woken() {
 
 // ----- locks and lists --------------------------------------------------------------------
 
+/// Adds one, as who holds the lock alone may.
+fn add<L: Lock>(count: &Locked<Cell<u32>, L>) {
+    let held = count.lock();
+    held.set(held.get() + 1);
+}
+
 #[test]
 fn loom_one_at_a_time_holds_the_lock() {
     check(|| {
         let count = Arc::new(SpinMutex::new(Cell::new(0)));
-        let add = |count: &SpinMutex<Cell<u32>>| {
-            let held = count.lock();
-            held.set(held.get() + 1);
-        };
         let others = [(); 2].map(|()| {
             let count = Arc::clone(&count);
             thread::spawn(move || add(&count))
@@ -212,10 +215,6 @@ fn waiter_of(parker: &Arc<ThreadParker>) -> Waiter {
 fn loom_an_owner_and_a_stranger_never_hold_a_biased_lock_together() {
     check(|| {
         let count = Arc::new(BiasedMutex::new(Cell::new(0)));
-        let add = |count: &BiasedMutex<Cell<u32>>| {
-            let count = count.lock();
-            count.set(count.get() + 1);
-        };
         let owner = {
             let count = Arc::clone(&count);
             thread::spawn(move || {
@@ -235,10 +234,6 @@ fn loom_an_owner_and_a_stranger_never_hold_a_biased_lock_together() {
 fn loom_two_strangers_take_the_ownership_away_once() {
     check_within(2, || {
         let count = Arc::new(BiasedMutex::new(Cell::new(0)));
-        let add = |count: &BiasedMutex<Cell<u32>>| {
-            let count = count.lock();
-            count.set(count.get() + 1);
-        };
         bias::obtain();
         (0..2).for_each(|_| add(&count));
         let strangers = [(); 2].map(|()| {

@@ -306,7 +306,6 @@ impl Waiter {
     /// `withdraw` is called when the wait is to end without a claimant: it takes the entries out
     /// of their queues, or says that a claimant was faster, in which case its wake-up is awaited
     /// and counts.
-    ///
     #[inline(always)] // see `begin`
     pub(crate) fn wait(&self, deadline: Option<Instant>, withdraw: impl FnMut() -> bool) -> Wake {
         let interrupt = match self.parker {

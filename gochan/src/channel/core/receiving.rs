@@ -44,25 +44,20 @@ impl<T> Channel<T> {
         frame: &WaitFrame,
         location: &'static Location<'static>,
     ) -> Begun {
-        if let Some(mut state) = self.state.lock_as_owner() {
-            if state.is_idle()
-                && let Some(value) = state.buffer.pop()
-            {
+        match self.state.lock_as_owner() {
+            Some(mut state) if state.is_idle() && !state.buffer.is_empty() => {
+                let value = state.buffer.pop().expect("it is not empty");
                 self.publish_idle(&state);
                 drop(state);
                 // SAFETY: the caller's place.
                 unsafe { place.write(value) };
-                if runtime::uses_up_turn() {
-                    // SAFETY: it has been filled.
-                    unsafe { Self::end_turn(place) };
-                }
-                return Begun::Done;
+                // SAFETY: it has just been filled.
+                unsafe { Self::count_receive(place) };
+                Begun::Done
             }
             // SAFETY: the caller's promises.
-            return unsafe { self.begin_recv_slowly(Some(state), place, frame, location) };
+            state => unsafe { self.begin_recv_slowly(state, place, frame, location) },
         }
-        // SAFETY: the caller's promises.
-        unsafe { self.begin_recv_slowly(None, place, frame, location) }
     }
 
     /// The rest of [`Channel::begin_recv`], where more is to be done than to empty the buffer.
@@ -89,10 +84,8 @@ impl<T> Channel<T> {
                 self.unlock(state);
                 // SAFETY: after the lock, once.
                 unsafe { Attempt::wake_partner(partner) };
-                if runtime::uses_up_turn() {
-                    // SAFETY: a done receive has filled the caller's place.
-                    unsafe { Self::end_turn(place) };
-                }
+                // SAFETY: a done receive has filled the caller's place.
+                unsafe { Self::count_receive(place) };
                 Begun::Done
             }
             Attempt::Refused(Refusal::WouldBlock) => {
@@ -135,16 +128,27 @@ impl<T> Channel<T> {
         }
     }
 
-    /// Lets others run after a receive.
+    /// Counts a receive. Others may run then.
+    ///
+    /// # Safety
+    /// There is a value at `place`, which is the caller's.
+    #[inline]
+    unsafe fn count_receive(place: *mut T) {
+        if runtime::uses_up_turn() {
+            // SAFETY: the caller's promise.
+            unsafe { Self::keep_during(place, runtime::end_turn) };
+        }
+    }
+
+    /// Calls what may unwind this goroutine, and the value at `place` with it.
     ///
     /// # Safety
     /// There is a value at `place`, which is the caller's.
     #[cold]
-    unsafe fn end_turn(place: *mut T) {
-        // This goroutine may be unwound here, and the value with it.
+    unsafe fn keep_during(place: *mut T, may_unwind: fn()) {
         // SAFETY: the caller's promise.
         let value = unsafe { place.read() };
-        runtime::end_turn();
+        may_unwind();
         // SAFETY: as above.
         unsafe { place.write(value) };
     }
@@ -170,10 +174,7 @@ impl<T> Channel<T> {
             Wake::Done => true,
             Wake::DoneLate => {
                 // SAFETY: a partner that says so has filled it.
-                let value = unsafe { place.read() };
-                crate::unwind_cancelled();
-                // SAFETY: the caller's place.
-                unsafe { place.write(value) };
+                unsafe { Self::keep_during(place, crate::unwind_cancelled) };
                 true
             }
             // SAFETY: the caller's place.

@@ -52,22 +52,18 @@ impl<T> Channel<T> {
         frame: &WaitFrame,
         location: &'static Location<'static>,
     ) -> Begun {
-        if let Some(mut state) = self.state.lock_as_owner() {
-            if state.is_idle() && state.buffer.has_room() {
+        match self.state.lock_as_owner() {
+            Some(mut state) if state.is_idle() && state.buffer.has_room() => {
                 // SAFETY: the caller's value is ours to move.
                 state.buffer.push(unsafe { value.read() });
                 self.publish_idle(&state);
                 drop(state);
-                if runtime::uses_up_turn() {
-                    runtime::end_turn();
-                }
-                return Begun::Done;
+                runtime::count_operation();
+                Begun::Done
             }
             // SAFETY: the caller's promises.
-            return unsafe { self.begin_send_slowly(Some(state), value, frame, location) };
+            state => unsafe { self.begin_send_slowly(state, value, frame, location) },
         }
-        // SAFETY: the caller's promises.
-        unsafe { self.begin_send_slowly(None, value, frame, location) }
     }
 
     /// The rest of [`Channel::begin_send`], where more is to be done than to fill the buffer.

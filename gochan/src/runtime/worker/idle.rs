@@ -172,9 +172,9 @@ impl Worker {
         }
     }
 
-    /// Takes the oldest of what waits on a worker whose oldest one has waited long. The placement policy
-    /// had its reasons to put them there, so they are taken only if that evens the load out and
-    /// does not tear goroutines apart that talk, or if they have waited very long.
+    /// Takes the oldest of what waits on a worker whose oldest one has waited long. The placement
+    /// policy had its reasons to put them there, so they are taken only if that evens the load out
+    /// and does not tear goroutines apart that talk, or if they have waited very long.
     fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
         let Some((index, waited)) = watch.overdue(&self.shared.workers, now) else {
             return false;

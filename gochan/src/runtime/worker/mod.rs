@@ -523,22 +523,14 @@ impl Worker {
         waiter: &Waiter,
         deadline: Option<Instant>,
     ) -> Option<Interrupt> {
-        match deadline {
-            None => {
-                if self.begin_park(record, waiter) {
-                    // SAFETY: the running goroutine is the one that `record` stands for.
-                    unsafe { switch_from(record) };
-                    return self.end_park(record, waiter);
-                }
-            }
-            Some(deadline) => {
-                if self.note_waiter(record, waiter) {
-                    self.suspend_until(record, deadline);
-                    return self.forget_waiter(record, waiter);
-                }
-            }
+        if !self.note_waiter(record, waiter) {
+            return Some(Interrupt::Cancelled);
         }
-        Some(Interrupt::Cancelled)
+        match deadline {
+            None => self.suspend(record),
+            Some(deadline) => self.suspend_until(record, deadline),
+        }
+        self.forget_waiter(record, waiter)
     }
 
     /// Prepares to park the running goroutine: it is parked by the switch. `false`: it is to unwind
@@ -598,9 +590,7 @@ impl Worker {
 
     /// Lets the other goroutines of this worker run. A goroutine that does nothing but this ends
     /// here when its runtime ends.
-    pub(super) fn yield_now(&self, goroutine: NonNull<Goroutine>) {
-        // SAFETY: it runs.
-        let record = unsafe { goroutine.as_ref() };
+    fn yield_now(&self, record: &Goroutine) {
         self.begin_yield(record);
         // SAFETY: it has prepared for that.
         unsafe { switch_from(record) };
@@ -662,7 +652,7 @@ impl Worker {
             || self.timer_is_due();
         // At the end of the runtime the worker itself is the one who waits for its turn.
         if others || self.shared.is_ending() {
-            self.yield_now(goroutine);
+            self.yield_now(record);
         }
     }
 
