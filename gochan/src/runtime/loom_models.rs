@@ -255,6 +255,24 @@ fn loom_what_waits_to_start_is_taken_once() {
 }
 
 #[test]
+fn loom_a_worker_and_a_thief_count_what_they_take() {
+    check(|| {
+        let mailbox = mailbox();
+        let parcels = [Parcel::new(), Parcel::new()];
+        for parcel in &parcels {
+            assert!(parcel.push_to(&mailbox));
+        }
+        let thief = {
+            let mailbox = Arc::clone(&mailbox);
+            thread::spawn(move || mailbox.start_queue.pop_oldest(|_| true).is_some())
+        };
+        assert!(mailbox.start_queue.pop().is_some());
+        assert!(thief.join().unwrap());
+        assert_eq!(mailbox.start_queue.len_before_sleep(), 0);
+    });
+}
+
+#[test]
 fn loom_a_closed_queue_has_given_out_what_it_took() {
     check(|| {
         let mailbox = mailbox();

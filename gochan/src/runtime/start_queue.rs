@@ -146,7 +146,7 @@ impl StartQueue {
     pub(super) fn close(&self) -> RunQueue {
         let mut inner = self.queue.0.lock();
         inner.closed = true;
-        self.note_taken(self.len());
+        self.note_taken(&inner, self.len());
         let all = RunQueue::new();
         inner.queues().for_each(|queue| all.append(queue));
         inner.older.clear();
@@ -175,7 +175,7 @@ impl StartQueue {
         };
         // SAFETY: the caller's promise.
         unsafe { queue.push(goroutine) };
-        self.note_pushed(1);
+        self.note_pushed(&inner, 1);
         true
     }
 
@@ -204,7 +204,7 @@ impl StartQueue {
             true => inner.pop_oldest(|_| true),
             false => inner.pop_newest(),
         }?;
-        self.note_taken(1);
+        self.note_taken(&inner, 1);
         Some(goroutine)
     }
 
@@ -216,8 +216,9 @@ impl StartQueue {
         if self.len() == 0 {
             return None;
         }
-        let goroutine = self.queue.0.lock().pop_oldest(condition)?;
-        self.note_taken(1);
+        let mut inner = self.queue.0.lock();
+        let goroutine = inner.pop_oldest(condition)?;
+        self.note_taken(&inner, 1);
         Some(goroutine)
     }
 
@@ -263,15 +264,18 @@ impl StartQueue {
         staying.append(&own.newest);
         own.newest = staying;
         own.settle();
-        to.note_pushed(left);
-        self.note_taken(left);
+        to.note_pushed(&others, left);
+        self.note_taken(&own, left);
     }
 
-    fn note_taken(&self, count: usize) {
+    /// Counts so many that were taken. That is no atomic operation, so it asks for what only the
+    /// holder of the lock has.
+    fn note_taken(&self, _held: &Inner, count: usize) {
         self.taken.store(self.taken() + count, Ordering::Relaxed);
     }
 
-    fn note_pushed(&self, count: usize) {
+    /// Counts so many that were put in; as [`StartQueue::note_taken`].
+    fn note_pushed(&self, _held: &Inner, count: usize) {
         self.pushed.store(self.pushed() + count, Ordering::Relaxed);
     }
 }
