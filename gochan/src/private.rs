@@ -176,10 +176,11 @@ fn run_select<const N: usize>(
         let seen = arms[0].look();
         if seen != Look::Promising {
             let is_drained = seen == Look::Drained;
+            runtime::count_operation();
             if is_drained {
                 arms[0].settle(Wake::Closed);
+                runtime::unwind_if_ending();
             }
-            runtime::count_operation();
             return is_drained.then_some(0);
         }
     }

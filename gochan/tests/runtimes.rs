@@ -511,6 +511,57 @@ fn those_in_scopes_are_unwound() {
     });
 }
 
+/// Tells of its end by a flag.
+struct Tells(Arc<AtomicBool>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn who_runs_while_another_is_unwound_does_not_go_on_from_what_it_finds_either() {
+    // It has not waited yet, so nobody has told it that its runtime ends.
+    let ways = 7;
+    for way in 0..ways {
+        let concluded = Arc::new(AtomicBool::new(false));
+        let tally = Tally::new(1);
+        on_workers(2, || {
+            let (sender, receiver) = channel::<i32>(0);
+            let (full, abandoned) = channel(0);
+            let unwound = Arc::new(AtomicBool::new(false));
+            let ready = make!(chan());
+            let tells = Tells(Arc::clone(&unwound));
+            go!(clone(ready), {
+                let (_tells, _held) = (tells, (sender, abandoned));
+                ready <- ();
+                time::sleep(LONG);
+            });
+            let (concludes, value) = (Arc::clone(&concluded), tally.value());
+            go!(spread, clone(ready), {
+                ready <- ();
+                while !unwound.load(Ordering::SeqCst) {
+                    std::hint::spin_loop();
+                }
+                match way {
+                    0 => _ = receiver.recv(),
+                    1 => _ = receiver.try_recv(),
+                    2 => _ = full.send(value),
+                    3 => _ = full.try_send(value),
+                    4 => select! { recv(receiver) => {} },
+                    5 => select! { recv(receiver) => {}, default => {} },
+                    _ => select! { send(full, value) -> _ => {} },
+                }
+                concludes.store(true, Ordering::SeqCst);
+            });
+            ready.iter().take(2).for_each(drop);
+        });
+        assert!(!concluded.load(Ordering::SeqCst), "in way {way}");
+        tally.assert_each_dropped_once();
+    }
+}
+
 #[test]
 fn nobody_goes_on_because_another_was_unwound() {
     // What an unwinding goroutine drops closes and abandons channels of others: they must not

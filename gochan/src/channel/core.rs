@@ -26,7 +26,7 @@ pub(crate) use promise::Promise;
 
 use super::buffer::{Buffer, Capacity};
 use super::shared::Shared;
-use crate::runtime::ChannelTimer;
+use crate::runtime::{self, ChannelTimer};
 use crate::wait::{BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, WaitQueue, Wake, WakeList};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -82,6 +82,18 @@ pub(crate) enum Refusal {
     Abandoned,
 }
 
+impl Refusal {
+    /// Counts an operation that was refused. The goroutine may be unwound here.
+    #[inline]
+    fn count(self) {
+        // A goroutine that polls must not starve the others of its worker either.
+        runtime::count_operation();
+        if matches!(self, Refusal::Closed | Refusal::Abandoned) {
+            runtime::unwind_if_ending();
+        }
+    }
+}
+
 /// What an attempt came to.
 pub(crate) enum Attempt {
     /// It has happened; a partner may have to be woken.
@@ -112,6 +124,19 @@ impl Attempt {
             unsafe { partner.unpark() };
         }
     }
+}
+
+/// Calls what may unwind this goroutine, and the value at `place` with it.
+///
+/// # Safety
+/// There is a value at `place`, which is the caller's.
+#[cold]
+unsafe fn keep_during<T>(place: *mut T, may_unwind: impl FnOnce()) {
+    // SAFETY: the caller's promise.
+    let value = unsafe { place.read() };
+    may_unwind();
+    // SAFETY: as above.
+    unsafe { place.write(value) };
 }
 
 impl<T> Channel<T> {

@@ -43,7 +43,7 @@ use running::here;
 pub(crate) use running::{
     begin_park, blocking_pool, count_operation, current_goroutine, end_goroutine, end_park,
     end_turn, is_main_goroutine, is_unwinding, now, park, park_until_ready, random_below, ready,
-    ready_in_turn, uses_up_turn, yield_goroutine,
+    ready_in_turn, unwind_if_ending, uses_up_turn, yield_goroutine,
 };
 use spawn::reserve_ids;
 pub(crate) use spawn::{Kind, SpawnOptions, start, start_detached};

@@ -149,6 +149,15 @@ pub(crate) fn end_goroutine() {
     }
 }
 
+/// Unwinds the calling goroutine if its runtime ends. For one that has found a channel closed: that
+/// may be the doing of another one that unwinds, and no news to go by.
+#[inline]
+pub(crate) fn unwind_if_ending() {
+    if worker::current().is_some_and(|worker| worker.shared().is_ending()) {
+        crate::unwind_cancelled();
+    }
+}
+
 /// Whether the main goroutine of a runtime calls.
 pub(crate) fn is_main_goroutine() -> bool {
     // SAFETY: it runs.

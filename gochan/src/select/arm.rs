@@ -24,6 +24,8 @@ pub enum Tried {
     Chosen(Option<crate::wait::Parker>),
     /// The arm is chosen, and its value is about to be brought by this promise.
     Promised(NonNull<Entry>),
+    /// The arm is chosen because its channel is closed or abandoned.
+    Refused,
     NotReady,
 }
 
@@ -82,7 +84,7 @@ mod sealed {
                 Look::NotReady => return Tried::NotReady,
                 Look::Drained => {
                     self.settle(Wake::Closed);
-                    return Tried::Chosen(None);
+                    return Tried::Refused;
                 }
                 Look::Promising => {}
             }
@@ -397,7 +399,7 @@ impl<T> Operation for RecvArm<'_, T> {
             Attempt::Refused(Refusal::WouldBlock) => Tried::NotReady,
             Attempt::Refused(_) => {
                 self.received = Some(false);
-                Tried::Chosen(None)
+                Tried::Refused
             }
         }
     }
@@ -582,7 +584,7 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
             Attempt::Refused(Refusal::WouldBlock) => Tried::NotReady,
             Attempt::Refused(refusal) => {
                 self.record(Err(refusal));
-                Tried::Chosen(None)
+                Tried::Refused
             }
             Attempt::Promised(_) => unreachable!("promises are made to receivers"),
         }
@@ -809,11 +811,13 @@ impl<T> Operation for PromiseArm<'_, T> {
         let state = unsafe { self.channel.state_unguarded() };
         let attempt = state.attempt_promise();
         self.channel.publish(state);
-        if matches!(attempt, Err(Refusal::WouldBlock)) {
-            return Tried::NotReady;
-        }
+        let tried = match attempt {
+            Err(Refusal::WouldBlock) => return Tried::NotReady,
+            Err(_) => Tried::Refused,
+            Ok(_) => Tried::Chosen(None),
+        };
         self.promise = Some(attempt);
-        Tried::Chosen(None)
+        tried
     }
 
     unsafe fn enqueue(&self, waiter: &Waiter, index: usize) {

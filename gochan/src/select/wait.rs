@@ -295,6 +295,10 @@ fn conclude(arm: &mut dyn Arm, tried: Tried, location: &'static Location<'static
             }
             Some(true)
         }
+        Tried::Refused => {
+            runtime::unwind_if_ending();
+            Some(true)
+        }
         // SAFETY: the promise was made to this attempt.
         Tried::Promised(promise) => Some(unsafe { arm.await_promised(promise, location) }),
     }

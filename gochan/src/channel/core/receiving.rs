@@ -1,6 +1,6 @@
 //! Receiving, in all its forms.
 
-use super::{Attempt, Begun, Channel, Refusal, State};
+use super::{Attempt, Begun, Channel, Refusal, State, keep_during};
 use crate::runtime;
 use crate::wait::{BiasedGuard, Entry, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
@@ -109,7 +109,7 @@ impl<T> Channel<T> {
             }
             Attempt::Refused(refusal) => {
                 drop(state);
-                runtime::count_operation();
+                refusal.count();
                 Begun::Refused(refusal)
             }
             Attempt::Promised(promise) => {
@@ -136,21 +136,8 @@ impl<T> Channel<T> {
     unsafe fn count_receive(place: *mut T) {
         if runtime::uses_up_turn() {
             // SAFETY: the caller's promise.
-            unsafe { Self::keep_during(place, runtime::end_turn) };
+            unsafe { keep_during(place, runtime::end_turn) };
         }
-    }
-
-    /// Calls what may unwind this goroutine, and the value at `place` with it.
-    ///
-    /// # Safety
-    /// There is a value at `place`, which is the caller's.
-    #[cold]
-    unsafe fn keep_during(place: *mut T, may_unwind: fn()) {
-        // SAFETY: the caller's promise.
-        let value = unsafe { place.read() };
-        may_unwind();
-        // SAFETY: as above.
-        unsafe { place.write(value) };
     }
 
     /// Ends the wait that [`Channel::begin_recv`] began, after the switch if there was one, and
@@ -174,7 +161,7 @@ impl<T> Channel<T> {
             Wake::Done => true,
             Wake::DoneLate => {
                 // SAFETY: a partner that says so has filled it.
-                unsafe { Self::keep_during(place, crate::unwind_cancelled) };
+                unsafe { keep_during(place, crate::unwind_cancelled) };
                 true
             }
             // SAFETY: the caller's place.
@@ -209,13 +196,14 @@ impl<T> Channel<T> {
         patience: Patience,
         location: &'static Location<'static>,
     ) -> Result<T, Refusal> {
-        if self.is_drained() {
-            runtime::count_operation();
-            return Err(Refusal::Closed);
-        }
-        if matches!(patience, Patience::Never) && !self.can_recv() {
-            runtime::count_operation();
-            return Err(Refusal::WouldBlock);
+        let refusal = match patience {
+            _ if self.is_drained() => Some(Refusal::Closed),
+            Patience::Never if !self.can_recv() => Some(Refusal::WouldBlock),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            refusal.count();
+            return Err(refusal);
         }
         loop {
             let mut value = MaybeUninit::uninit();
@@ -240,7 +228,7 @@ impl<T> Channel<T> {
                 }
                 Attempt::Refused(refusal) => {
                     drop(state);
-                    runtime::count_operation();
+                    refusal.count();
                     return Err(refusal);
                 }
                 Attempt::Promised(promise) => {

@@ -1,6 +1,6 @@
 //! Sending, in all its forms.
 
-use super::{Attempt, Begun, Channel, Refusal, State};
+use super::{Attempt, Begun, Channel, Refusal, State, keep_during};
 use crate::runtime;
 use crate::wait::{BiasedGuard, Entry, Parker, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
@@ -121,7 +121,8 @@ impl<T> Channel<T> {
             }
             Attempt::Refused(refusal) => {
                 drop(state);
-                runtime::count_operation();
+                // SAFETY: the caller's value.
+                unsafe { keep_during(value, || refusal.count()) };
                 Begun::Refused(refusal)
             }
             Attempt::Promised(_) => unreachable!("promises are made to receivers"),
@@ -179,8 +180,7 @@ impl<T> Channel<T> {
             Attempt::Refused(refusal) => {
                 drop(state);
                 let value = ManuallyDrop::into_inner(value);
-                // A goroutine that polls must not starve the others of its worker either.
-                runtime::count_operation();
+                refusal.count();
                 Err((value, refusal))
             }
             Attempt::Promised(_) => unreachable!("promises are made to receivers"),

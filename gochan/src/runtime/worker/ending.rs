@@ -25,9 +25,9 @@ impl Worker {
         false
     }
 
-    /// Tells every living goroutine to unwind: one that runs does so when it next waits or yields,
-    /// the parked ones do so one after the other, each until it
-    /// has ended or parks again in a destructor.
+    /// Tells every living goroutine to unwind: one that runs does so when it next waits or yields, or
+    /// finds a channel closed; the parked ones do so one after the other, each until it has ended
+    /// or parks again in a destructor.
     pub(super) fn cancel_all(&self) {
         // First mark all, so that whoever is woken by an unwinding one knows.
         let mut one = self.live.get();
