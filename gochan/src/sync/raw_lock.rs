@@ -63,16 +63,17 @@ const OVERTAKEN: u32 = 1000;
 #[cfg(all(test, loom))]
 const OVERTAKEN: u32 = 0;
 
-/// How often somebody looks whether the lock is left before it waits in the queue. Each look is
-/// preceded by so many pauses of the processor, and all of them together take about as long as
-/// to park and to be woken.
+/// How often a writer looks whether the lock is left before it waits in the queue. Each look is
+/// preceded by so many pauses of the processor, a microsecond or so, in which others use the lock
+/// without its cache line being taken from them. All together take about as long as to park and to
+/// be woken.
 #[cfg(not(all(test, loom)))]
-const LOOKS: u32 = 4;
+const LOOKS: u32 = 3;
 #[cfg(all(test, loom))]
 const LOOKS: u32 = 0;
-const PAUSES: u32 = 20;
-/// The most pauses of a reader between two tries.
-const MOST_PAUSES: u32 = if LOOKS == 0 { 0 } else { 64 };
+const PAUSES: u32 = 40;
+/// The pauses of a reader between two tries.
+const READER_PAUSES: u32 = if LOOKS == 0 { 0 } else { 64 };
 
 /// See the module's text.
 pub(super) struct RawLock {
@@ -156,8 +157,10 @@ impl RawLock {
         if self.state.load(Ordering::Relaxed) & BIASED != 0 {
             self.end_bias();
         }
+        // While the lock is held, because nobody else is after its cache line for that.
+        let may_own = self.bias.note_use();
         let state = self.state.fetch_sub(held, Ordering::Release) - held;
-        if state == 0 && self.bias.note_use() {
+        if may_own && state == 0 {
             self.begin_bias();
         }
         state
@@ -441,12 +444,10 @@ impl RawLock {
     /// line from each other for every step.
     #[cold]
     fn read_free_contended(&self) -> bool {
-        let mut pauses = 1;
         loop {
-            for _ in 0..pauses {
+            for _ in 0..READER_PAUSES {
                 spin_loop();
             }
-            pauses = (2 * pauses).min(MOST_PAUSES);
             let state = self.state.load(Ordering::Relaxed);
             if state & BIASED != 0 {
                 self.end_bias();
