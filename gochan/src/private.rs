@@ -176,7 +176,7 @@ fn run_select<const N: usize>(
         let seen = arms[0].look();
         if seen != Look::Promising {
             let is_drained = seen == Look::Drained;
-            runtime::count_operation();
+            runtime::count(runtime::Operation::Other);
             if is_drained {
                 arms[0].settle(Wake::Closed);
                 runtime::unwind_if_ending();

@@ -87,7 +87,7 @@ impl Refusal {
     #[inline]
     fn count(self) {
         // A goroutine that polls must not starve the others of its worker either.
-        runtime::count_operation();
+        runtime::count(runtime::Operation::Other);
         if matches!(self, Refusal::Closed | Refusal::Abandoned) {
             runtime::unwind_if_ending();
         }

@@ -30,6 +30,7 @@ mod stack;
 mod start_queue;
 mod timer_heap;
 mod timers;
+mod turn;
 mod worker;
 
 #[cfg(all(test, loom))]
@@ -41,13 +42,14 @@ pub use dump::{Dump, GoroutineStatus, dump};
 pub(crate) use goroutine::Interrupt;
 use running::here;
 pub(crate) use running::{
-    begin_park, blocking_pool, count_operation, current_goroutine, end_goroutine, end_park,
-    end_turn, is_main_goroutine, is_unwinding, now, park, park_until_ready, random_below, ready,
+    begin_park, blocking_pool, count, current_goroutine, end_goroutine, end_park, end_turn,
+    is_main_goroutine, is_unwinding, now, park, park_until_ready, random_below, ready,
     ready_in_turn, unwind_if_ending, uses_up_turn, yield_goroutine,
 };
 use spawn::reserve_ids;
 pub(crate) use spawn::{Kind, SpawnOptions, start, start_detached};
 pub(crate) use timers::{ChannelTimer, DeadlineTimer, Expiry, StartTimer};
+pub(crate) use turn::Operation;
 pub(crate) use worker::switch_from;
 
 use crate::join::Failure;

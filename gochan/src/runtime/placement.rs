@@ -8,7 +8,9 @@
 //! `go!` site (from being resumed to parking again) are timed: if most are short, the site
 //! *talks*, and its goroutines start near their parent; if most are long, it *computes*, and they
 //! are spread by the number of goroutines that each worker has. The run in which a goroutine
-//! first parks is not counted: it shows how the goroutine sets itself up, not how it works. A
+//! first parks is not counted: it shows how the goroutine sets itself up, not how it works. One
+//! that never waits, because its channels have room, or values, for it, talks if it does nothing but
+//! send, or nothing but receive; if it does both it may be on its own, so it computes. A
 //! site is measured on as its goroutines come and go, so it may change its family.
 //!
 //! While nothing is known of a site, its goroutines are put near their parent. If one run of the
@@ -28,6 +30,7 @@ use std::collections::BTreeMap;
 use std::panic::Location;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Where a goroutine asks to start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +47,10 @@ pub(crate) enum Wish {
 /// Runs that are shorter than this are those of goroutines that talk. It is some ten times what
 /// a rendezvous across workers costs.
 const SHORT_RUN_NANOS: u64 = 8_000;
+/// A turn of nothing but sends, or receives, that takes less than this is one of a goroutine that
+/// does little else: some ten times what it takes within a worker, and three times what it takes
+/// across workers.
+const STREAMING_TURN: Duration = Duration::from_micros(40);
 /// How many runs of one kind outweigh any number of earlier ones of the other. A run can look
 /// long because the operating system ran something else meanwhile: one such run must not count.
 const DECIDED: i32 = 8;
@@ -162,9 +169,13 @@ impl Site {
             .store(balance.clamp(-DECIDED, DECIDED), Ordering::Relaxed);
     }
 
-    /// Takes into account that a goroutine used up its turn without parking.
-    pub(super) fn note_full_turn(&self) {
-        self.note(-1);
+    /// Takes into account that a goroutine used up its turn, which lasted so long, without parking.
+    ///
+    /// One that only sends, or only receives, on channels that let it go on has partners, so it
+    /// talks, unless it computes in between.
+    pub(super) fn note_full_turn(&self, lasted: Duration, is_one_sided: bool) {
+        let talks = is_one_sided && lasted < STREAMING_TURN;
+        self.note(if talks { 1 } else { -1 });
     }
 
     pub(super) fn talks(&self) -> bool {
@@ -314,9 +325,22 @@ mod tests {
         site.note_run(5_000_000, false);
         assert!(site.talks(), "one long run was enough");
         for _ in 0..10 {
-            site.note_full_turn();
+            site.note_full_turn(SHORT_TURN, false);
         }
         assert!(!site.talks());
+    }
+
+    /// What a turn of operations on what nobody else uses takes.
+    const SHORT_TURN: Duration = Duration::from_micros(2);
+
+    #[test]
+    fn a_stream_talks_unless_it_computes_in_between() {
+        let site = Site::new();
+        site.note_full_turn(SHORT_TURN, true);
+        assert!(site.talks());
+        let computing = Site::new();
+        computing.note_full_turn(Duration::from_micros(256), true);
+        assert!(!computing.talks() && !computing.is_unknown());
     }
 
     #[test]
@@ -335,7 +359,7 @@ mod tests {
         let site = Site::new();
         site.note_run(300, false);
         for _ in 0..5 {
-            site.note_full_turn();
+            site.note_full_turn(SHORT_TURN, false);
             site.note_run(1_500, true);
         }
         assert!(!site.talks() && !site.is_unknown());
@@ -361,8 +385,8 @@ mod tests {
         assert_eq!(choose(Wish::Spread, 8), 1);
         site.note_run(100, false);
         assert_eq!(choose(Wish::Adaptive, 8), 0, "the site talks");
-        site.note_full_turn();
-        site.note_full_turn();
+        site.note_full_turn(SHORT_TURN, false);
+        site.note_full_turn(SHORT_TURN, false);
         assert_eq!(choose(Wish::Adaptive, 9), 1, "the site computes");
         workers[0].live.0.store(0, Ordering::Relaxed);
         workers.into_iter().for_each(Mailbox::give_back);

@@ -6,6 +6,7 @@ use super::clock::Clock;
 use super::goroutine::{Goroutine, Interrupt};
 use super::mailbox::Mailbox;
 use super::random::Random;
+use super::turn::Operation;
 use super::worker::{self, Worker};
 use super::{ask, panics};
 use crate::wait::Waiter;
@@ -110,16 +111,16 @@ pub(crate) unsafe fn ready_in_turn(goroutine: NonNull<Goroutine>) {
 
 /// Counts an operation that completed without parking, if a goroutine calls.
 #[inline]
-pub(crate) fn count_operation() {
+pub(crate) fn count(operation: Operation) {
     if let Some(worker) = worker::current() {
-        worker.count_operation();
+        worker.count(operation);
     }
 }
 
-/// As [`count_operation`], in two steps: `true` if [`end_turn`] is to follow.
+/// As [`count`], in two steps: `true` if [`end_turn`] is to follow.
 #[inline]
-pub(crate) fn uses_up_turn() -> bool {
-    worker::current().is_some_and(Worker::uses_up_turn)
+pub(crate) fn uses_up_turn(operation: Operation) -> bool {
+    worker::current().is_some_and(|worker| worker.uses_up_turn(operation))
 }
 
 /// Lets others run after a turn that was used up.

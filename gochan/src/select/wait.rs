@@ -180,7 +180,7 @@ impl Outcome {
         match self {
             Outcome::Chosen(index) => Some(Some(index)),
             Outcome::TimedOut => {
-                runtime::count_operation();
+                runtime::count(runtime::Operation::Other);
                 Some(None)
             }
             Outcome::Again => None,
@@ -210,7 +210,7 @@ fn try_at_once(
     // With one arm the look without locks was a look at all of them at one moment.
     if chosen.is_some() || (arms.len() <= 1 && polls) {
         // A goroutine that polls must not starve the others of its worker either.
-        runtime::count_operation();
+        runtime::count(runtime::Operation::Other);
         return Some(chosen);
     }
     None

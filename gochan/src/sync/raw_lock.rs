@@ -191,7 +191,7 @@ impl RawLock {
     /// may hold the lock.
     #[cold]
     fn refused(&self) -> bool {
-        runtime::count_operation();
+        runtime::count(runtime::Operation::Other);
         false
     }
 
@@ -217,7 +217,7 @@ impl RawLock {
     #[inline]
     pub(super) fn write(&self, wait: impl FnOnce() -> Wait) -> bool {
         // Before the lock is held: other goroutines may get their turn here.
-        runtime::count_operation();
+        runtime::count(runtime::Operation::Other);
         self.write_free() || self.write_contended(wait())
     }
 
@@ -465,7 +465,7 @@ impl RawLock {
     /// Takes the lock for reading; `false` if the time was up.
     #[inline]
     pub(super) fn read(&self, wait: impl FnOnce() -> Wait) -> bool {
-        runtime::count_operation();
+        runtime::count(runtime::Operation::Other);
         self.read_free() || self.read_contended(wait())
     }
 

@@ -229,12 +229,12 @@ impl Semaphore {
         }
         drop(permits);
         // A goroutine that tries again and again must not starve others of its worker.
-        runtime::count_operation();
+        runtime::count(runtime::Operation::Other);
         served
     }
 
     fn take_patiently(&self, count: usize, mut wait: Wait) -> bool {
-        runtime::count_operation();
+        runtime::count(runtime::Operation::Other);
         loop {
             let mut permits = self.permits.lock();
             if permits.waiting.is_empty() && count <= permits.available {

@@ -1,7 +1,7 @@
 //! Receiving, in all its forms.
 
 use super::{Attempt, Begun, Channel, Refusal, State, keep_during};
-use crate::runtime;
+use crate::runtime::{self, Operation};
 use crate::wait::{BiasedGuard, Entry, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -134,7 +134,7 @@ impl<T> Channel<T> {
     /// There is a value at `place`, which is the caller's.
     #[inline]
     unsafe fn count_receive(place: *mut T) {
-        if runtime::uses_up_turn() {
+        if runtime::uses_up_turn(Operation::Receive) {
             // SAFETY: the caller's promise.
             unsafe { keep_during(place, runtime::end_turn) };
         }
@@ -218,7 +218,7 @@ impl<T> Channel<T> {
                         value.assume_init()
                     };
                     // Others may run now, or this goroutine end: the value is safe.
-                    runtime::count_operation();
+                    runtime::count(Operation::Receive);
                     return Ok(value);
                 }
                 Attempt::Refused(Refusal::WouldBlock) if !matches!(patience, Patience::Never) => {

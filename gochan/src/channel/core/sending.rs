@@ -1,7 +1,7 @@
 //! Sending, in all its forms.
 
 use super::{Attempt, Begun, Channel, Refusal, State, keep_during};
-use crate::runtime;
+use crate::runtime::{self, Operation};
 use crate::wait::{BiasedGuard, Entry, Parker, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
 use std::mem::{self, ManuallyDrop};
@@ -58,7 +58,7 @@ impl<T> Channel<T> {
                 state.buffer.push(unsafe { value.read() });
                 self.publish_idle(&state);
                 drop(state);
-                runtime::count_operation();
+                runtime::count(Operation::Send);
                 Begun::Done
             }
             // SAFETY: the caller's promises.
@@ -97,7 +97,7 @@ impl<T> Channel<T> {
                 self.unlock(state);
                 // SAFETY: after the lock, once.
                 unsafe { Attempt::wake_partner(partner) };
-                runtime::count_operation();
+                runtime::count(Operation::Send);
                 Begun::Done
             }
             Attempt::Refused(Refusal::WouldBlock) => {
@@ -171,7 +171,7 @@ impl<T> Channel<T> {
                 self.unlock(state);
                 // SAFETY: after the lock, once.
                 unsafe { Attempt::wake_partner(partner) };
-                runtime::count_operation();
+                runtime::count(Operation::Send);
                 Ok(())
             }
             Attempt::Refused(Refusal::WouldBlock) if !matches!(patience, Patience::Never) => {

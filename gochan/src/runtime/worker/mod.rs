@@ -28,6 +28,7 @@ use super::record_cache::RecordCache;
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
 use super::timers::{Sleeper, Sleepers};
+use super::turn::{Operation, Turn};
 use crate::wait::{Waiter, bias};
 use corosensei::stack::Stack as _;
 use idle::Watch;
@@ -40,8 +41,6 @@ use std::time::Instant;
 
 /// How many goroutines in a row may run from the slot for the one just made ready.
 const NEXT_STREAK: u32 = 64;
-/// How many operations a goroutine may complete without parking before others get a turn.
-const TURN_OPERATIONS: u32 = 256;
 /// Goroutines run between two looks at the clock while timers are set.
 const TICKS_PER_CLOCK: u32 = 32;
 /// Goroutines run between two looks at the clock for the sake of dumps.
@@ -106,10 +105,12 @@ pub(super) struct Worker {
     /// The time when the worker last looked, for dumps: to look at every wait would cost more
     /// than many a wait.
     stamp: Cell<Nanos>,
-    /// Operations that the running goroutine may still complete in this turn.
-    turn: Cell<u32>,
+    /// The turn of the running goroutine.
+    turn: Turn,
     /// Whether a timed run has used up a turn.
     full_turn: Cell<bool>,
+    /// When the turn of a timed run began.
+    turn_began: Cell<Instant>,
     /// The goroutines of this worker that wait no longer than until some time.
     sleepers: Sleepers,
     /// Goroutines that are suspended in the middle of unwinding.
@@ -137,8 +138,9 @@ impl Worker {
             tick: Cell::new(0),
             runs: Cell::new(0),
             stamp: Cell::new(0),
-            turn: Cell::new(TURN_OPERATIONS),
+            turn: Turn::new(),
             full_turn: Cell::new(false),
+            turn_began: Cell::new(Instant::now()),
             sleepers: Sleepers::new(shared.workers[index]),
             suspended_unwinding: Cell::new(0),
             stacks: StackCache::new(shared.settings.stack_size),
@@ -395,7 +397,7 @@ impl Worker {
     #[inline(always)] // see `Waiter::begin`
     fn resume(&self, goroutine: NonNull<Goroutine>) -> bool {
         self.current.set(goroutine.as_ptr());
-        self.turn.set(TURN_OPERATIONS);
+        self.turn.begin();
         let run = self.runs.get() + 1;
         self.runs.set(run);
         // SAFETY: nobody else touches the coroutine of a goroutine of ours, and it does not
@@ -423,6 +425,7 @@ impl Worker {
         record.timed_runs.set(left);
         let started = Instant::now();
         self.full_turn.set(false);
+        self.turn_began.set(started);
         let ended = self.resume(goroutine);
         if ended || left < TIMED_RUNS {
             let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -617,32 +620,32 @@ impl Worker {
     /// Counts an operation that the running goroutine completed without parking; after many,
     /// others get a turn.
     #[inline]
-    pub(super) fn count_operation(&self) {
-        if self.uses_up_turn() {
+    pub(super) fn count(&self, operation: Operation) {
+        if self.uses_up_turn(operation) {
             self.end_turn();
         }
     }
 
-    /// Counts an operation as [`Worker::count_operation`] does; `true` if [`Worker::end_turn`] is
-    /// to follow.
+    /// Counts an operation as [`Worker::count`] does; `true` if [`Worker::end_turn`] is to follow.
     #[inline]
-    pub(super) fn uses_up_turn(&self) -> bool {
-        let left = self.turn.get() - 1;
-        self.turn.set(left);
-        left == 0
+    pub(super) fn uses_up_turn(&self, operation: Operation) -> bool {
+        self.turn.count(operation)
     }
 
     /// Lets others run after a turn that was used up.
     #[cold]
     pub(super) fn end_turn(&self) {
-        self.turn.set(TURN_OPERATIONS);
+        let is_one_sided = self.turn.is_one_sided();
+        self.turn.begin();
         let Some(goroutine) = self.current_goroutine() else {
             return;
         };
         // SAFETY: it runs.
         let record = unsafe { goroutine.as_ref() };
         if record.timed_runs.get() > 0 {
-            record.site.note_full_turn();
+            let now = Instant::now();
+            let began = self.turn_began.replace(now);
+            record.site.note_full_turn(now - began, is_one_sided);
             self.full_turn.set(true);
         }
         let others = !self.queue.is_empty()

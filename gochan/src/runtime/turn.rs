@@ -1,0 +1,107 @@
+//! The turn of a goroutine: how much of it is left, and what the rest was used for.
+
+use std::cell::Cell;
+
+/// How many operations a goroutine may complete without parking before others get a turn.
+const OPERATIONS: u32 = 256;
+/// So many of them make a one-sided turn.
+const MOST: u32 = OPERATIONS / 4 * 3;
+
+/// What a goroutine has completed without parking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// A value was sent.
+    Send,
+    /// A value was received.
+    Receive,
+    /// Anything else.
+    Other,
+}
+
+/// How many bits one of the counts has.
+const BITS: u32 = 10;
+const COUNT: u32 = (1 << BITS) - 1;
+
+impl Operation {
+    /// What is taken from a turn for it: one of the operations that are left, and one of those of
+    /// its kind.
+    #[inline]
+    const fn cost(self) -> u32 {
+        match self {
+            Operation::Send => 1 | 1 << BITS,
+            Operation::Receive => 1 | 1 << (2 * BITS),
+            Operation::Other => 1,
+        }
+    }
+}
+
+/// Three counts in one word, since each operation counts here: how many more operations there may
+/// be, how many more of them may be sends, and how many receives.
+#[derive(Debug)]
+pub(super) struct Turn(Cell<u32>);
+
+impl Turn {
+    const WHOLE: u32 = OPERATIONS | OPERATIONS << BITS | OPERATIONS << (2 * BITS);
+
+    pub(super) const fn new() -> Self {
+        Turn(Cell::new(Turn::WHOLE))
+    }
+
+    /// Begins a turn.
+    #[inline]
+    pub(super) fn begin(&self) {
+        self.0.set(Turn::WHOLE);
+    }
+
+    /// Counts an operation; `true`: it was the last.
+    #[inline]
+    pub(super) fn count(&self, operation: Operation) -> bool {
+        let left = self.0.get() - operation.cost();
+        self.0.set(left);
+        left & COUNT == 0
+    }
+
+    /// Whether most of a turn that was used up was spent on sends, or most of it on receives.
+    pub(super) fn is_one_sided(&self) -> bool {
+        let left = self.0.get();
+        let used = |place: u32| OPERATIONS - (left >> (place * BITS) & COUNT);
+        used(1) >= MOST || used(2) >= MOST
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Uses up a turn with the given operations, again and again.
+    fn used_up(operations: &[Operation]) -> Turn {
+        let turn = Turn::new();
+        let count = operations.iter().cycle().position(|&one| turn.count(one));
+        assert_eq!(count, Some(OPERATIONS as usize - 1));
+        turn
+    }
+
+    #[test]
+    fn who_only_sends_or_only_receives_has_a_partner() {
+        use Operation::{Other, Receive, Send};
+        for one_sided in [&[Send][..], &[Receive], &[Send, Send, Send, Other]] {
+            assert!(used_up(one_sided).is_one_sided(), "{one_sided:?}");
+        }
+        for alone in [
+            &[Send, Receive][..],
+            &[Other],
+            &[Send, Other],
+            &[Send, Receive, Receive],
+        ] {
+            assert!(!used_up(alone).is_one_sided(), "{alone:?}");
+        }
+    }
+
+    #[test]
+    fn a_turn_begins_anew() {
+        let turn = used_up(&[Operation::Send]);
+        turn.begin();
+        assert!(!turn.is_one_sided());
+        assert!(!turn.count(Operation::Receive));
+    }
+}
