@@ -40,7 +40,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// How many goroutines in a row may run from the slot for the one just made ready.
-const NEXT_STREAK: u32 = 64;
+const NEXT_STREAK: u32 = 16;
+/// How many of them run before the worker looks around.
+const FOLLOW_UPS: u32 = 4;
 /// Goroutines run between two looks at the clock while timers are set.
 const TICKS_PER_CLOCK: u32 = 32;
 /// Goroutines run between two looks at the clock for the sake of dumps.
@@ -230,6 +232,7 @@ impl Worker {
             }
             if let Some(goroutine) = next {
                 self.execute(goroutine);
+                self.follow_up();
             } else if self.cancelled.get() {
                 if self.wind_up() {
                     break;
@@ -334,6 +337,23 @@ impl Worker {
             self.resume(goroutine);
         } else {
             self.resume_timed(goroutine);
+        }
+    }
+
+    /// Runs the goroutine that was made ready last, then the one that it made ready last, and so on
+    /// for a few, as those do that talk to each other. Everything else waits for so long.
+    #[inline(always)]
+    fn follow_up(&self) {
+        for _ in 0..FOLLOW_UPS {
+            let Some(next) = NonNull::new(self.next.get().cast_mut()) else {
+                return;
+            };
+            // SAFETY: who was made ready is alive.
+            if unsafe { next.as_ref() }.timed_runs.get() != 0 {
+                return;
+            }
+            self.next.set(ptr::null());
+            self.resume(next);
         }
     }
 
