@@ -303,6 +303,14 @@ impl<T> Channel<T> {
         self.readiness.store(readiness, Ordering::Release);
     }
 
+    /// As [`Channel::unlock`], where it is known what an operation would find.
+    #[inline]
+    fn unlock_with(&self, readiness: u8, state: BiasedGuard<'_, State<T>>) {
+        debug_assert_eq!(readiness, state.readiness());
+        self.readiness.store(readiness, Ordering::Release);
+        drop(state);
+    }
+
     #[inline]
     pub(crate) fn publish(&self, state: &State<T>) {
         // Who sees that the channel was closed sees what happened before that.

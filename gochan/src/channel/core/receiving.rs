@@ -1,6 +1,6 @@
 //! Receiving, in all its forms.
 
-use super::{Attempt, Begun, Channel, Refusal, State, keep_during};
+use super::{Attempt, Begun, CAN_SEND, Channel, Refusal, State, keep_during};
 use crate::runtime::{self, Operation};
 use crate::wait::{BiasedGuard, Entry, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
@@ -78,53 +78,54 @@ impl<T> Channel<T> {
             return unsafe { self.recv_to(place, location) };
         };
         let mut state = state.unwrap_or_else(|| self.state.lock_as_other());
-        // SAFETY: the caller's place.
-        match unsafe { state.attempt_recv(place) } {
-            Attempt::Done(partner) => {
-                self.unlock(state);
-                // SAFETY: after the lock, once.
-                unsafe { Attempt::wake_partner(partner) };
-                // SAFETY: a done receive has filled the caller's place.
-                unsafe { Self::count_receive(place) };
-                Begun::Done
-            }
-            Attempt::Refused(Refusal::WouldBlock) => {
-                let reason = WaitReason::ChanReceive;
-                // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
-                let waiter = unsafe {
-                    let waiter = frame.set_waiter(goroutine, reason, location);
-                    let entry = frame.set_entry(waiter, place.cast());
-                    state.waiting_receivers.push(entry);
-                    waiter
-                };
-                self.unlock(state);
-                if waiter.begin() {
-                    return Begun::Waits;
+        if !state.has_nothing_to_receive() {
+            // SAFETY: the caller's place.
+            match unsafe { state.attempt_recv(place) } {
+                Attempt::Done(partner) => {
+                    self.unlock(state);
+                    // SAFETY: after the lock, once.
+                    unsafe { Attempt::wake_partner(partner) };
+                    // SAFETY: a done receive has filled the caller's place.
+                    unsafe { Self::count_receive(place) };
+                    return Begun::Done;
                 }
-                // SAFETY: the caller's promises.
-                match unsafe { self.end_recv(place, frame, false, location) } {
-                    true => Begun::Done,
-                    false => Begun::Refused(Refusal::Closed),
+                Attempt::Refused(Refusal::WouldBlock) => {}
+                Attempt::Refused(refusal) => {
+                    drop(state);
+                    refusal.count();
+                    return Begun::Refused(refusal);
                 }
-            }
-            Attempt::Refused(refusal) => {
-                drop(state);
-                refusal.count();
-                Begun::Refused(refusal)
-            }
-            Attempt::Promised(promise) => {
-                self.unlock(state);
-                // SAFETY: the attempt claimed the promise for us.
-                match unsafe { self.await_promised(promise, location) } {
-                    Some(value) => {
+                Attempt::Promised(promise) => {
+                    self.unlock(state);
+                    // SAFETY: the attempt claimed the promise for us.
+                    return match unsafe { self.await_promised(promise, location) } {
+                        Some(value) => {
+                            // SAFETY: the caller's place.
+                            unsafe { place.write(value) };
+                            Begun::Done
+                        }
                         // SAFETY: the caller's place.
-                        unsafe { place.write(value) };
-                        Begun::Done
-                    }
-                    // SAFETY: the caller's place.
-                    None => unsafe { self.recv_to(place, location) },
+                        None => unsafe { self.recv_to(place, location) },
+                    };
                 }
             }
+        }
+        let reason = WaitReason::ChanReceive;
+        // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
+        let waiter = unsafe {
+            let waiter = frame.set_waiter(goroutine, reason, location);
+            let entry = frame.set_entry(waiter, place.cast());
+            state.waiting_receivers.push(entry);
+            waiter
+        };
+        self.unlock_with(CAN_SEND, state);
+        if waiter.begin() {
+            return Begun::Waits;
+        }
+        // SAFETY: the caller's promises.
+        match unsafe { self.end_recv(place, frame, false, location) } {
+            true => Begun::Done,
+            false => Begun::Refused(Refusal::Closed),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sending, in all its forms.
 
-use super::{Attempt, Begun, Channel, Refusal, State, keep_during};
+use super::{Attempt, Begun, CAN_RECV, Channel, Refusal, State, keep_during};
 use crate::runtime::{self, Operation};
 use crate::wait::{BiasedGuard, Entry, Parker, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
@@ -91,41 +91,42 @@ impl<T> Channel<T> {
             };
         };
         let mut state = state.unwrap_or_else(|| self.state.lock_as_other());
-        // SAFETY: the caller's value.
-        match unsafe { state.attempt_send(value) } {
-            Attempt::Done(partner) => {
-                self.unlock(state);
-                // SAFETY: after the lock, once.
-                unsafe { Attempt::wake_partner(partner) };
-                runtime::count(Operation::Send);
-                Begun::Done
-            }
-            Attempt::Refused(Refusal::WouldBlock) => {
-                let reason = WaitReason::ChanSend;
-                // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
-                let waiter = unsafe {
-                    let waiter = frame.set_waiter(goroutine, reason, location);
-                    let entry = frame.set_entry(waiter, value.cast());
-                    state.waiting_senders.push(entry);
-                    waiter
-                };
-                self.unlock(state);
-                if waiter.begin() {
-                    return Begun::Waits;
+        if !state.has_nowhere_to_send() {
+            // SAFETY: the caller's value.
+            match unsafe { state.attempt_send(value) } {
+                Attempt::Done(partner) => {
+                    self.unlock(state);
+                    // SAFETY: after the lock, once.
+                    unsafe { Attempt::wake_partner(partner) };
+                    runtime::count(Operation::Send);
+                    return Begun::Done;
                 }
-                // SAFETY: the caller's promises.
-                match unsafe { self.end_send(value, frame, false) } {
-                    None => Begun::Done,
-                    Some(refusal) => Begun::Refused(refusal),
+                Attempt::Refused(Refusal::WouldBlock) => {}
+                Attempt::Refused(refusal) => {
+                    drop(state);
+                    // SAFETY: the caller's value.
+                    unsafe { keep_during(value, || refusal.count()) };
+                    return Begun::Refused(refusal);
                 }
+                Attempt::Promised(_) => unreachable!("promises are made to receivers"),
             }
-            Attempt::Refused(refusal) => {
-                drop(state);
-                // SAFETY: the caller's value.
-                unsafe { keep_during(value, || refusal.count()) };
-                Begun::Refused(refusal)
-            }
-            Attempt::Promised(_) => unreachable!("promises are made to receivers"),
+        }
+        let reason = WaitReason::ChanSend;
+        // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
+        let waiter = unsafe {
+            let waiter = frame.set_waiter(goroutine, reason, location);
+            let entry = frame.set_entry(waiter, value.cast());
+            state.waiting_senders.push(entry);
+            waiter
+        };
+        self.unlock_with(CAN_RECV, state);
+        if waiter.begin() {
+            return Begun::Waits;
+        }
+        // SAFETY: the caller's promises.
+        match unsafe { self.end_send(value, frame, false) } {
+            None => Begun::Done,
+            Some(refusal) => Begun::Refused(refusal),
         }
     }
 

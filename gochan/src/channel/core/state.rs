@@ -16,18 +16,38 @@ impl<T> State<T> {
 
     #[inline]
     pub(super) fn readiness(&self) -> u8 {
-        let of_buffer = self.readiness_of_buffer();
-        if self.is_idle() {
-            return of_buffer;
+        let of_partners = (u8::from(!self.waiting_senders.is_empty()) * CAN_RECV)
+            | (u8::from(!self.waiting_receivers.is_empty()) * CAN_SEND);
+        let readiness = self.readiness_of_buffer() | of_partners;
+        if self.closed || self.abandoned {
+            return self.readiness_at_end(readiness);
         }
-        let waits_sender = !self.waiting_senders.is_empty();
-        let can_recv = waits_sender || self.closed;
-        let can_send = !self.waiting_receivers.is_empty() || self.closed || self.abandoned;
-        let drained = self.closed && self.buffer.is_empty() && !waits_sender;
-        of_buffer
-            | (u8::from(can_recv) * CAN_RECV)
-            | (u8::from(can_send) * CAN_SEND)
-            | (u8::from(drained) * DRAINED)
+        readiness
+    }
+
+    /// The readiness of a channel that takes no values any more, and would have this one if it did.
+    #[cold]
+    fn readiness_at_end(&self, readiness: u8) -> u8 {
+        if !self.closed {
+            return readiness | CAN_SEND;
+        }
+        let is_drained = readiness & CAN_RECV == 0;
+        CAN_RECV | CAN_SEND | (u8::from(is_drained) * DRAINED)
+    }
+
+    /// Whether a receiver has to wait, at the first look.
+    #[inline]
+    pub(super) fn has_nothing_to_receive(&self) -> bool {
+        self.buffer.is_empty() && self.waiting_senders.is_empty() && !self.closed
+    }
+
+    /// Whether a sender has to wait, at the first look.
+    #[inline]
+    pub(super) fn has_nowhere_to_send(&self) -> bool {
+        !self.buffer.has_room()
+            && self.waiting_receivers.is_empty()
+            && !self.closed
+            && !self.abandoned
     }
 
     /// The readiness of an idle channel.

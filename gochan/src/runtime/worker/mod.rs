@@ -232,7 +232,7 @@ impl Worker {
             }
             if let Some(goroutine) = next {
                 self.execute(goroutine);
-                self.follow_up();
+                _ = self.follow_up() && self.follow_up() && self.follow_up();
             } else if self.cancelled.get() {
                 if self.wind_up() {
                     break;
@@ -340,21 +340,19 @@ impl Worker {
         }
     }
 
-    /// Runs the goroutine that was made ready last, then the one that it made ready last, and so on
-    /// for a few, as those do that talk to each other. Everything else waits for so long.
+    /// Runs the goroutine that was made ready last.
     #[inline(always)]
-    fn follow_up(&self) {
-        for _ in 0..FOLLOW_UPS {
+    fn follow_up(&self) -> bool {
             let Some(next) = NonNull::new(self.next.get().cast_mut()) else {
-                return;
+                return false;
             };
             // SAFETY: who was made ready is alive.
             if unsafe { next.as_ref() }.timed_runs.get() != 0 {
-                return;
+                return false;
             }
             self.next.set(ptr::null());
             self.resume(next);
-        }
+            true
     }
 
     /// Gives a goroutine its coroutine and its place among the living.
