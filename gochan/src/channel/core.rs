@@ -26,7 +26,7 @@ pub(crate) use promise::Promise;
 
 use super::buffer::{Buffer, Capacity};
 use super::shared::Shared;
-use crate::runtime::{self, ChannelTimer};
+use crate::runtime::{self, ChannelTimer, Operation};
 use crate::wait::{BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, WaitQueue, Wake, WakeList};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -84,7 +84,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// Counts an operation that was refused. The goroutine may be unwound here.
-    #[inline]
+    #[inline(never)]
     fn count(self) {
         // A goroutine that polls must not starve the others of its worker either.
         runtime::count(runtime::Operation::Other);
@@ -107,9 +107,22 @@ pub(crate) enum Attempt {
 /// How far an operation has come that only switches to other goroutines if it has to wait.
 enum Begun {
     Done,
+    /// It is done, and with it the goroutine's turn: others are to run now.
+    DoneLast,
     Refused(Refusal),
     /// It waits: the goroutine is to switch now.
     Waits,
+}
+
+impl Begun {
+    /// Done, of an operation that did not wait.
+    #[inline]
+    fn done(operation: Operation) -> Self {
+        match runtime::uses_up_turn(operation) {
+            false => Begun::Done,
+            true => Begun::DoneLast,
+        }
+    }
 }
 
 impl Attempt {

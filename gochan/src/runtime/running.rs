@@ -23,15 +23,40 @@ pub(crate) fn current_goroutine() -> Option<NonNull<Goroutine>> {
     worker::current().and_then(Worker::current_goroutine)
 }
 
-/// The worker and the record of the goroutine that calls.
-#[inline]
-fn running<'a>() -> (&'a Worker, &'a Goroutine) {
-    let worker = worker::current();
-    let goroutine = worker.and_then(Worker::current_goroutine);
-    match (worker, goroutine) {
+/// The goroutine that calls, and its worker.
+#[derive(Clone, Copy)]
+pub(crate) struct Running<'a> {
+    worker: &'a Worker,
+    record: &'a Goroutine,
+}
+
+impl Running<'_> {
+    /// `None` if an ordinary thread calls.
+    #[inline]
+    pub(crate) fn get() -> Option<Self> {
+        let worker = worker::current()?;
+        let goroutine = worker.current_goroutine()?;
         // SAFETY: a goroutine that runs is alive until it has returned.
-        (Some(worker), Some(goroutine)) => (worker, unsafe { goroutine.as_ref() }),
-        _ => unreachable!("called by a goroutine"),
+        let record = unsafe { goroutine.as_ref() };
+        Some(Running { worker, record })
+    }
+
+    /// What [`Running::get`] says where a goroutine is known to call.
+    #[inline]
+    fn known() -> Self {
+        Running::get().unwrap_or_else(|| unreachable!("called by a goroutine"))
+    }
+
+    #[inline]
+    pub(crate) fn goroutine(self) -> NonNull<Goroutine> {
+        NonNull::from(self.record)
+    }
+
+    /// Prepares to park the goroutine, which the switch does then. `false`: it is to unwind
+    /// instead.
+    #[inline]
+    pub(crate) fn begin_park(self, waiter: &Waiter) -> bool {
+        self.worker.begin_park(self.record, waiter)
     }
 }
 
@@ -39,28 +64,20 @@ fn running<'a>() -> (&'a Worker, &'a Goroutine) {
 /// its runtime.
 #[inline(always)] // see `Waiter::begin`
 pub(crate) fn park(waiter: &Waiter, deadline: Option<Instant>) -> Option<Interrupt> {
-    let (worker, record) = running();
+    let Running { worker, record } = Running::known();
     worker.park(record, waiter, deadline)
 }
 
-/// Prepares to park the calling goroutine, which the switch does then. `false`: it is to unwind
-/// instead.
-#[inline]
-pub(crate) fn begin_park(waiter: &Waiter) -> bool {
-    let (worker, record) = running();
-    worker.begin_park(record, waiter)
-}
-
-/// Says how the park ended that [`begin_park`] began.
+/// Says how the park ended that [`Running::begin_park`] began.
 #[inline]
 pub(crate) fn end_park(waiter: &Waiter) -> Option<Interrupt> {
-    let (worker, record) = running();
+    let Running { worker, record } = Running::known();
     worker.end_park(record, waiter)
 }
 
 /// Parks the calling goroutine, whose waiter has been claimed, until it is readied.
 pub(crate) fn park_until_ready(_: &Waiter) {
-    let (worker, record) = running();
+    let Running { worker, record } = Running::known();
     worker.park_until_ready(record);
 }
 
@@ -124,6 +141,7 @@ pub(crate) fn uses_up_turn(operation: Operation) -> bool {
 }
 
 /// Lets others run after a turn that was used up.
+#[cold]
 pub(crate) fn end_turn() {
     if let Some(worker) = worker::current() {
         worker.end_turn();
@@ -132,11 +150,8 @@ pub(crate) fn end_turn() {
 
 /// Whether the calling goroutine or thread is unwinding.
 pub(crate) fn is_unwinding() -> bool {
-    match current_goroutine() {
-        Some(_) => {
-            let (worker, record) = running();
-            worker.is_unwinding(record)
-        }
+    match Running::get() {
+        Some(Running { worker, record }) => worker.is_unwinding(record),
         None => thread::panicking(),
     }
 }
@@ -170,14 +185,13 @@ pub(crate) fn is_main_goroutine() -> bool {
 pub(crate) fn yield_goroutine() -> bool {
     #[inline(never)]
     fn begin() -> Option<NonNull<Goroutine>> {
-        let goroutine = current_goroutine()?;
-        let (worker, record) = running();
-        worker.begin_yield(record);
-        Some(goroutine)
+        let running = Running::get()?;
+        running.worker.begin_yield(running.record);
+        Some(running.goroutine())
     }
     #[inline(never)]
     fn end() {
-        let (worker, record) = running();
+        let Running { worker, record } = Running::known();
         worker.end_yield(record);
     }
     let Some(goroutine) = begin() else {
@@ -224,5 +238,5 @@ pub(super) fn here<T>(use_them: impl FnOnce(&'static Mailbox, &Clock) -> T) -> T
 /// The helper threads of the calling goroutine's runtime; `None` for an ordinary thread.
 pub(crate) fn blocking_pool() -> Option<Arc<BlockingPool>> {
     current_goroutine()?;
-    Some(Arc::clone(&running().0.shared().blocking))
+    Some(Arc::clone(&Running::known().worker.shared().blocking))
 }

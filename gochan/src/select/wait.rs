@@ -16,7 +16,7 @@
 //! are what differs.
 
 use super::arm::{Arm, Look, Tried};
-use crate::runtime;
+use crate::runtime::{self, Running};
 use crate::wait::{BiasedLock, Lock, WaitFrame, WaitReason, Waiter, Wake};
 use std::panic::Location;
 use std::ptr;
@@ -124,15 +124,15 @@ unsafe fn begin_to_wait(
 ) -> Begun {
     let outcome = match try_locked(arms, scratch, request) {
         Ok(outcome) => outcome,
-        Err(locked) => match runtime::current_goroutine() {
-            Some(goroutine)
+        Err(locked) => match Running::get() {
+            Some(running)
                 if matches!(request.limit, Limit::Forever) && earliest_timer(arms).is_none() =>
             {
                 let (reason, location) = (WaitReason::Select, request.location);
                 // SAFETY: the caller's frame.
-                let waiter = unsafe { frame.set_waiter(goroutine, reason, location) };
+                let waiter = unsafe { frame.set_waiter(running.goroutine(), reason, location) };
                 enqueue_all(arms, locked, waiter);
-                if waiter.begin() {
+                if waiter.begin(running) {
                     return Begun::Waits;
                 }
                 end_wait(arms, waiter, false)

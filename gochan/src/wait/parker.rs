@@ -20,27 +20,31 @@ impl Parker {
     ///
     /// # Safety
     /// The caller claimed the parked waiter that this parker belongs to, and wakes it once.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn unpark(self) {
         match self {
             // SAFETY: a claimed goroutine stays parked, and so alive, until it is readied.
             Parker::Goroutine(goroutine) => unsafe { crate::runtime::ready(goroutine) },
-            Parker::Thread(thread) => {
-                // The thread may leave as soon as it sees the token, and take its own handle
-                // with it; ours keeps the parker alive to the end of `unpark`.
-                // SAFETY: the pointer is that of an `Arc`, which the thread holds at least
-                // until we hand it the token.
-                let parker = unsafe {
-                    Arc::increment_strong_count(thread.as_ptr());
-                    Arc::from_raw(thread.as_ptr())
-                };
-                parker.unpark();
-            }
+            // SAFETY: the caller's promise.
+            Parker::Thread(thread) => unsafe { Parker::unpark_thread(thread) },
         }
     }
-}
 
-impl Parker {
+    /// # Safety
+    /// As for [`Parker::unpark`].
+    #[cold]
+    unsafe fn unpark_thread(thread: NonNull<ThreadParker>) {
+        // The thread may leave as soon as it sees the token, and take its own handle with it; ours
+        // keeps the parker alive to the end of `unpark`.
+        // SAFETY: the pointer is that of an `Arc`, which the thread holds at least until we hand
+        // it the token.
+        let parker = unsafe {
+            Arc::increment_strong_count(thread.as_ptr());
+            Arc::from_raw(thread.as_ptr())
+        };
+        parker.unpark();
+    }
+
     /// As [`Parker::unpark`], but a goroutine of this worker runs in its turn, not next: for
     /// many that are woken one after the other.
     ///

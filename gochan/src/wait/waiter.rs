@@ -4,7 +4,7 @@ use super::atomic::{AtomicUsize, Cell, Ordering};
 use super::parker::current_thread;
 use super::{Entry, Parker};
 use crate::runtime::goroutine::Goroutine;
-use crate::runtime::{self, Interrupt};
+use crate::runtime::{self, Interrupt, Running};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -326,8 +326,8 @@ impl Waiter {
     /// After a switch of stacks the processor mispredicts every return to a frame from before it.
     /// So where it counts only the switch is inlined into the function that waits.
     #[inline]
-    pub(crate) fn begin(&self) -> bool {
-        runtime::begin_park(self)
+    pub(crate) fn begin(&self, running: Running) -> bool {
+        running.begin_park(self)
     }
 
     /// See [`Waiter::begin`].

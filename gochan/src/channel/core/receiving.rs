@@ -1,7 +1,7 @@
 //! Receiving, in all its forms.
 
 use super::{Attempt, Begun, CAN_SEND, Channel, Refusal, State, keep_during};
-use crate::runtime::{self, Operation};
+use crate::runtime::{self, Operation, Running};
 use crate::wait::{BiasedGuard, Entry, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -22,7 +22,16 @@ impl<T> Channel<T> {
             let place = value.get().cast::<T>();
             let received = match self.begin_recv(place, &frame, location) {
                 Begun::Done => true,
-                Begun::Refused(_) => false,
+                Begun::DoneLast => {
+                    // Here, if the goroutine is unwound while others run, its value is dropped.
+                    let value = place.read();
+                    runtime::end_turn();
+                    return Some(value);
+                }
+                Begun::Refused(refusal) => {
+                    refusal.count();
+                    false
+                }
                 Begun::Waits => {
                     frame.waiter().switch();
                     self.end_recv(place, &frame, true, location)
@@ -51,9 +60,7 @@ impl<T> Channel<T> {
                 drop(state);
                 // SAFETY: the caller's place.
                 unsafe { place.write(value) };
-                // SAFETY: it has just been filled.
-                unsafe { Self::count_receive(place) };
-                Begun::Done
+                Begun::done(Operation::Receive)
             }
             // SAFETY: the caller's promises.
             state => unsafe { self.begin_recv_slowly(state, place, frame, location) },
@@ -72,7 +79,7 @@ impl<T> Channel<T> {
         frame: &WaitFrame,
         location: &'static Location<'static>,
     ) -> Begun {
-        let Some(goroutine) = runtime::current_goroutine().filter(|_| !self.is_drained()) else {
+        let Some(running) = Running::get().filter(|_| !self.is_drained()) else {
             drop(state);
             // SAFETY: the caller's promise.
             return unsafe { self.recv_to(place, location) };
@@ -85,16 +92,10 @@ impl<T> Channel<T> {
                     self.unlock(state);
                     // SAFETY: after the lock, once.
                     unsafe { Attempt::wake_partner(partner) };
-                    // SAFETY: a done receive has filled the caller's place.
-                    unsafe { Self::count_receive(place) };
-                    return Begun::Done;
+                    return Begun::done(Operation::Receive);
                 }
                 Attempt::Refused(Refusal::WouldBlock) => {}
-                Attempt::Refused(refusal) => {
-                    drop(state);
-                    refusal.count();
-                    return Begun::Refused(refusal);
-                }
+                Attempt::Refused(refusal) => return Begun::Refused(refusal),
                 Attempt::Promised(promise) => {
                     self.unlock(state);
                     // SAFETY: the attempt claimed the promise for us.
@@ -113,31 +114,19 @@ impl<T> Channel<T> {
         let reason = WaitReason::ChanReceive;
         // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
         let waiter = unsafe {
-            let waiter = frame.set_waiter(goroutine, reason, location);
+            let waiter = frame.set_waiter(running.goroutine(), reason, location);
             let entry = frame.set_entry(waiter, place.cast());
             state.waiting_receivers.push(entry);
             waiter
         };
         self.unlock_with(CAN_SEND, state);
-        if waiter.begin() {
+        if waiter.begin(running) {
             return Begun::Waits;
         }
         // SAFETY: the caller's promises.
         match unsafe { self.end_recv(place, frame, false, location) } {
             true => Begun::Done,
             false => Begun::Refused(Refusal::Closed),
-        }
-    }
-
-    /// Counts a receive. Others may run then.
-    ///
-    /// # Safety
-    /// There is a value at `place`, which is the caller's.
-    #[inline]
-    unsafe fn count_receive(place: *mut T) {
-        if runtime::uses_up_turn(Operation::Receive) {
-            // SAFETY: the caller's promise.
-            unsafe { keep_during(place, runtime::end_turn) };
         }
     }
 

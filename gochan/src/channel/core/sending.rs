@@ -1,7 +1,7 @@
 //! Sending, in all its forms.
 
-use super::{Attempt, Begun, CAN_RECV, Channel, Refusal, State, keep_during};
-use crate::runtime::{self, Operation};
+use super::{Attempt, Begun, CAN_RECV, Channel, Refusal, State};
+use crate::runtime::{self, Operation, Running};
 use crate::wait::{BiasedGuard, Entry, Parker, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
 use std::mem::{self, ManuallyDrop};
@@ -26,6 +26,10 @@ impl<T> Channel<T> {
             let place = value.get().cast::<T>();
             let refusal = match self.begin_send(place, &frame, location) {
                 Begun::Done => return Ok(()),
+                Begun::DoneLast => {
+                    runtime::end_turn();
+                    return Ok(());
+                }
                 Begun::Refused(refusal) => refusal,
                 Begun::Waits => {
                     frame.waiter().switch();
@@ -35,7 +39,9 @@ impl<T> Channel<T> {
                     }
                 }
             };
-            Err((place.read(), refusal))
+            let value = place.read();
+            refusal.count();
+            Err((value, refusal))
         }
     }
 
@@ -58,8 +64,7 @@ impl<T> Channel<T> {
                 state.buffer.push(unsafe { value.read() });
                 self.publish_idle(&state);
                 drop(state);
-                runtime::count(Operation::Send);
-                Begun::Done
+                Begun::done(Operation::Send)
             }
             // SAFETY: the caller's promises.
             state => unsafe { self.begin_send_slowly(state, value, frame, location) },
@@ -78,7 +83,7 @@ impl<T> Channel<T> {
         frame: &WaitFrame,
         location: &'static Location<'static>,
     ) -> Begun {
-        let Some(goroutine) = runtime::current_goroutine() else {
+        let Some(running) = Running::get() else {
             drop(state);
             // SAFETY: the caller's value; if it comes back, it is the caller's again.
             return match self.send_patiently(unsafe { value.read() }, Patience::Forever, location) {
@@ -98,29 +103,23 @@ impl<T> Channel<T> {
                     self.unlock(state);
                     // SAFETY: after the lock, once.
                     unsafe { Attempt::wake_partner(partner) };
-                    runtime::count(Operation::Send);
-                    return Begun::Done;
+                    return Begun::done(Operation::Send);
                 }
                 Attempt::Refused(Refusal::WouldBlock) => {}
-                Attempt::Refused(refusal) => {
-                    drop(state);
-                    // SAFETY: the caller's value.
-                    unsafe { keep_during(value, || refusal.count()) };
-                    return Begun::Refused(refusal);
-                }
+                Attempt::Refused(refusal) => return Begun::Refused(refusal),
                 Attempt::Promised(_) => unreachable!("promises are made to receivers"),
             }
         }
         let reason = WaitReason::ChanSend;
         // SAFETY: the caller's frame; the wait ends only when the entry has left the queue.
         let waiter = unsafe {
-            let waiter = frame.set_waiter(goroutine, reason, location);
+            let waiter = frame.set_waiter(running.goroutine(), reason, location);
             let entry = frame.set_entry(waiter, value.cast());
             state.waiting_senders.push(entry);
             waiter
         };
         self.unlock_with(CAN_RECV, state);
-        if waiter.begin() {
+        if waiter.begin(running) {
             return Begun::Waits;
         }
         // SAFETY: the caller's promises.

@@ -232,7 +232,7 @@ impl Worker {
             }
             if let Some(goroutine) = next {
                 self.execute(goroutine);
-                _ = self.follow_up() && self.follow_up() && self.follow_up();
+                self.follow_up();
             } else if self.cancelled.get() {
                 if self.wind_up() {
                     break;
@@ -340,19 +340,21 @@ impl Worker {
         }
     }
 
-    /// Runs the goroutine that was made ready last.
+    /// Runs the goroutine that was made ready last, then the one that it made ready last, and so on
+    /// for a few, as those do that talk to each other. Everything else waits for so long.
     #[inline(always)]
-    fn follow_up(&self) -> bool {
+    fn follow_up(&self) {
+        for _ in 0..FOLLOW_UPS {
             let Some(next) = NonNull::new(self.next.get().cast_mut()) else {
-                return false;
+                return;
             };
             // SAFETY: who was made ready is alive.
             if unsafe { next.as_ref() }.timed_runs.get() != 0 {
-                return false;
+                return;
             }
             self.next.set(ptr::null());
             self.resume(next);
-            true
+        }
     }
 
     /// Gives a goroutine its coroutine and its place among the living.
