@@ -98,6 +98,11 @@ impl<T> Buffer<T> {
         }
     }
 
+    #[inline]
+    pub(super) fn is_bounded(&self) -> bool {
+        matches!(self.values, Values::Bounded(_))
+    }
+
     /// Appends a value. There is room for it.
     #[inline]
     pub(super) fn push(&mut self, value: T) {
@@ -154,7 +159,7 @@ impl<T> Ring<T> {
         unsafe { self.slots.add(index) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, value: T) {
         assert!(self.len < self.capacity, "who sends has found room");
         // SAFETY: the slots are the buffer's, and this one holds nothing.

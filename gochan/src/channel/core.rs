@@ -309,19 +309,20 @@ impl<T> Channel<T> {
         drop(state);
     }
 
-    /// As [`Channel::publish`], of an idle channel.
-    #[inline]
-    fn publish_idle(&self, state: &State<T>) {
-        let readiness = state.readiness_of_buffer();
-        self.readiness.store(readiness, Ordering::Release);
-    }
-
     /// As [`Channel::unlock`], where it is known what an operation would find.
     #[inline]
     fn unlock_with(&self, readiness: u8, state: BiasedGuard<'_, State<T>>) {
         debug_assert_eq!(readiness, state.readiness());
         self.readiness.store(readiness, Ordering::Release);
         drop(state);
+    }
+
+    /// As [`Channel::unlock_with`], of a lock that was taken as its owner.
+    #[inline]
+    fn unlock_as_owner(&self, readiness: u8, state: BiasedGuard<'_, State<T>>) {
+        debug_assert_eq!(readiness, state.readiness());
+        self.readiness.store(readiness, Ordering::Release);
+        state.leave_as_owner();
     }
 
     #[inline]

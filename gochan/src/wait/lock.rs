@@ -17,6 +17,7 @@ use super::atomic::{
 use super::bias::Bias;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
@@ -299,6 +300,16 @@ impl<'a, T, L: Lock> Guard<'a, T, L> {
             mutex,
             _not_send: PhantomData,
         }
+    }
+}
+
+impl<T> BiasedGuard<'_, T> {
+    /// Leaves a lock that was taken by [`BiasedMutex::lock_as_owner`].
+    #[inline(always)]
+    pub(crate) fn leave_as_owner(self) {
+        let lock = &ManuallyDrop::new(self).mutex.lock;
+        debug_assert_ne!(lock.word.load(Ordering::Relaxed), LOCKED);
+        lock.bias.exit();
     }
 }
 

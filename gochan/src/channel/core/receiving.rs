@@ -46,7 +46,7 @@ impl<T> Channel<T> {
     /// # Safety
     /// `place` may be written to. It and the frame stay where they are until the wait ends; if
     /// there is one, the switch follows and then [`Channel::end_recv`].
-    #[inline(never)]
+    #[inline(always)]
     unsafe fn begin_recv(
         &self,
         place: *mut T,
@@ -54,10 +54,10 @@ impl<T> Channel<T> {
         location: &'static Location<'static>,
     ) -> Begun {
         match self.state.lock_as_owner() {
-            Some(mut state) if state.is_idle() && !state.buffer.is_empty() => {
+            Some(mut state) if state.has_only_values() => {
                 let value = state.buffer.pop().expect("it is not empty");
-                self.publish_idle(&state);
-                drop(state);
+                let readiness = CAN_SEND | state.readiness_of_values();
+                self.unlock_as_owner(readiness, state);
                 // SAFETY: the caller's place.
                 unsafe { place.write(value) };
                 Begun::done(Operation::Receive)

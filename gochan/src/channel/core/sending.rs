@@ -51,7 +51,7 @@ impl<T> Channel<T> {
     /// The value is the caller's, and forgotten if it was sent. It and the frame stay where they
     /// are until the wait ends; if there is one, the switch follows and then
     /// [`Channel::end_send`].
-    #[inline(never)]
+    #[inline(always)]
     unsafe fn begin_send(
         &self,
         value: *mut T,
@@ -59,11 +59,11 @@ impl<T> Channel<T> {
         location: &'static Location<'static>,
     ) -> Begun {
         match self.state.lock_as_owner() {
-            Some(mut state) if state.is_idle() && state.buffer.has_room() => {
+            Some(mut state) if state.has_only_room() && state.buffer.is_bounded() => {
                 // SAFETY: the caller's value is ours to move.
                 state.buffer.push(unsafe { value.read() });
-                self.publish_idle(&state);
-                drop(state);
+                let readiness = CAN_RECV | state.readiness_of_room();
+                self.unlock_as_owner(readiness, state);
                 Begun::done(Operation::Send)
             }
             // SAFETY: the caller's promises.

@@ -5,21 +5,30 @@ use crate::wait::{Entry, Parker, Wake};
 use std::ptr::NonNull;
 
 impl<T> State<T> {
-    /// Whether nobody waits and the channel is neither closed nor abandoned.
+    /// Whether to send is to fill the buffer, and nothing else. Where there is room no sender
+    /// waits.
     #[inline]
-    pub(super) fn is_idle(&self) -> bool {
-        self.waiting_senders.is_empty()
-            && self.waiting_receivers.is_empty()
-            && !self.closed
-            && !self.abandoned
+    pub(super) fn has_only_room(&self) -> bool {
+        self.waiting_receivers.is_empty()
+            && !(self.closed | self.abandoned)
+            && self.buffer.has_room()
+    }
+
+    /// Whether to receive is to empty the buffer, and nothing else. Where there are values no
+    /// receiver waits.
+    #[inline]
+    pub(super) fn has_only_values(&self) -> bool {
+        !self.buffer.is_empty()
+            && self.waiting_senders.is_empty()
+            && !(self.closed | self.abandoned)
     }
 
     #[inline]
     pub(super) fn readiness(&self) -> u8 {
         let of_partners = (u8::from(!self.waiting_senders.is_empty()) * CAN_RECV)
             | (u8::from(!self.waiting_receivers.is_empty()) * CAN_SEND);
-        let readiness = self.readiness_of_buffer() | of_partners;
-        if self.closed || self.abandoned {
+        let readiness = self.readiness_of_values() | self.readiness_of_room() | of_partners;
+        if self.closed | self.abandoned {
             return self.readiness_at_end(readiness);
         }
         readiness
@@ -46,15 +55,19 @@ impl<T> State<T> {
     pub(super) fn has_nowhere_to_send(&self) -> bool {
         !self.buffer.has_room()
             && self.waiting_receivers.is_empty()
-            && !self.closed
-            && !self.abandoned
+            && !(self.closed | self.abandoned)
     }
 
-    /// The readiness of an idle channel.
+    /// `CAN_RECV` if the buffer holds values.
     #[inline]
-    pub(super) fn readiness_of_buffer(&self) -> u8 {
-        (u8::from(!self.buffer.is_empty()) * CAN_RECV)
-            | (u8::from(self.buffer.has_room()) * CAN_SEND)
+    pub(super) fn readiness_of_values(&self) -> u8 {
+        u8::from(!self.buffer.is_empty()) * CAN_RECV
+    }
+
+    /// `CAN_SEND` if there is room in the buffer.
+    #[inline]
+    pub(super) fn readiness_of_room(&self) -> u8 {
+        u8::from(self.buffer.has_room()) * CAN_SEND
     }
 
     /// Tries to send the value at `value`, which is moved out exactly if the answer is `Done`.
