@@ -98,11 +98,6 @@ impl<T> Buffer<T> {
         }
     }
 
-    #[inline]
-    pub(super) fn is_bounded(&self) -> bool {
-        matches!(self.values, Values::Bounded(_))
-    }
-
     /// Appends a value. There is room for it.
     #[inline]
     pub(super) fn push(&mut self, value: T) {

@@ -59,7 +59,7 @@ impl<T> Channel<T> {
         location: &'static Location<'static>,
     ) -> Begun {
         match self.state.lock_as_owner() {
-            Some(mut state) if state.has_only_room() && state.buffer.is_bounded() => {
+            Some(mut state) if state.has_only_room() => {
                 // SAFETY: the caller's value is ours to move.
                 state.buffer.push(unsafe { value.read() });
                 let readiness = CAN_RECV | state.readiness_of_room();
