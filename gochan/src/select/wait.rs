@@ -165,6 +165,30 @@ pub(crate) unsafe fn end(
     }
 }
 
+/// The one arm that looks ready; `None` if none does, or several do.
+#[inline(always)]
+pub(crate) fn only_ready(arms: &[&mut dyn Arm]) -> Option<usize> {
+    let (mut count, mut last) = (0, 0);
+    for (index, arm) in arms.iter().enumerate() {
+        if arm.peek() {
+            count += 1;
+            last = index;
+        }
+    }
+    (count == 1).then_some(last)
+}
+
+/// Tries the one arm that looked ready, and says whether it was chosen.
+#[inline(never)]
+pub(crate) fn try_only(arm: &mut dyn Arm, location: &'static Location<'static>) -> bool {
+    let tried = arm.try_now();
+    let chosen = conclude(arm, tried, location) == Some(true);
+    if chosen {
+        runtime::count(runtime::Operation::Other);
+    }
+    chosen
+}
+
 /// How a try or a wait ended.
 enum Outcome {
     Chosen(usize),
