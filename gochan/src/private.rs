@@ -184,12 +184,14 @@ fn run_select<const N: usize>(
             return is_drained.then_some(0);
         }
     }
-    // Which arms there are is known here, so to look at them takes no calls.
-    if matches!(limit, Limit::Forever)
-        && let Some(ready) = wait::only_ready(&arms)
-        && wait::try_only(arms[ready], location)
-    {
-        return Some(ready);
+    let mut looks_ready = true;
+    if matches!(limit, Limit::Forever) {
+        // Which arms there are is known here, so to look at them takes no calls.
+        let (count, last) = wait::count_ready(&arms);
+        if count == 1 && wait::try_chosen(arms[last], location) {
+            return Some(last);
+        }
+        looks_ready = count > 0;
     }
     let (mut ready, mut locks) = ([0; N], [ptr::null(); N]);
     let mut scratch = Scratch {
@@ -205,7 +207,7 @@ fn run_select<const N: usize>(
     // SAFETY: arms and frame stay here until the wait has ended; the switch comes once, and at
     // once.
     unsafe {
-        match wait::begin(&mut arms, &mut scratch, request, &frame) {
+        match wait::begin(&mut arms, &mut scratch, request, &frame, looks_ready) {
             Begun::Chosen(index) => Some(index),
             Begun::TimedOut => None,
             Begun::Waits => {

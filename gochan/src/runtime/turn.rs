@@ -18,30 +18,34 @@ pub(crate) enum Operation {
     Other,
 }
 
-/// How many bits one of the counts has.
-const BITS: u32 = 10;
+/// How many bits the counts of sends and of receives have.
+const BITS: u32 = 11;
 const COUNT: u32 = (1 << BITS) - 1;
+/// One of the operations that are left.
+const LEFT: u32 = 1 << (2 * BITS);
+const SENT: u32 = 1 << BITS;
+const RECEIVED: u32 = 1;
 
 impl Operation {
-    /// What is taken from a turn for it: one of the operations that are left, and one of those of
-    /// its kind.
+    /// What is subtracted for it: one of those that are left, less what is to be added.
     #[inline]
     const fn cost(self) -> u32 {
-        match self {
-            Operation::Send => 1 | 1 << BITS,
-            Operation::Receive => 1 | 1 << (2 * BITS),
-            Operation::Other => 1,
+        LEFT - match self {
+            Operation::Send => SENT,
+            Operation::Receive => RECEIVED,
+            Operation::Other => 0,
         }
     }
 }
 
-/// Three counts in one word, since each operation counts here: how many more operations there may
-/// be, how many more of them may be sends, and how many receives.
+/// Three counts in one word, since each operation counts here, in one instruction: from the top
+/// down how many more operations there may be before the last, how many sends there were, and how
+/// many receives. The last operation leaves the word below zero.
 #[derive(Debug)]
 pub(super) struct Turn(Cell<u32>);
 
 impl Turn {
-    const WHOLE: u32 = OPERATIONS | OPERATIONS << BITS | OPERATIONS << (2 * BITS);
+    const WHOLE: u32 = (OPERATIONS - 1) * LEFT;
 
     pub(super) const fn new() -> Self {
         Turn(Cell::new(Turn::WHOLE))
@@ -56,16 +60,16 @@ impl Turn {
     /// Counts an operation; `true`: it was the last.
     #[inline]
     pub(super) fn count(&self, operation: Operation) -> bool {
-        let left = self.0.get() - operation.cost();
+        let (left, is_over) = self.0.get().overflowing_sub(operation.cost());
         self.0.set(left);
-        left & COUNT == 0
+        is_over
     }
 
     /// Whether most of a turn that was used up was spent on sends, or most of it on receives.
     pub(super) fn is_one_sided(&self) -> bool {
-        let left = self.0.get();
-        let used = |place: u32| OPERATIONS - (left >> (place * BITS) & COUNT);
-        used(1) >= MOST || used(2) >= MOST
+        let counts = self.0.get();
+        let count = |unit: u32| counts / unit & COUNT;
+        count(SENT) >= MOST || count(RECEIVED) >= MOST
     }
 }
 

@@ -92,7 +92,8 @@ impl Begun {
 }
 
 /// As [`select`], in three steps, of which this is the first; the second is the switch, if there is
-/// to be one, the third [`end`]. See [`Waiter::begin`] for why.
+/// to be one, the third [`end`]. See [`Waiter::begin`] for why. If nothing `looks_ready` there is no
+/// second look without locks.
 ///
 /// # Safety
 /// The arms and the frame stay where they are until the wait ends; if there is one, the switch
@@ -103,12 +104,13 @@ pub(crate) unsafe fn begin(
     scratch: &mut Scratch<'_>,
     request: Request,
     frame: &WaitFrame,
+    looks_ready: bool,
 ) -> Begun {
-    match try_at_once(arms, scratch, request) {
-        Some(chosen) => Begun::over(chosen),
-        // SAFETY: the caller's promises.
-        None => unsafe { begin_to_wait(arms, scratch, request, frame) },
+    if looks_ready && let Some(chosen) = try_at_once(arms, scratch, request) {
+        return Begun::over(chosen);
     }
+    // SAFETY: the caller's promises.
+    unsafe { begin_to_wait(arms, scratch, request, frame) }
 }
 
 /// The rest of [`begin`], when no arm could be chosen at the first look.
@@ -165,9 +167,9 @@ pub(crate) unsafe fn end(
     }
 }
 
-/// The one arm that looks ready; `None` if none does, or several do.
+/// How many arms look ready, and the last of them.
 #[inline(always)]
-pub(crate) fn only_ready(arms: &[&mut dyn Arm]) -> Option<usize> {
+pub(crate) fn count_ready(arms: &[&mut dyn Arm]) -> (usize, usize) {
     let (mut count, mut last) = (0, 0);
     for (index, arm) in arms.iter().enumerate() {
         if arm.peek() {
@@ -175,12 +177,12 @@ pub(crate) fn only_ready(arms: &[&mut dyn Arm]) -> Option<usize> {
             last = index;
         }
     }
-    (count == 1).then_some(last)
+    (count, last)
 }
 
-/// Tries the one arm that looked ready, and says whether it was chosen.
+/// Tries an arm that looked ready, and says whether it is chosen.
 #[inline(never)]
-pub(crate) fn try_only(arm: &mut dyn Arm, location: &'static Location<'static>) -> bool {
+pub(crate) fn try_chosen(arm: &mut dyn Arm, location: &'static Location<'static>) -> bool {
     let tried = arm.try_now();
     let chosen = conclude(arm, tried, location) == Some(true);
     if chosen {
@@ -284,18 +286,13 @@ fn try_ready<R>(
     is_ready: impl Fn(&dyn Arm) -> bool,
     mut attempt: impl FnMut(&mut dyn Arm) -> Option<R>,
 ) -> Option<(usize, R)> {
-    let mut count = 0;
-    for (arm, index) in arms.iter().zip(0..) {
-        ready[count] = index;
-        count += usize::from(is_ready(&**arm));
-    }
+    let count = find_ready(arms, ready, is_ready);
     for place in 0..count {
         // Fisher and Yates, as far as it is needed: every order equally likely, so every ready arm
         // is.
         let left = count - place;
         if left > 1 && order == Order::Random {
-            let left = u32::try_from(left).unwrap_or(u32::MAX);
-            ready.swap(place, place + runtime::random_below(left) as usize);
+            ready.swap(place, place + random_below(left));
         }
         let index = ready[place] as usize;
         if let Some(result) = attempt(arms[index]) {
@@ -303,6 +300,26 @@ fn try_ready<R>(
         }
     }
     None
+}
+
+/// Fills the beginning of `ready` with the arms that look ready, and says how many they are.
+#[inline(always)]
+fn find_ready(
+    arms: &[&mut dyn Arm],
+    ready: &mut [u32],
+    is_ready: impl Fn(&dyn Arm) -> bool,
+) -> usize {
+    let mut count = 0;
+    for (arm, index) in arms.iter().zip(0..) {
+        ready[count] = index;
+        count += usize::from(is_ready(&**arm));
+    }
+    count
+}
+
+fn random_below(count: usize) -> usize {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    runtime::random_below(count) as usize
 }
 
 /// Completes an attempt after the locks have been left: `None` if the arm was not ready, else
