@@ -185,13 +185,16 @@ fn run_select<const N: usize>(
         }
     }
     let mut looks_ready = true;
-    if matches!(limit, Limit::Forever) {
+    if matches!(limit, Limit::Forever) && N <= u64::BITS as usize {
         // Which arms there are is known here, so to look at them takes no calls.
-        let (count, last) = wait::count_ready(&arms);
-        if count == 1 && wait::try_chosen(arms[last], location) {
-            return Some(last);
+        let ready = wait::look_at_all(&arms);
+        looks_ready = ready != 0;
+        if looks_ready {
+            let chosen = wait::choose(ready, order);
+            if wait::try_chosen(arms[chosen], location) {
+                return Some(chosen);
+            }
         }
-        looks_ready = count > 0;
     }
     let (mut ready, mut locks) = ([0; N], [ptr::null(); N]);
     let mut scratch = Scratch {

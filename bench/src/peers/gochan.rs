@@ -22,10 +22,12 @@ impl Blocking for Goroutines {
         }
     }
 
+    #[inline(always)]
     fn send(to: &Sender<u64>, value: u64) {
         to.send(value).expect("it is received from");
     }
 
+    #[inline(always)]
     fn recv(from: &Receiver<u64>) -> Option<u64> {
         from.recv()
     }

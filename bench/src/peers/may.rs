@@ -24,10 +24,12 @@ macro_rules! coroutines {
                 $channels::channel()
             }
 
+            #[inline(always)]
             fn send(to: &Self::Sender, value: u64) {
                 to.send(value).expect("it is received from");
             }
 
+            #[inline(always)]
             fn recv(from: &Self::Receiver) -> Option<u64> {
                 from.recv().ok()
             }

@@ -167,17 +167,30 @@ pub(crate) unsafe fn end(
     }
 }
 
-/// How many arms look ready, and the last of them.
+/// The arms that look ready, of the first 64: a bit for each.
 #[inline(always)]
-pub(crate) fn count_ready(arms: &[&mut dyn Arm]) -> (usize, usize) {
-    let (mut count, mut last) = (0, 0);
-    for (index, arm) in arms.iter().enumerate() {
-        if arm.peek() {
-            count += 1;
-            last = index;
+pub(crate) fn look_at_all(arms: &[&mut dyn Arm]) -> u64 {
+    let bits = arms.iter().zip(0..u64::BITS);
+    bits.fold(0, |ready, (arm, place)| {
+        ready | (u64::from(arm.peek()) << place)
+    })
+}
+
+/// Chooses one of the arms whose bits are set, of which there are some.
+#[inline]
+pub(crate) fn choose(ready: u64, order: Order) -> usize {
+    #[inline(never)]
+    fn choose_at_random(ready: u64) -> usize {
+        let mut left = ready;
+        for _ in 0..runtime::random_below(ready.count_ones()) {
+            left &= left - 1;
         }
+        left.trailing_zeros() as usize
     }
-    (count, last)
+    match order {
+        Order::Random if !ready.is_power_of_two() => choose_at_random(ready),
+        _ => ready.trailing_zeros() as usize,
+    }
 }
 
 /// Tries an arm that looked ready, and says whether it is chosen.
