@@ -308,6 +308,8 @@ impl RawLock {
                 spin_loop();
             }
             if self.overtake() {
+                // Nobody else has run on this thread meanwhile.
+                self.bias.note_contention();
                 return true;
             }
             if self.state.load(Ordering::Relaxed) & HAND_OVER != 0 {
@@ -444,6 +446,7 @@ impl RawLock {
     /// line from each other for every step.
     #[cold]
     fn read_free_contended(&self) -> bool {
+        self.bias.note_contention();
         loop {
             for _ in 0..READER_PAUSES {
                 spin_loop();

@@ -143,6 +143,13 @@ impl Bias {
         self.uses.note(token::current())
     }
 
+    /// Notes that two threads have met here: after a few times nobody becomes the owner any more,
+    /// and uses are not counted.
+    #[cold]
+    pub(crate) fn note_contention(&self) {
+        self.uses.ask_for_more();
+    }
+
     /// Makes the calling thread the owner; it is inside then. The adoption comes to nothing unless
     /// `announce` can make it known, which it can only while nobody else is inside.
     #[cold]
@@ -215,7 +222,7 @@ impl Bias {
             eprintln!("fatal error: gochan: the kernel has withdrawn membarrier from this process");
             std::process::abort();
         }
-        self.uses.note_revocation();
+        self.uses.ask_for_more();
         let mut backoff = Backoff::new();
         while self.inside.load(Ordering::Acquire) {
             backoff.pause();
@@ -266,8 +273,8 @@ impl Uses {
         self.streak.store(0, Ordering::Relaxed);
     }
 
-    /// Somebody else has taken the ownership away.
-    fn note_revocation(&self) {
+    /// Somebody else has taken the ownership away, or would have.
+    fn ask_for_more(&self) {
         let needed = self.needed.load(Ordering::Relaxed);
         if needed < MOST_USES {
             self.needed.store(needed * GROWTH, Ordering::Relaxed);
