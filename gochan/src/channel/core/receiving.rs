@@ -11,7 +11,8 @@ use std::ptr::{self, NonNull};
 impl<T> Channel<T> {
     /// Receives a value, waiting for as long as it takes. `None`: the channel is closed and drained.
     ///
-    /// Only the switch to other goroutines is inlined into the caller; see [`Waiter::begin`].
+    /// Inlined into the caller are the short way, out of the buffer of a channel that this worker
+    /// alone uses, and the switch to other goroutines; see [`Waiter::begin`] for that.
     #[inline(always)]
     pub(crate) fn recv(&self, location: &'static Location<'static>) -> Option<T> {
         let value = UnsafeCell::new(MaybeUninit::<T>::uninit());

@@ -11,7 +11,8 @@ use std::ptr;
 impl<T> Channel<T> {
     /// Sends `value`, waiting for as long as it takes. A value that was not sent comes back.
     ///
-    /// Only the switch to other goroutines is inlined into the caller; see [`Waiter::begin`].
+    /// Inlined into the caller are the short way, into the buffer of a channel that this worker
+    /// alone uses, and the switch to other goroutines; see [`Waiter::begin`] for that.
     #[inline(always)]
     pub(crate) fn send(
         &self,

@@ -39,14 +39,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// How many goroutines in a row may run from the slot for the one just made ready.
+/// How often in a row a worker that looks around takes the goroutine in the slot for the one just
+/// made ready.
 const NEXT_STREAK: u32 = 16;
-/// How many of them run before the worker looks around.
+/// How many more from the slot run before the worker looks around again.
 const FOLLOW_UPS: u32 = 4;
-/// Goroutines run between two looks at the clock while timers are set.
-const TICKS_PER_CLOCK: u32 = 32;
-/// Goroutines run between two looks at the clock for the sake of dumps.
-const TICKS_PER_STAMP: u32 = 256;
+/// How often a worker looks around between two looks at the clock while timers are set.
+const TICKS_PER_CLOCK: u32 = 16;
+/// How often it does so between two looks at the clock for the sake of dumps.
+const TICKS_PER_STAMP: u32 = 64;
 /// Numbers that a worker sets aside at a time for the goroutines that it starts.
 const ID_BLOCK: u64 = 64;
 
