@@ -68,7 +68,7 @@ impl Turn {
     /// Whether most of a turn that was used up was spent on sends, or most of it on receives.
     pub(super) fn is_one_sided(&self) -> bool {
         let counts = self.0.get();
-        let count = |unit: u32| counts / unit & COUNT;
+        let count = |unit: u32| (counts / unit) & COUNT;
         count(SENT) >= MOST || count(RECEIVED) >= MOST
     }
 }
