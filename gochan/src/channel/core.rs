@@ -26,7 +26,7 @@ pub(crate) use promise::Promise;
 
 use super::buffer::{Buffer, Capacity};
 use super::shared::Shared;
-use crate::runtime::{self, ChannelTimer, Operation};
+use crate::runtime::{self, ChannelTimer};
 use crate::wait::{BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, WaitQueue, Wake, WakeList};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -115,10 +115,10 @@ enum Begun {
 }
 
 impl Begun {
-    /// Done, of an operation that did not wait.
+    /// Done, of an operation that did not wait, and may have used up the goroutine's turn.
     #[inline]
-    fn done(operation: Operation) -> Self {
-        match runtime::uses_up_turn(operation) {
+    fn done(uses_up_turn: bool) -> Self {
+        match uses_up_turn {
             false => Begun::Done,
             true => Begun::DoneLast,
         }

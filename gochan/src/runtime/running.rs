@@ -52,6 +52,22 @@ impl Running<'_> {
         NonNull::from(self.record)
     }
 
+    /// Counts an operation that completed without parking; `true` if [`end_turn`] is to follow.
+    #[inline]
+    pub(crate) fn uses_up_turn(self, operation: Operation) -> bool {
+        self.worker.uses_up_turn(operation)
+    }
+
+    /// As [`ready`].
+    ///
+    /// # Safety
+    /// As for [`ready`].
+    #[inline]
+    pub(crate) unsafe fn ready(self, goroutine: NonNull<Goroutine>) {
+        // SAFETY: the caller's promise.
+        unsafe { ready_by(Some(self.worker), goroutine) };
+    }
+
     /// Prepares to park the goroutine, which the switch does then. `false`: it is to unwind
     /// instead.
     #[inline]
@@ -103,8 +119,18 @@ unsafe fn home_of_ready(goroutine: NonNull<Goroutine>) -> &'static Mailbox {
 #[inline]
 pub(crate) unsafe fn ready(goroutine: NonNull<Goroutine>) {
     // SAFETY: the caller's promise.
+    unsafe { ready_by(worker::current(), goroutine) };
+}
+
+/// As [`ready`], called by that worker.
+///
+/// # Safety
+/// As for [`ready`].
+#[inline]
+unsafe fn ready_by(worker: Option<&Worker>, goroutine: NonNull<Goroutine>) {
+    // SAFETY: the caller's promise.
     let home = unsafe { home_of_ready(goroutine) };
-    match worker::current() {
+    match worker {
         Some(worker) if worker.is_at(home) => worker.ready_next(goroutine),
         // SAFETY: the caller's promise.
         _ => unsafe { home.deliver(goroutine) },

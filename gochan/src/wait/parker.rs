@@ -1,8 +1,8 @@
 //! Parking and unparking: who waits, and how it is woken.
 
 use super::atomic::{Arc, AtomicUsize, Condvar, Mutex, Ordering, spin_loop, thread_local};
-use crate::runtime::census;
 use crate::runtime::goroutine::Goroutine;
+use crate::runtime::{Running, census};
 use std::ptr::NonNull;
 use std::time::Instant;
 
@@ -25,6 +25,20 @@ impl Parker {
         match self {
             // SAFETY: a claimed goroutine stays parked, and so alive, until it is readied.
             Parker::Goroutine(goroutine) => unsafe { crate::runtime::ready(goroutine) },
+            // SAFETY: the caller's promise.
+            Parker::Thread(thread) => unsafe { Parker::unpark_thread(thread) },
+        }
+    }
+
+    /// As [`Parker::unpark`], called by that goroutine.
+    ///
+    /// # Safety
+    /// As for [`Parker::unpark`].
+    #[inline(always)]
+    pub(crate) unsafe fn unpark_by(self, running: Running) {
+        match self {
+            // SAFETY: a claimed goroutine stays parked, and so alive, until it is readied.
+            Parker::Goroutine(goroutine) => unsafe { running.ready(goroutine) },
             // SAFETY: the caller's promise.
             Parker::Thread(thread) => unsafe { Parker::unpark_thread(thread) },
         }

@@ -61,7 +61,7 @@ impl<T> Channel<T> {
                 self.unlock_as_owner(readiness, state);
                 // SAFETY: the caller's place.
                 unsafe { place.write(value) };
-                Begun::done(Operation::Receive)
+                Begun::done(runtime::uses_up_turn(Operation::Receive))
             }
             // SAFETY: the caller's promises.
             state => unsafe { self.begin_recv_slowly(state, place, frame, location) },
@@ -91,9 +91,12 @@ impl<T> Channel<T> {
             match unsafe { state.attempt_recv(place) } {
                 Attempt::Done(partner) => {
                     self.unlock(state);
-                    // SAFETY: after the lock, once.
-                    unsafe { Attempt::wake_partner(partner) };
-                    return Begun::done(Operation::Receive);
+                    if let Some(partner) = partner {
+                        // SAFETY: the attempt claimed the partner; the lock has been left; this is
+                        // its one wake-up.
+                        unsafe { partner.unpark_by(running) };
+                    }
+                    return Begun::done(running.uses_up_turn(Operation::Receive));
                 }
                 Attempt::Refused(Refusal::WouldBlock) => {}
                 Attempt::Refused(refusal) => return Begun::Refused(refusal),

@@ -65,7 +65,7 @@ impl<T> Channel<T> {
                 state.buffer.push(unsafe { value.read() });
                 let readiness = CAN_RECV | state.readiness_of_room();
                 self.unlock_as_owner(readiness, state);
-                Begun::done(Operation::Send)
+                Begun::done(runtime::uses_up_turn(Operation::Send))
             }
             // SAFETY: the caller's promises.
             state => unsafe { self.begin_send_slowly(state, value, frame, location) },
@@ -102,9 +102,12 @@ impl<T> Channel<T> {
             match unsafe { state.attempt_send(value) } {
                 Attempt::Done(partner) => {
                     self.unlock(state);
-                    // SAFETY: after the lock, once.
-                    unsafe { Attempt::wake_partner(partner) };
-                    return Begun::done(Operation::Send);
+                    if let Some(partner) = partner {
+                        // SAFETY: the attempt claimed the partner; the lock has been left; this is
+                        // its one wake-up.
+                        unsafe { partner.unpark_by(running) };
+                    }
+                    return Begun::done(running.uses_up_turn(Operation::Send));
                 }
                 Attempt::Refused(Refusal::WouldBlock) => {}
                 Attempt::Refused(refusal) => return Begun::Refused(refusal),
