@@ -522,44 +522,57 @@ impl Drop for Tells {
 
 #[test]
 fn who_runs_while_another_is_unwound_does_not_go_on_from_what_it_finds_either() {
-    // It has not waited yet, so nobody has told it that its runtime ends.
-    let ways = 7;
-    for way in 0..ways {
-        let concluded = Arc::new(AtomicBool::new(false));
-        let tally = Tally::new(1);
-        on_workers(2, || {
-            let (sender, receiver) = channel::<i32>(0);
-            let (full, abandoned) = channel(0);
-            let unwound = Arc::new(AtomicBool::new(false));
-            let ready = make!(chan());
-            let tells = Tells(Arc::clone(&unwound));
-            go!(clone(ready), {
-                let (_tells, _held) = (tells, (sender, abandoned));
-                ready <- ();
-                time::sleep(LONG);
-            });
-            let (concludes, value) = (Arc::clone(&concluded), tally.value());
-            go!(spread, clone(ready), {
-                ready <- ();
-                while !unwound.load(Ordering::SeqCst) {
-                    std::hint::spin_loop();
-                }
-                match way {
-                    0 => _ = receiver.recv(),
-                    1 => _ = receiver.try_recv(),
-                    2 => _ = full.send(value),
-                    3 => _ = full.try_send(value),
-                    4 => select! { recv(receiver) => {} },
-                    5 => select! { recv(receiver) => {}, default => {} },
-                    _ => select! { send(full, value) -> _ => {} },
-                }
-                concludes.store(true, Ordering::SeqCst);
-            });
-            ready.iter().take(2).for_each(drop);
-        });
-        assert!(!concluded.load(Ordering::SeqCst), "in way {way}");
-        tally.assert_each_dropped_once();
+    for way in 0..7 {
+        // Where goroutines run is not ours to say.
+        while !runs_while_another_is_unwound(way) {}
     }
+}
+
+/// A goroutine that has not waited, so that nobody has told it that its runtime ends, finds a
+/// channel closed by another one's unwinding. `false`: it was on the same worker as that one, or
+/// as the main goroutine, which could not run meanwhile.
+fn runs_while_another_is_unwound(way: usize) -> bool {
+    let apart = Arc::new(AtomicBool::new(false));
+    let concluded = Arc::new(AtomicBool::new(false));
+    let tally = Tally::new(1);
+    on_workers(2, || {
+        let (sender, receiver) = channel::<i32>(0);
+        let (full, abandoned) = channel(0);
+        let unwound = Arc::new(AtomicBool::new(false));
+        let places = Chan::<thread::ThreadId>::new(0);
+        let tells = Tells(Arc::clone(&unwound));
+        go!(near, clone(places), {
+            let (_tells, _held) = (tells, (sender, abandoned));
+            places <- thread::current().id();
+            time::sleep(LONG);
+        });
+        let others = [thread::current().id(), places.recv().unwrap()];
+        let value = tally.value();
+        go!(spread, clone(places, apart, concluded), {
+            let place = thread::current().id();
+            let is_apart = !others.contains(&place);
+            apart.store(is_apart, Ordering::SeqCst);
+            places <- place;
+            while is_apart && !unwound.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
+            match way {
+                0 => _ = receiver.recv(),
+                1 => _ = receiver.try_recv(),
+                2 => _ = full.send(value),
+                3 => _ = full.try_send(value),
+                4 => select! { recv(receiver) => {} },
+                5 => select! { recv(receiver) => {}, default => {} },
+                _ => select! { send(full, value) -> _ => {} },
+            }
+            concluded.store(true, Ordering::SeqCst);
+        });
+        places.recv();
+    });
+    tally.assert_each_dropped_once();
+    let apart = apart.load(Ordering::SeqCst);
+    assert!(!(apart && concluded.load(Ordering::SeqCst)), "in way {way}");
+    apart
 }
 
 #[test]

@@ -77,9 +77,18 @@ mod sealed {
         /// The caller holds the arm's lock.
         unsafe fn attempt(&mut self) -> Tried;
 
+        /// Tries it where that takes nothing but the buffer of a channel that this worker alone
+        /// uses; `false`: it is to be tried in another way.
+        fn try_short(&mut self) -> bool {
+            false
+        }
+
         /// Looks whether it is ready, and tries it if it looks so.
         #[inline]
         fn try_now(&mut self) -> Tried {
+            if self.try_short() {
+                return Tried::Chosen(None);
+            }
             match self.look() {
                 Look::NotReady => return Tried::NotReady,
                 Look::Drained => {
@@ -379,6 +388,19 @@ impl<T> Operation for RecvArm<'_, T> {
     }
 
     #[inline(always)]
+    fn try_short(&mut self) -> bool {
+        let place = self.value.get_mut().as_mut_ptr();
+        // SAFETY: `value` is ours to be filled.
+        let has_received = self
+            .channel
+            .is_some_and(|channel| unsafe { channel.recv_short(place) }.is_ok());
+        if has_received {
+            self.received = Some(true);
+        }
+        has_received
+    }
+
+    #[inline(always)]
     unsafe fn attempt(&mut self) -> Tried {
         let Some(channel) = self.channel else {
             return Tried::NotReady;
@@ -564,6 +586,19 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
     }
 
     #[inline(always)]
+    fn try_short(&mut self) -> bool {
+        let (Some(channel), Some(value)) = (self.channel, self.source.place()) else {
+            return false;
+        };
+        // SAFETY: the value is ours to move, and is forgotten below if it was.
+        let has_sent = unsafe { channel.send_short(value) }.is_ok();
+        if has_sent {
+            self.record(Ok(()));
+        }
+        has_sent
+    }
+
+    #[inline(always)]
     unsafe fn attempt(&mut self) -> Tried {
         let (Some(channel), Some(value)) = (self.channel, self.source.place()) else {
             return Tried::NotReady;
@@ -683,6 +718,11 @@ macro_rules! sending_arm {
             #[inline]
             fn peek(&self) -> bool {
                 self.sending.peek()
+            }
+
+            #[inline(always)]
+            fn try_short(&mut self) -> bool {
+                self.sending.try_short()
             }
 
             #[inline(always)]

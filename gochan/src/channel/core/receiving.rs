@@ -54,6 +54,24 @@ impl<T> Channel<T> {
         frame: &WaitFrame,
         location: &'static Location<'static>,
     ) -> Begun {
+        // SAFETY: the caller's place.
+        match unsafe { self.recv_short(place) } {
+            Ok(()) => Begun::done(runtime::uses_up_turn(Operation::Receive)),
+            // SAFETY: the caller's promises.
+            Err(state) => unsafe { self.begin_recv_slowly(state, place, frame, location) },
+        }
+    }
+
+    /// Receives into `place`, if nothing is to be done but to empty the buffer of a channel that
+    /// this worker alone uses. If more is to be done the lock may be held.
+    ///
+    /// # Safety
+    /// `place` may be written to.
+    #[inline(always)]
+    pub(crate) unsafe fn recv_short(
+        &self,
+        place: *mut T,
+    ) -> Result<(), Option<BiasedGuard<'_, State<T>>>> {
         match self.state.lock_as_owner() {
             Some(mut state) if state.has_only_values() => {
                 let value = state.buffer.pop().expect("it is not empty");
@@ -61,10 +79,9 @@ impl<T> Channel<T> {
                 self.unlock_as_owner(readiness, state);
                 // SAFETY: the caller's place.
                 unsafe { place.write(value) };
-                Begun::done(runtime::uses_up_turn(Operation::Receive))
+                Ok(())
             }
-            // SAFETY: the caller's promises.
-            state => unsafe { self.begin_recv_slowly(state, place, frame, location) },
+            state => Err(state),
         }
     }
 

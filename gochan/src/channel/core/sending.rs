@@ -59,16 +59,33 @@ impl<T> Channel<T> {
         frame: &WaitFrame,
         location: &'static Location<'static>,
     ) -> Begun {
+        // SAFETY: the caller's value.
+        match unsafe { self.send_short(value) } {
+            Ok(()) => Begun::done(runtime::uses_up_turn(Operation::Send)),
+            // SAFETY: the caller's promises.
+            Err(state) => unsafe { self.begin_send_slowly(state, value, frame, location) },
+        }
+    }
+
+    /// Sends the value at `value`, if nothing is to be done but to fill the buffer of a channel that
+    /// this worker alone uses. If more is to be done the lock may be held.
+    ///
+    /// # Safety
+    /// The value is the caller's, and moved out if it is sent.
+    #[inline(always)]
+    pub(crate) unsafe fn send_short(
+        &self,
+        value: *mut T,
+    ) -> Result<(), Option<BiasedGuard<'_, State<T>>>> {
         match self.state.lock_as_owner() {
             Some(mut state) if state.has_only_room() => {
                 // SAFETY: the caller's value is ours to move.
                 state.buffer.push(unsafe { value.read() });
                 let readiness = CAN_RECV | state.readiness_of_room();
                 self.unlock_as_owner(readiness, state);
-                Begun::done(runtime::uses_up_turn(Operation::Send))
+                Ok(())
             }
-            // SAFETY: the caller's promises.
-            state => unsafe { self.begin_send_slowly(state, value, frame, location) },
+            state => Err(state),
         }
     }
 
