@@ -500,15 +500,19 @@ impl Worker {
         let unwinding = self.is_unwinding(record);
         // What it threw earlier it has caught.
         record.has_thrown.set(unwinding);
-        let suspended = &self.suspended_unwinding;
-        suspended.set(suspended.get() + u32::from(unwinding));
+        if unwinding {
+            let suspended = &self.suspended_unwinding;
+            suspended.set(suspended.get() + 1);
+        }
     }
 
     /// The goroutine is back from where [`Worker::begin_suspension`] led to.
     #[inline]
     fn end_suspension(&self, record: &Goroutine) {
-        let suspended = &self.suspended_unwinding;
-        suspended.set(suspended.get() - u32::from(record.has_thrown.get()));
+        if record.has_thrown.get() {
+            let suspended = &self.suspended_unwinding;
+            suspended.set(suspended.get() - 1);
+        }
     }
 
     /// Whether the running goroutine is unwinding.
