@@ -26,7 +26,7 @@ pub(crate) use promise::Promise;
 
 use super::buffer::{Buffer, Capacity};
 use super::shared::Shared;
-use crate::runtime::{self, ChannelTimer};
+use crate::runtime::{self, ChannelTimer, Running};
 use crate::wait::{BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, WaitQueue, Wake, WakeList};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -137,19 +137,18 @@ impl Attempt {
             unsafe { partner.unpark() };
         }
     }
-}
 
-/// Calls what may unwind this goroutine, and the value at `place` with it.
-///
-/// # Safety
-/// There is a value at `place`, which is the caller's.
-#[cold]
-unsafe fn keep_during<T>(place: *mut T, may_unwind: impl FnOnce()) {
-    // SAFETY: the caller's promise.
-    let value = unsafe { place.read() };
-    may_unwind();
-    // SAFETY: as above.
-    unsafe { place.write(value) };
+    /// As [`Attempt::wake_partner`], called by that goroutine.
+    ///
+    /// # Safety
+    /// As for [`Attempt::wake_partner`].
+    #[inline(always)]
+    unsafe fn wake_partner_by(running: Running, partner: Option<Parker>) {
+        if let Some(partner) = partner {
+            // SAFETY: as in `wake_partner`.
+            unsafe { partner.unpark_by(running) };
+        }
+    }
 }
 
 impl<T> Channel<T> {
@@ -312,23 +311,28 @@ impl<T> Channel<T> {
     /// As [`Channel::unlock`], where it is known what an operation would find.
     #[inline]
     fn unlock_with(&self, readiness: u8, state: BiasedGuard<'_, State<T>>) {
-        debug_assert_eq!(readiness, state.readiness());
-        self.readiness.store(readiness, Ordering::Release);
+        self.show(readiness, &state);
         drop(state);
     }
 
     /// As [`Channel::unlock_with`], of a lock that was taken as its owner.
     #[inline]
     fn unlock_as_owner(&self, readiness: u8, state: BiasedGuard<'_, State<T>>) {
-        debug_assert_eq!(readiness, state.readiness());
-        self.readiness.store(readiness, Ordering::Release);
+        self.show(readiness, &state);
         state.leave_as_owner();
+    }
+
+    /// As [`Channel::publish`], where it is known what an operation would find.
+    #[inline]
+    fn show(&self, readiness: u8, state: &State<T>) {
+        debug_assert_eq!(readiness, state.readiness());
+        // Who sees that the channel was closed sees what happened before that.
+        self.readiness.store(readiness, Ordering::Release);
     }
 
     #[inline]
     pub(crate) fn publish(&self, state: &State<T>) {
-        // Who sees that the channel was closed sees what happened before that.
-        self.readiness.store(state.readiness(), Ordering::Release);
+        self.show(state.readiness(), state);
     }
 
     /// Takes a waiting sender's entry back; `false` if it was claimed.

@@ -1,6 +1,6 @@
 //! Receiving, in all its forms.
 
-use super::{Attempt, Begun, CAN_SEND, Channel, Refusal, State, keep_during};
+use super::{Attempt, Begun, CAN_SEND, Channel, Refusal, State};
 use crate::runtime::{self, Operation, Running};
 use crate::wait::{BiasedGuard, Entry, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
@@ -108,11 +108,8 @@ impl<T> Channel<T> {
             match unsafe { state.attempt_recv(place) } {
                 Attempt::Done(partner) => {
                     self.unlock(state);
-                    if let Some(partner) = partner {
-                        // SAFETY: the attempt claimed the partner; the lock has been left; this is
-                        // its one wake-up.
-                        unsafe { partner.unpark_by(running) };
-                    }
+                    // SAFETY: after the lock, once.
+                    unsafe { Attempt::wake_partner_by(running, partner) };
                     return Begun::done(running.uses_up_turn(Operation::Receive));
                 }
                 Attempt::Refused(Refusal::WouldBlock) => {}
@@ -172,7 +169,10 @@ impl<T> Channel<T> {
             Wake::Done => true,
             Wake::DoneLate => {
                 // SAFETY: a partner that says so has filled it.
-                unsafe { keep_during(place, crate::unwind_cancelled) };
+                let value = unsafe { place.read() };
+                crate::unwind_cancelled();
+                // SAFETY: the caller's place, from which the value has just been moved.
+                unsafe { place.write(value) };
                 true
             }
             // SAFETY: the caller's place.

@@ -119,11 +119,8 @@ impl<T> Channel<T> {
             match unsafe { state.attempt_send(value) } {
                 Attempt::Done(partner) => {
                     self.unlock(state);
-                    if let Some(partner) = partner {
-                        // SAFETY: the attempt claimed the partner; the lock has been left; this is
-                        // its one wake-up.
-                        unsafe { partner.unpark_by(running) };
-                    }
+                    // SAFETY: after the lock, once.
+                    unsafe { Attempt::wake_partner_by(running, partner) };
                     return Begun::done(running.uses_up_turn(Operation::Send));
                 }
                 Attempt::Refused(Refusal::WouldBlock) => {}

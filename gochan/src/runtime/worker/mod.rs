@@ -346,6 +346,10 @@ impl Worker {
     #[inline(always)]
     fn follow_up(&self) {
         for _ in 0..FOLLOW_UPS {
+            // A pool is shared out before a later run starts others.
+            if self.brood.is_pool() {
+                return;
+            }
             let Some(next) = NonNull::new(self.next.get().cast_mut()) else {
                 return;
             };
