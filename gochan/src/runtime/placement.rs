@@ -289,11 +289,15 @@ pub(super) fn share_out(
         let Some(at) = others.min_by_key(|&at| workers[at].load()) else {
             break;
         };
-        let may_leave = |record: &Goroutine| !record.is_near && !record.site.talks();
         queue.hand_over(&workers[at].start_queue, part, may_leave);
         offer(at);
         rest -= part;
     }
+}
+
+/// Whether one that waits near its parent may start on another worker, if that evens the load out.
+pub(super) fn may_leave(record: &Goroutine) -> bool {
+    !record.is_near && !record.site.talks()
 }
 
 /// The worker with the fewest goroutines; among equals the first from `preferred` on.

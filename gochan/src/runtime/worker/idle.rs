@@ -6,6 +6,7 @@ use crate::runtime::deadlock;
 use crate::runtime::gate::Phase;
 use crate::runtime::goroutine::Goroutine;
 use crate::runtime::mailbox::{Mailbox, Sleep};
+use crate::runtime::placement;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
@@ -173,8 +174,8 @@ impl Worker {
     }
 
     /// Takes the oldest of what waits on a worker whose oldest one has waited long. The placement
-    /// policy had its reasons to put them there, so they are taken only if that evens the load out
-    /// and does not tear goroutines apart that talk, or if they have waited very long.
+    /// policy had its reasons to put them there, so they are taken only if it lets them go and that
+    /// evens the load out, or if they have waited very long.
     fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
         let Some((index, waited)) = watch.overdue(&self.shared.workers, now) else {
             return false;
@@ -190,7 +191,8 @@ impl Worker {
             false => waiting.min(surplus / 2),
         }
         .max(1);
-        let may_leave = |record: &Goroutine| waited >= LONG_PATIENCE || !record.site.talks();
+        let may_leave =
+            |record: &Goroutine| waited >= LONG_PATIENCE || placement::may_leave(record);
         let mut stolen = 0;
         while stolen < count
             && let Some(goroutine) = victim.start_queue.pop_oldest(may_leave)
