@@ -63,17 +63,17 @@ const OVERTAKEN: u32 = 1000;
 #[cfg(all(test, loom))]
 const OVERTAKEN: u32 = 0;
 
-/// How often a writer looks whether the lock is left before it waits in the queue. Each look is
-/// preceded by so many pauses of the processor, a microsecond or so, in which others use the lock
-/// without its cache line being taken from them. All together take about as long as to park and to
-/// be woken.
+/// How often a writer looks whether the lock is left before it waits in the queue. Before each
+/// look it pauses, so that others use the lock without its cache line being taken from them. All
+/// together take about as long as to park and to be woken.
 #[cfg(not(all(test, loom)))]
-const LOOKS: u32 = 3;
+const LOOKS: u32 = 4;
 #[cfg(all(test, loom))]
 const LOOKS: u32 = 0;
-const PAUSES: u32 = 40;
-/// The pauses of a reader between two tries.
-const READER_PAUSES: u32 = if LOOKS == 0 { 0 } else { 64 };
+/// The first pause of a writer; each is twice as long as the one before.
+const PAUSE: Duration = Duration::from_micros(1);
+/// The pause of a reader between two tries.
+const READER_PAUSE: Duration = Duration::from_micros(4);
 
 /// See the module's text.
 pub(super) struct RawLock {
@@ -303,10 +303,8 @@ impl RawLock {
         if LOOKS == 0 || runtime::current_goroutine().is_some() && runtime::num_worker() == 1 {
             return false;
         }
-        for _ in 0..LOOKS {
-            for _ in 0..PAUSES {
-                spin_loop();
-            }
+        for look in 0..LOOKS {
+            pause(PAUSE * (1 << look));
             if self.overtake() {
                 // Nobody else has run on this thread meanwhile.
                 self.bias.note_contention();
@@ -448,9 +446,7 @@ impl RawLock {
     fn read_free_contended(&self) -> bool {
         self.bias.note_contention();
         loop {
-            for _ in 0..READER_PAUSES {
-                spin_loop();
-            }
+            pause(READER_PAUSE);
             let state = self.state.load(Ordering::Relaxed);
             if state & BIASED != 0 {
                 self.end_bias();
@@ -566,6 +562,17 @@ fn may_overtake(state: usize) -> bool {
 /// Counts a reader. The count can run over only if guards are forgotten for hours.
 fn one_more_reader(state: usize) -> usize {
     state.checked_add(READER).expect("too many readers")
+}
+
+/// Lets so much time pass. Its measure is the clock, because a pause of the processor takes from
+/// ten to more than a hundred cycles.
+fn pause(duration: Duration) {
+    let start = Instant::now();
+    while LOOKS > 0 && start.elapsed() < duration {
+        for _ in 0..8 {
+            spin_loop();
+        }
+    }
 }
 
 /// In a model the clock must not decide anything.
