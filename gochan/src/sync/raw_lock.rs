@@ -153,8 +153,9 @@ impl RawLock {
             return 0;
         }
         // Only if it was taken by its owner and is left by somebody else: nobody can become the
-        // owner of a lock that is held.
-        if self.state.load(Ordering::Relaxed) & BIASED != 0 {
+        // owner of a lock that is held. The word itself is not asked first, because to load what
+        // an atomic operation has just written takes almost as long as another one.
+        if self.bias.may_have_owner() && self.state.load(Ordering::Relaxed) & BIASED != 0 {
             self.end_bias();
         }
         // While the lock is held, because nobody else is after its cache line for that.
@@ -419,11 +420,17 @@ impl RawLock {
         if let Some(counted) = self.as_owner(count) {
             return counted;
         }
-        let state = self.state.load(Ordering::Relaxed);
-        if state & FLAGS == 0 {
-            self.count_reader(state) || self.read_free_contended()
-        } else {
-            state & BIASED != 0 && self.read_free_contended()
+        // To try without a look is cheapest where nobody reads, and brings the word here in any
+        // case.
+        match self
+            .state
+            .compare_exchange(0, READER, Ordering::Acquire, Ordering::Relaxed)
+        {
+            Ok(_) => true,
+            Err(state) if state & FLAGS == 0 => {
+                self.count_reader(state) || self.read_free_contended()
+            }
+            Err(state) => state & BIASED != 0 && self.read_free_contended(),
         }
     }
 
