@@ -5,8 +5,9 @@ mod harness;
 
 use gochan::go;
 use gochan::runtime::{Config, Runtime};
-use gochan::sync::{Mutex, WaitGroup};
+use gochan::sync::{Mutex, MutexGuard, WaitGroup};
 use harness::{Side, each_pair, each_runtime, everywhere, on_workers, until, watch};
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -323,4 +324,35 @@ fn who_tries_again_and_again_lets_the_holder_run() {
         while mutex.try_lock().is_none() {}
         holder.join().unwrap();
     });
+}
+
+#[test]
+fn a_guard_that_outlives_its_worker_leaves_the_lock() {
+    thread_local! {
+        static KEPT: RefCell<Option<MutexGuard<'static, u32>>> = const { RefCell::new(None) };
+    }
+    let _watched = watch();
+    for workers in [1, 2] {
+        let mutex: &'static Mutex<u32> = Box::leak(Box::default());
+        thread::spawn(move || {
+            Runtime::new(Config::new().workers(workers))
+                .unwrap()
+                .run(|| {
+                    // More than enough to make this worker the owner of the lock.
+                    for _ in 0..5_000 {
+                        *mutex.lock() += 1;
+                    }
+                    KEPT.set(Some(mutex.lock()));
+                });
+        })
+        .join()
+        .unwrap();
+        // The guard goes with the thread of the worker, some time after the runtime's end.
+        until(|| mutex.try_lock().is_some());
+        let mut guard = mutex.lock();
+        *guard += 1;
+        assert_eq!(*guard, 5_001);
+        drop(guard);
+        assert_eq!(mutex.try_lock().as_deref(), Some(&5_001));
+    }
 }

@@ -152,12 +152,10 @@ impl RawLock {
         if self.as_owner(|state| Some(state - held)).is_some() {
             return 0;
         }
-        // Only if it was taken by its owner and is left by somebody else: nobody can become the
-        // owner of a lock that is held. The word itself is not asked first, because to load what
-        // an atomic operation has just written takes almost as long as another one.
-        if self.bias.may_have_owner() && self.state.load(Ordering::Relaxed) & BIASED != 0 {
-            self.end_bias();
-        }
+        // The word is not looked at first, because to load what an atomic operation has just
+        // written takes almost as long as another one. If it is biased all the same, this thread
+        // has taken the lock as the owner and is none any more, so nobody changes the word by a
+        // plain store.
         // While the lock is held, because nobody else is after its cache line for that.
         let may_own = self.bias.note_use();
         let state = self.state.fetch_sub(held, Ordering::Release) - held;

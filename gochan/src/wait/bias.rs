@@ -137,14 +137,6 @@ impl Bias {
         self.inside.store(false, Ordering::Release);
     }
 
-    /// Whether an owner may be announced: somebody owns it, is about to, or is about to cease to.
-    /// If not, all that former owners did happened before.
-    #[inline(always)]
-    pub(crate) fn may_have_owner(&self) -> bool {
-        let owner = self.owner.load(Ordering::Acquire);
-        owner != NOBODY && owner % PHASES != FORMER
-    }
-
     /// Counts a use while there is no owner; `true` if the calling thread should become it.
     #[inline]
     pub(crate) fn note_use(&self) -> bool {
