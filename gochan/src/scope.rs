@@ -8,8 +8,7 @@ use crate::wait::{Entry, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeLis
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};
-use std::ptr;
-use std::sync::Arc;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a scope and its goroutines share.
@@ -29,19 +28,21 @@ impl ScopeData {
     }
 
     /// Called when nothing is left of a goroutine that could borrow.
-    pub(crate) fn goroutine_ended(&self) {
-        let mut woken = WakeList::new();
+    fn goroutine_ended(&self) {
         let mut state = self.state.lock();
         state.running -= 1;
         if state.running == 0 {
+            let mut woken = WakeList::new();
             state.waiting.take_all(Wake::Done, &mut woken);
+            drop(state);
+            // Whoever waits here returns only now, and whoever comes finds the lock left: from
+            // here on the data may be gone.
+            drop(woken);
         }
-        drop(state);
-        drop(woken);
     }
 
     /// Notes that a goroutine panicked and nobody has asked for its result.
-    pub(crate) fn note_panic(&self) {
+    fn note_panic(&self) {
         self.a_goroutine_panicked.store(true, Ordering::Relaxed);
     }
 
@@ -62,9 +63,36 @@ impl ScopeData {
     }
 }
 
+/// What a goroutine knows its scope by: the scope's data, which stand in the frame that waits for
+/// the scope's goroutines.
+#[derive(Clone, Copy)]
+pub(crate) struct ScopeRef(NonNull<ScopeData>);
+
+impl ScopeRef {
+    /// Tells the scope that nothing is left of a goroutine of its that could borrow.
+    ///
+    /// # Safety
+    /// It is told of each of its goroutines once.
+    #[inline]
+    pub(crate) unsafe fn goroutine_ended(self) {
+        // SAFETY: the scope waits until it has been told of all its goroutines.
+        unsafe { self.0.as_ref() }.goroutine_ended();
+    }
+
+    /// Notes that a goroutine panicked and nobody has asked for its result.
+    ///
+    /// # Safety
+    /// The scope has not been told of the goroutine's end, or the goroutine has a handle, which
+    /// does not outlive the scope.
+    pub(crate) unsafe fn note_panic(self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.as_ref() }.note_panic();
+    }
+}
+
 /// A scope, in which goroutines may borrow from the frame around it; from [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
-    data: Arc<ScopeData>,
+    data: ScopeData,
     /// Both lifetimes are invariant, as in [`std::thread::Scope`]: a longer or shorter one in
     /// their place would let a goroutine keep a borrow past its end.
     scope: PhantomData<&'scope mut &'scope ()>,
@@ -99,13 +127,13 @@ where
 {
     let location = Location::caller();
     let scope = Scope {
-        data: Arc::new(ScopeData {
+        data: ScopeData {
             state: SpinMutex::new(ScopeState {
                 running: 0,
                 waiting: WaitQueue::new(),
             }),
             a_goroutine_panicked: AtomicBool::new(false),
-        }),
+        },
         scope: PhantomData,
         env: PhantomData,
     };
@@ -152,13 +180,13 @@ impl<'scope> Scope<'scope, '_> {
         T: Send + 'scope,
     {
         self.data.add_goroutine();
-        let scope = Some(Arc::clone(&self.data));
+        let scope = Some(ScopeRef(NonNull::from(&self.data)));
         // SAFETY: body and result are `Send`; what they borrow outlives `'scope`, and the scope
         // does not end before the goroutine has.
         match unsafe { runtime::start(site, options, Kind::Plain, scope, f) } {
             Ok(result) => ScopedJoinHandle {
                 handle: Some(JoinHandle::new(result)),
-                data: Arc::clone(&self.data),
+                data: &self.data,
                 scope: PhantomData,
             },
             Err(error) => {
@@ -181,7 +209,7 @@ impl fmt::Debug for Scope<'_, '_> {
 pub struct ScopedJoinHandle<'scope, T> {
     /// There until it is joined.
     handle: Option<JoinHandle<T>>,
-    data: Arc<ScopeData>,
+    data: &'scope ScopeData,
     scope: PhantomData<&'scope mut &'scope ()>,
 }
 

@@ -16,10 +16,10 @@ use super::locals::Locals;
 use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::Site;
-use super::record_cache::{self, RecordCache};
+use super::records::{self, RecordCache};
 use super::stack::Stack;
 use crate::join::Failure;
-use crate::scope::ScopeData;
+use crate::scope::ScopeRef;
 use crate::wait::{Entry, Patience, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeList};
 use corosensei::{Coroutine, Yielder};
 use std::alloc::Layout;
@@ -83,7 +83,7 @@ pub(crate) struct Birth {
     pub(crate) site: &'static Site,
     /// The size of a stack that has been reserved for it.
     pub(crate) stack_size: usize,
-    pub(crate) scope: Option<Arc<ScopeData>>,
+    pub(crate) scope: Option<ScopeRef>,
     /// Whether it is the function that `Runtime::run` was given.
     pub(crate) is_main: bool,
     /// Whether it was asked for near its parent.
@@ -132,7 +132,7 @@ pub struct Goroutine {
     pub(super) site: &'static Site,
     /// The scope that waits for it; told of its end once its result can no longer be dropped by
     /// the worker.
-    pub(super) scope: Option<Arc<ScopeData>>,
+    pub(super) scope: Option<ScopeRef>,
     pub(super) is_main: bool,
     /// Whether it was asked for near its parent, and so is not handed to another worker.
     pub(super) is_near: bool,
@@ -325,7 +325,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     /// Allocates a task with two references: the runtime's and the handle's.
     #[inline]
     pub(super) fn allocate(cache: Option<&RecordCache>, birth: Birth, body: F) -> NonNull<Self> {
-        let place = record_cache::allocate(cache, Layout::new::<Self>()).cast::<Self>();
+        let place = records::allocate(cache, Layout::new::<Self>()).cast::<Self>();
         let task = Task {
             header: Goroutine {
                 references: AtomicUsize::new(2),
@@ -424,16 +424,17 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
             // SAFETY: the last reference has gone.
             let task = unsafe { task.as_mut() };
             if let Stage::Ended(Err(Failure::Panic(_))) = task.stage.get_mut()
-                && let Some(scope) = &task.header.scope
+                && let Some(scope) = task.header.scope
             {
-                scope.note_panic();
+                // SAFETY: either the worker does this, before it tells the scope, or the handle.
+                unsafe { scope.note_panic() };
             }
         }
         // SAFETY: as above; the memory came from `allocate`.
         unsafe {
             panics::contain(|| task.drop_in_place());
             let cache = super::worker::current().map(super::Worker::records);
-            record_cache::free(cache, task.cast(), Layout::new::<Self>());
+            records::free(cache, task.cast(), Layout::new::<Self>());
         }
     }
 }

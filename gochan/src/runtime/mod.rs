@@ -13,6 +13,7 @@ mod dump;
 mod gate;
 pub(crate) mod goroutine;
 mod hog;
+mod idle_memory;
 pub(crate) mod locals;
 mod mailbox;
 #[cfg(unix)]
@@ -22,7 +23,7 @@ pub(crate) mod placement;
 #[cfg(unix)]
 mod quit;
 pub(crate) mod random;
-mod record_cache;
+mod records;
 mod run_queue;
 mod running;
 mod spawn;

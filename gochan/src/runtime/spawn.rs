@@ -4,7 +4,7 @@ use super::goroutine::{Birth, Goroutine, GoroutineId, Identity, ResultCell, Task
 use super::placement::{self, Site, Wish};
 use super::worker::{self, Worker};
 use super::{Shared, default_runtime, panics, stack};
-use crate::scope::ScopeData;
+use crate::scope::ScopeRef;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(crate) unsafe fn start<F: FnOnce() -> T, T>(
     site: &'static Site,
     options: SpawnOptions,
     kind: Kind,
-    scope: Option<Arc<ScopeData>>,
+    scope: Option<ScopeRef>,
     body: F,
 ) -> io::Result<ResultCell<T>> {
     match worker::current() {
@@ -86,7 +86,7 @@ impl Shared {
         site: &'static Site,
         options: SpawnOptions,
         kind: Kind,
-        scope: Option<Arc<ScopeData>>,
+        scope: Option<ScopeRef>,
         body: F,
     ) -> io::Result<ResultCell<T>> {
         let size = match options.stack_size {

@@ -1,6 +1,7 @@
 //! The stacks that a worker keeps at hand.
 
-use super::{Stack, cancel_one, idle, reserve_one, with_class};
+use super::{Stack, cancel_one, reserve_one, with_class};
+use crate::runtime::idle_memory;
 use std::cell::{Cell, RefCell};
 use std::io;
 
@@ -113,13 +114,13 @@ impl StackCache {
     pub(crate) fn give_back(&self, stack: Stack) {
         if stack.size() != self.size || !self.is_counted.get() {
             with_class(stack.size(), |class| class.free.push(stack));
-            return idle::watch();
+            return idle_memory::watch();
         }
         let mut free = self.free.borrow_mut();
         free.push(stack);
         if free.len() > KEEP {
             with_class(self.size, |class| class.free.extend(free.drain(..BATCH)));
-            idle::watch();
+            idle_memory::watch();
         }
     }
 }
@@ -131,6 +132,6 @@ impl Drop for StackCache {
             class.free.append(self.free.get_mut());
             class.reserved -= kept + self.reservations.get();
         });
-        idle::watch();
+        idle_memory::watch();
     }
 }

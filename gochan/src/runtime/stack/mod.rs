@@ -8,7 +8,7 @@
 //! Stacks and reservations are handed out by the [cache](StackCache) of a worker, which gets them
 //! from the pool of the process in batches. Both are last in, first out: the stack that was used
 //! last is the one whose pages are in memory and in the processor's caches. The stacks at the
-//! other end of the pool lose their memory after a while: see [`idle`].
+//! other end of the pool lose their memory [after a while](crate::runtime::idle_memory).
 //!
 //! Invariants of the pool, for each size:
 //! - `existing` ≥ `reserved`, where `reserved` counts the goroutines that have not ended, the
@@ -33,6 +33,7 @@ mod unix;
 mod windows;
 
 pub(crate) use cache::StackCache;
+pub(crate) use idle::{give_back_idle, pool_is_clean};
 #[cfg(unix)]
 pub(crate) use unix::{Stack, give_back_memory, guard_stacks, make_stacks};
 #[cfg(windows)]

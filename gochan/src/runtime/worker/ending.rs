@@ -62,11 +62,12 @@ pub(in crate::runtime) fn dismiss(goroutine: NonNull<Goroutine>) {
     if record.has_handle() {
         record.completion().end();
     }
-    let scope = record.scope.clone();
+    let scope = record.scope;
     // SAFETY: this is the runtime's reference, and the goroutine is in no queue or list.
     unsafe { Goroutine::release(goroutine) };
     // Only now nothing of the goroutine is left that could borrow from the scope's frame.
     if let Some(scope) = scope {
-        scope.goroutine_ended();
+        // SAFETY: every goroutine is dismissed once.
+        unsafe { scope.goroutine_ended() };
     }
 }

@@ -24,7 +24,7 @@ use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::{self, Brood, Parent, TIMED_RUNS};
 use super::random::Random;
-use super::record_cache::RecordCache;
+use super::records::RecordCache;
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
 use super::timers::{Sleeper, Sleepers};

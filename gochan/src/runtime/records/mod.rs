@@ -1,38 +1,49 @@
 //! Free memory for the records of goroutines, kept by each worker.
 //!
 //! Records come in a few sizes, live shortly and die in bulk, which is what a general allocator
-//! is slowest at. Blocks are linked through their own first word, last in, first out.
+//! is slowest at. Blocks are linked through their own first word, last in, first out. A worker
+//! keeps two chains of each size; what is more than that goes to a [pool](pool) of the process,
+//! from which workers whose chains are empty get theirs.
 
+mod pool;
+
+use super::idle_memory;
+use pool::Chain;
 use std::alloc::{self, Layout};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::ptr::{self, NonNull};
 
+pub(super) use pool::{give_back_idle, pool_is_empty};
+
 /// Sizes are rounded up to a multiple of this.
 const STEP: usize = 64;
 /// How many sizes are cached; larger records go straight to the allocator.
 const CLASSES: usize = 12;
-/// How many free blocks of a size a worker keeps.
-const KEEP: usize = 512;
+/// How many blocks a chain has, of which a worker keeps up to two of a size.
+const CHAIN: usize = 256;
 const ALIGN: usize = 16;
 /// How much memory the allocator is to take from the system at a time: less than what it would map
 /// by itself, or give back at once.
 const STRIDE: usize = 64 * 1024;
 
 /// The free blocks of one worker.
-#[derive(Debug)]
 pub(super) struct RecordCache {
     classes: [Class; CLASSES],
     /// Bytes that may still be asked of the allocator before it is to take a stride.
     stride: Cell<usize>,
 }
 
-#[derive(Debug)]
+/// The free blocks of one size.
 struct Class {
+    /// The chain in use, and how many blocks it has.
     first: Cell<*mut Block>,
     count: Cell<usize>,
+    /// A whole chain.
+    spare: Cell<Option<Chain>>,
 }
 
+#[derive(Debug)]
 struct Block {
     next: *mut Block,
 }
@@ -44,8 +55,14 @@ fn class_of(layout: Layout) -> Option<(usize, Layout)> {
     if class >= CLASSES || layout.align() > ALIGN {
         return None;
     }
-    let size = (class + 1) * STEP;
-    Some((class, Layout::from_size_align(size, ALIGN).ok()?))
+    Some((class, layout_of(class)))
+}
+
+/// The layout that the blocks of a class have.
+#[inline]
+fn layout_of(class: usize) -> Layout {
+    let layout = Layout::from_size_align((class + 1) * STEP, ALIGN);
+    layout.expect("a small layout is valid")
 }
 
 impl RecordCache {
@@ -55,6 +72,7 @@ impl RecordCache {
                 Class {
                     first: Cell::new(ptr::null_mut()),
                     count: Cell::new(0),
+                    spare: Cell::new(None),
                 }
             }; CLASSES],
             stride: Cell::new(STRIDE),
@@ -94,17 +112,15 @@ impl RecordCache {
 impl Drop for RecordCache {
     fn drop(&mut self) {
         for (class, free) in self.classes.iter().enumerate() {
-            let layout = Layout::from_size_align((class + 1) * STEP, ALIGN);
-            let layout = layout.expect("a small layout is valid");
-            while let Some(block) = free.pop() {
-                // SAFETY: free blocks were allocated with the layout of their class.
-                unsafe { alloc::dealloc(block.as_ptr().cast(), layout) };
-            }
+            let chains = [free.take_chain(), free.spare.take()];
+            let chains = chains.into_iter().flatten();
+            chains.for_each(|chain| chain.give_back(class));
         }
     }
 }
 
 impl Class {
+    /// Takes a block, if there is one in the chain in use.
     #[inline]
     fn pop(&self) -> Option<NonNull<Block>> {
         let first = NonNull::new(self.first.get())?;
@@ -113,29 +129,72 @@ impl Class {
         self.count.set(self.count.get() - 1);
         Some(first)
     }
+
+    /// # Safety
+    /// The block has the size of this class, and nobody else uses it.
+    #[inline]
+    unsafe fn push(&self, block: NonNull<Block>) {
+        let next = self.first.replace(block.as_ptr());
+        // SAFETY: the caller's promise; it is large enough for a link.
+        unsafe { block.write(Block { next }) };
+        self.count.set(self.count.get() + 1);
+    }
+
+    /// Begins another chain with what is spare or in the pool, and takes a block from it.
+    #[cold]
+    fn pop_from_another(&self, class: usize) -> Option<NonNull<Block>> {
+        let chain = self.spare.take().or_else(|| pool::take(class))?;
+        self.first.set(chain.first.as_ptr());
+        self.count.set(chain.count);
+        self.pop()
+    }
+
+    /// Begins an empty chain; the one in use becomes the spare one, and that goes to the pool.
+    #[cold]
+    fn put_aside(&self, class: usize) {
+        if let Some(chain) = self.spare.replace(self.take_chain()) {
+            pool::put(class, chain);
+            idle_memory::watch();
+        }
+    }
+
+    fn take_chain(&self) -> Option<Chain> {
+        Some(Chain {
+            first: NonNull::new(self.first.replace(ptr::null_mut()))?,
+            count: self.count.take(),
+        })
+    }
 }
 
-/// Memory for a record of `layout`, from `cache` if it has some.
+/// Memory for a record of `layout`, from `cache` if it has some, or else from the pool.
 #[inline]
 pub(super) fn allocate(cache: Option<&RecordCache>, layout: Layout) -> NonNull<u8> {
-    let layout = match class_of(layout) {
-        Some((class, class_layout)) => {
-            if let Some(cache) = cache {
-                if let Some(block) = cache.classes[class].pop() {
-                    return block.cast();
-                }
-                cache.note_miss(class_layout.size());
-            }
-            class_layout
-        }
-        None => layout,
+    let Some((class, layout)) = class_of(layout) else {
+        return ask_allocator(layout);
     };
+    let free = match cache {
+        Some(cache) => {
+            let free = &cache.classes[class];
+            free.pop().or_else(|| free.pop_from_another(class))
+        }
+        None => pool::take_block(class),
+    };
+    if let Some(block) = free {
+        return block.cast();
+    }
+    if let Some(cache) = cache {
+        cache.note_miss(layout.size());
+    }
+    ask_allocator(layout)
+}
+
+fn ask_allocator(layout: Layout) -> NonNull<u8> {
     // SAFETY: a record is not zero-sized.
     let memory = unsafe { alloc::alloc(layout) };
     NonNull::new(memory).unwrap_or_else(|| alloc::handle_alloc_error(layout))
 }
 
-/// Takes back the memory of a record, into `cache` if it has room.
+/// Takes back the memory of a record, into `cache` if there is one.
 ///
 /// # Safety
 /// `memory` comes from [`allocate`] with the same `layout`, and nothing uses it any more.
@@ -145,18 +204,11 @@ pub(super) unsafe fn free(cache: Option<&RecordCache>, memory: NonNull<u8>, layo
         Some((class, class_layout)) => {
             if let Some(cache) = cache {
                 let free = &cache.classes[class];
-                if free.count.get() < KEEP {
-                    let block = memory.cast::<Block>();
-                    // SAFETY: the memory is ours now, and large enough for a link.
-                    unsafe {
-                        block.write(Block {
-                            next: free.first.get(),
-                        });
-                    }
-                    free.first.set(block.as_ptr());
-                    free.count.set(free.count.get() + 1);
-                    return;
+                if free.count.get() == CHAIN {
+                    free.put_aside(class);
                 }
+                // SAFETY: the memory has this size, and is ours now.
+                return unsafe { free.push(memory.cast()) };
             }
             class_layout
         }
@@ -188,6 +240,28 @@ mod tests {
         unsafe {
             free(None, first, small);
             free(Some(&cache), other, large);
+        }
+    }
+
+    #[test]
+    fn what_one_worker_has_too_much_of_serves_another() {
+        let (one, other) = (RecordCache::new(), RecordCache::new());
+        // A size that no goroutine of another test has.
+        let layout = Layout::new::<[u64; 90]>();
+        let blocks: Vec<_> = (0..4 * CHAIN)
+            .map(|_| allocate(Some(&one), layout))
+            .collect();
+        for &block in &blocks {
+            // SAFETY: allocated just above.
+            unsafe { free(Some(&one), block, layout) };
+        }
+        // Two chains are in the pool, and an ordinary thread takes from there, too.
+        let mut taken = vec![allocate(None, layout)];
+        taken.extend((1..2 * CHAIN).map(|_| allocate(Some(&other), layout)));
+        assert!(taken.iter().all(|block| blocks.contains(block)));
+        for block in taken {
+            // SAFETY: allocated just above.
+            unsafe { free(None, block, layout) };
         }
     }
 
