@@ -4,69 +4,32 @@ use crate::join::{JoinError, JoinHandle};
 use crate::runtime::goroutine::GoroutineId;
 use crate::runtime::placement::Site;
 use crate::runtime::{self, Kind, SpawnOptions};
-use crate::wait::{Entry, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeList};
+use crate::sync::Group;
+use crate::wait::WaitReason;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a scope and its goroutines share.
 pub(crate) struct ScopeData {
-    state: SpinMutex<ScopeState>,
-    a_goroutine_panicked: AtomicBool,
-}
-
-struct ScopeState {
-    running: usize,
-    waiting: WaitQueue,
-}
-
-impl ScopeData {
-    fn add_goroutine(&self) {
-        self.state.lock().running += 1;
-    }
-
-    /// Called when nothing is left of a goroutine that could borrow.
-    fn goroutine_ended(&self) {
-        let mut state = self.state.lock();
-        state.running -= 1;
-        if state.running == 0 {
-            let mut woken = WakeList::new();
-            state.waiting.take_all(Wake::Done, &mut woken);
-            drop(state);
-            // Whoever waits here returns only now, and whoever comes finds the lock left: from
-            // here on the data may be gone.
-            drop(woken);
-        }
-    }
-
-    /// Notes that a goroutine panicked and nobody has asked for its result.
-    fn note_panic(&self) {
-        self.a_goroutine_panicked.store(true, Ordering::Relaxed);
-    }
-
-    /// Waits until all have ended, whatever happens: they borrow from the caller's frame.
-    fn wait(&self, location: &'static Location<'static>) {
-        Waiter::with(WaitReason::Scope, location, |waiter| {
-            let entry = Entry::new();
-            entry.assign(waiter, 0, ptr::null_mut());
-            let mut state = self.state.lock();
-            if state.running == 0 {
-                return;
-            }
-            // SAFETY: the wait ends only when the entry has left the queue.
-            unsafe { state.waiting.push(&entry) };
-            drop(state);
-            waiter.wait_to_the_end();
-        });
-    }
+    /// The goroutines of which something is left that could borrow.
+    goroutines: Group,
+    /// Whether one of them panicked and nobody has asked for its result.
+    one_panicked: AtomicBool,
 }
 
 /// What a goroutine knows its scope by: the scope's data, which stand in the frame that waits for
 /// the scope's goroutines.
 #[derive(Clone, Copy)]
 pub(crate) struct ScopeRef(NonNull<ScopeData>);
+
+impl ScopeData {
+    fn note_panic(&self) {
+        self.one_panicked.store(true, Ordering::Relaxed);
+    }
+}
 
 impl ScopeRef {
     /// Tells the scope that nothing is left of a goroutine of its that could borrow.
@@ -75,8 +38,9 @@ impl ScopeRef {
     /// It is told of each of its goroutines once.
     #[inline]
     pub(crate) unsafe fn goroutine_ended(self) {
-        // SAFETY: the scope waits until it has been told of all its goroutines.
-        unsafe { self.0.as_ref() }.goroutine_ended();
+        // SAFETY: the scope waits until it has been told of all its goroutines, and the group is
+        // not looked at after that.
+        unsafe { self.0.as_ref() }.goroutines.done();
     }
 
     /// Notes that a goroutine panicked and nobody has asked for its result.
@@ -128,20 +92,21 @@ where
     let location = Location::caller();
     let scope = Scope {
         data: ScopeData {
-            state: SpinMutex::new(ScopeState {
-                running: 0,
-                waiting: WaitQueue::new(),
-            }),
-            a_goroutine_panicked: AtomicBool::new(false),
+            goroutines: Group::new(),
+            one_panicked: AtomicBool::new(false),
         },
         scope: PhantomData,
         env: PhantomData,
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    scope.data.wait(location);
+    // Whatever happens: they borrow from the caller's frame, and know the scope by its address.
+    scope
+        .data
+        .goroutines
+        .wait_to_the_end(WaitReason::Scope, location);
     match result {
         Err(payload) => panic::resume_unwind(payload),
-        Ok(_) if scope.data.a_goroutine_panicked.load(Ordering::Relaxed) => {
+        Ok(_) if scope.data.one_panicked.load(Ordering::Relaxed) => {
             panic!("a goroutine of this scope panicked")
         }
         Ok(value) => value,
@@ -179,7 +144,7 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.data.add_goroutine();
+        self.data.goroutines.add(1);
         let scope = Some(ScopeRef(NonNull::from(&self.data)));
         // SAFETY: body and result are `Send`; what they borrow outlives `'scope`, and the scope
         // does not end before the goroutine has.
@@ -190,7 +155,7 @@ impl<'scope> Scope<'scope, '_> {
                 scope: PhantomData,
             },
             Err(error) => {
-                self.data.goroutine_ended();
+                self.data.goroutines.done();
                 panic!("cannot start a goroutine: {error}");
             }
         }
@@ -200,7 +165,7 @@ impl<'scope> Scope<'scope, '_> {
 impl fmt::Debug for Scope<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
-            .field("running", &self.data.state.lock().running)
+            .field("running", &self.data.goroutines.count())
             .finish_non_exhaustive()
     }
 }

@@ -264,7 +264,7 @@ fn loom_a_worker_and_a_thief_count_what_they_take() {
         }
         let thief = {
             let mailbox = Arc::clone(&mailbox);
-            thread::spawn(move || mailbox.start_queue.pop_oldest(|_| true).is_some())
+            thread::spawn(move || mailbox.start_queue.take_oldest(1, |_| true).1 == 1)
         };
         assert!(mailbox.start_queue.pop().is_some());
         assert!(thief.join().unwrap());

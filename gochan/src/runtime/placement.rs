@@ -410,7 +410,7 @@ mod tests {
             assert!(unsafe { queue(0).push(goroutine, Some(1)) });
         }
         for _ in 0..taken {
-            drop_unstarted(queue(0).pop_oldest(|_| true).unwrap());
+            drop_unstarted(queue(0).pop().unwrap());
         }
         let mut offered = Vec::new();
         share_out(&workers, 0, &brood, |at| offered.push(at));

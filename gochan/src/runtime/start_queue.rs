@@ -208,18 +208,38 @@ impl StartQueue {
         Some(goroutine)
     }
 
-    /// Takes the oldest one, if `condition` holds for it.
-    pub(super) fn pop_oldest(
+    /// Takes the oldest ones, at most `most`, up to the first for which `may_leave` does not hold;
+    /// and says how many they are.
+    pub(super) fn take_oldest(
         &self,
-        condition: impl FnOnce(&Goroutine) -> bool,
-    ) -> Option<NonNull<Goroutine>> {
-        if self.len() == 0 {
-            return None;
+        most: usize,
+        may_leave: impl Fn(&Goroutine) -> bool,
+    ) -> (RunQueue, usize) {
+        let (taken, mut count) = (RunQueue::new(), 0);
+        if self.len() > 0 {
+            let mut inner = self.queue.0.lock();
+            while count < most
+                && let Some(goroutine) = inner.pop_oldest(&may_leave)
+            {
+                // SAFETY: it has just left its queue, and is alive.
+                unsafe { taken.push(goroutine) };
+                count += 1;
+            }
+            self.note_taken(&inner, count);
         }
-        let mut inner = self.queue.0.lock();
-        let goroutine = inner.pop_oldest(condition)?;
-        self.note_taken(&inner, 1);
-        Some(goroutine)
+        (taken, count)
+    }
+
+    /// Adds `count` goroutines that another worker's queue has held, and leaves none of them;
+    /// `false` if the queue is closed.
+    pub(super) fn push_arrivals(&self, goroutines: &RunQueue, count: usize) -> bool {
+        let inner = self.queue.0.lock();
+        if inner.closed {
+            return false;
+        }
+        inner.arrivals.append(goroutines);
+        self.note_pushed(&inner, count);
+        true
     }
 
     /// Hands the first `count` of the newest batch for which `may_leave` holds to the queue of
@@ -324,7 +344,10 @@ mod tests {
         assert_eq!(all(|| queue.pop()), [4, 5, 3, 1, 2, 6]);
         assert_eq!(queue.len(), 0);
         let queue = filled();
-        assert_eq!(all(|| queue.pop_oldest(|_| true)), [6, 1, 2, 3, 4, 5]);
+        assert_eq!(
+            all(|| queue.take_oldest(1, |_| true).0.pop()),
+            [6, 1, 2, 3, 4, 5]
+        );
         assert_eq!(queue.len(), 0);
         let queue = filled();
         let left = queue.close();

@@ -51,4 +51,5 @@ pub use pool::{Pool, Pooled};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{Permit, Semaphore};
 pub use single_flight::SingleFlight;
+pub(crate) use wait_group::Group;
 pub use wait_group::WaitGroup;

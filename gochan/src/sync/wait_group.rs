@@ -49,7 +49,11 @@ pub struct WaitGroup {
 }
 
 /// The group itself.
-pub(super) struct Group {
+///
+/// Whoever is done looks at it afterwards only if that was the last one and somebody waits, who
+/// then waits for just this look. So it may go when somebody who does not
+/// [give up](Group::wait_to_the_end) has waited.
+pub(crate) struct Group {
     /// The count in the upper bits, and in the lowest whether somebody waits, which changes under
     /// the queue's lock only.
     state: AtomicUsize,
@@ -64,7 +68,7 @@ const ONE: usize = 2;
 const LIMIT: usize = usize::MAX / 8;
 
 impl Group {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Group {
             state: AtomicUsize::new(0),
             waiting: Monitor::new(WaitQueue::new()),
@@ -72,7 +76,7 @@ impl Group {
     }
 
     #[inline]
-    pub(super) fn add(&self, count: usize) {
+    pub(crate) fn add(&self, count: usize) {
         assert!(count <= LIMIT, "WaitGroup counter overflow");
         let before = self.state.fetch_add(count * ONE, Ordering::Relaxed);
         if before / ONE > LIMIT {
@@ -82,7 +86,7 @@ impl Group {
     }
 
     #[inline]
-    pub(super) fn done(&self) {
+    pub(crate) fn done(&self) {
         // Acquires too: who finds the count at zero hands on what all the others have released.
         let before = self.state.fetch_sub(ONE, Ordering::AcqRel);
         if before < ONE {
@@ -118,6 +122,14 @@ impl Group {
         self.wait_for_zero(&wait())
     }
 
+    /// Waits whatever happens to the runtime meanwhile.
+    pub(crate) fn wait_to_the_end(&self, reason: WaitReason, location: &'static Location<'static>) {
+        self.wait(|| Wait {
+            to_the_end: true,
+            ..Wait::new(reason, location, Patience::Forever)
+        });
+    }
+
     #[cold]
     fn wait_for_zero(&self, wait: &Wait) -> Wake {
         let waiting = self.waiting.lock();
@@ -150,7 +162,7 @@ impl Group {
         )
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.state.load(Ordering::Relaxed) / ONE
     }
 }

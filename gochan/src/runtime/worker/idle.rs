@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_micros(15);
 const LONG_PATIENCE: Duration = Duration::from_millis(5);
 /// So many that wait to start are shared out even though their worker is starting them.
 const BACKLOG: usize = 32;
+/// So many are taken together: their worker waits for the lock of its queue meanwhile.
+const STOLEN_AT_ONCE: usize = 32;
 /// The first and the longest nap of a worker that watches the start queues of busy ones.
 pub(super) const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(2));
 
@@ -194,13 +196,17 @@ impl Worker {
         let may_leave =
             |record: &Goroutine| waited >= LONG_PATIENCE || placement::may_leave(record);
         let mut stolen = 0;
-        while stolen < count
-            && let Some(goroutine) = victim.start_queue.pop_oldest(may_leave)
-        {
-            stolen += 1;
-            // SAFETY: it has left the other queue, and has not started.
-            if !unsafe { self.mailbox.start_queue.push(goroutine, None) } {
-                self.discard(goroutine);
+        while stolen < count {
+            let most = STOLEN_AT_ONCE.min(count - stolen);
+            let (some, number) = victim.start_queue.take_oldest(most, may_leave);
+            if number == 0 {
+                break;
+            }
+            stolen += number;
+            if !self.mailbox.start_queue.push_arrivals(&some, number) {
+                while let Some(goroutine) = some.pop() {
+                    self.discard(goroutine);
+                }
             }
         }
         watch.note_theft(index, victim, now);
