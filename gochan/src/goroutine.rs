@@ -12,6 +12,7 @@ use crate::runtime::placement::{Site, Wish};
 use crate::runtime::{self, Kind, SpawnOptions};
 use std::io;
 use std::panic::Location;
+use std::sync::Arc;
 
 /// What a goroutine can know of itself; from [`current`].
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ impl Goroutine {
 
     /// Its name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.identity.name.as_deref()
+        self.identity.name()
     }
 
     /// Where in the source it was started.
@@ -93,7 +94,7 @@ impl Builder {
 
     /// Names the goroutine, for messages about it.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.options.name = Some(name.into().into());
+        self.options.name = Some(Arc::new(name.into()));
         self
     }
 

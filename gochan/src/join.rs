@@ -78,7 +78,7 @@ impl<T> JoinHandle<T> {
 
     /// The goroutine's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.result.goroutine().identity().name.as_deref()
+        self.result.goroutine().identity().name()
     }
 
     /// Takes the failure of a goroutine that has ended in one and has not been joined.
@@ -149,7 +149,7 @@ impl JoinError {
 
     /// The goroutine's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.goroutine.name.as_deref()
+        self.goroutine.name()
     }
 
     fn message(&self) -> Option<&str> {

@@ -20,6 +20,7 @@ use std::fmt;
 use std::panic::Location;
 use std::process::{ExitCode, Termination};
 use std::ptr;
+use std::sync::Arc;
 
 // ----- sugar ------------------------------------------------------------------------------
 
@@ -89,7 +90,7 @@ impl GoOptions {
 
     /// `name = …`
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.0.name = Some(name.into().into());
+        self.0.name = Some(Arc::new(name.into()));
         self
     }
 

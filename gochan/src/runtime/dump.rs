@@ -41,7 +41,7 @@ impl GoroutineStatus {
 
     /// Its name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.identity.name.as_deref()
+        self.identity.name()
     }
 
     /// Where in the source it was started.
@@ -273,7 +273,7 @@ mod tests {
         GoroutineStatus {
             identity: Identity {
                 id: GoroutineId(id),
-                name: name.map(Arc::from),
+                name: name.map(|name| Arc::new(name.to_owned())),
                 started_at: PLACES[0],
             },
             state: "chan receive",

@@ -23,6 +23,7 @@ use crate::scope::ScopeRef;
 use crate::wait::{Entry, Patience, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeList};
 use corosensei::{Coroutine, Yielder};
 use std::alloc::Layout;
+use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::mem;
@@ -59,14 +60,22 @@ pub(crate) enum Interrupt {
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) id: GoroutineId,
-    pub(crate) name: Option<Arc<str>>,
+    /// A thin pointer, because most have no name: a word that was just written is quickly read
+    /// again, half of a fat pointer is not.
+    pub(crate) name: Option<Arc<String>>,
     pub(crate) started_at: &'static Location<'static>,
+}
+
+impl Identity {
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_ref().map(|name| name.as_str())
+    }
 }
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "goroutine {}", self.id)?;
-        if let Some(name) = &self.name {
+        if let Some(name) = self.name() {
             write!(f, " {name:?}")?;
         }
         write!(f, " (started at {})", self.started_at)
@@ -323,9 +332,17 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     };
 
     /// Allocates a task with two references: the runtime's and the handle's.
+    ///
+    /// `birth` is asked when there is memory to write it to, so that it need not stand anywhere
+    /// else before.
     #[inline]
-    pub(super) fn allocate(cache: Option<&RecordCache>, birth: Birth, body: F) -> NonNull<Self> {
+    pub(super) fn allocate(
+        cache: Option<&RecordCache>,
+        birth: impl FnOnce() -> Birth,
+        body: F,
+    ) -> NonNull<Self> {
         let place = records::allocate(cache, Layout::new::<Self>()).cast::<Self>();
+        let birth = birth();
         let task = Task {
             header: Goroutine {
                 references: AtomicUsize::new(2),
@@ -379,13 +396,13 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
             let _dropped_at_end = unsafe { locals.drop_at_end() };
             body()
         };
-        let result = panic::catch_unwind(AssertUnwindSafe(run)).map_err(Failure::from_payload);
-        if let Err(Failure::Panic(_)) = &result {
-            panics::after_panic();
-        }
-        // SAFETY: as above.
+        let result = panic::catch_unwind(AssertUnwindSafe(run));
+        // SAFETY: as above. The body was taken out, so nothing is to be dropped there.
         unsafe {
-            *stage = Stage::Ended(result);
+            match result {
+                Ok(value) => stage.write(Stage::Ended(Ok(value))),
+                Err(payload) => stage.write(Stage::Ended(Err(after_unwinding(payload)))),
+            }
             Self::drop_unwanted(task);
             locals.end();
         }
@@ -437,6 +454,16 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
             records::free(cache, task.cast(), Layout::new::<Self>());
         }
     }
+}
+
+/// Why a goroutine failed that has unwound with `payload`.
+#[cold]
+fn after_unwinding(payload: Box<dyn Any + Send>) -> Failure {
+    let failure = Failure::from_payload(payload);
+    if let Failure::Panic(_) = &failure {
+        panics::after_panic();
+    }
+    failure
 }
 
 /// The result of a goroutine, seen from its handle.
@@ -515,7 +542,7 @@ pub(super) mod tests {
             is_main: false,
             is_near,
         };
-        Task::allocate(None, birth, || ()).cast()
+        Task::allocate(None, || birth, || ()).cast()
     }
 
     /// Frees what [`unstarted`] has made and a queue has given out, and returns its number.

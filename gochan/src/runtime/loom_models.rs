@@ -44,7 +44,7 @@ impl Parcel {
             is_near: false,
         };
         Arc::new(Parcel {
-            goroutine: Task::allocate(None, birth, || ()).cast(),
+            goroutine: Task::allocate(None, || birth, || ()).cast(),
             note: Cell::new(false),
         })
     }

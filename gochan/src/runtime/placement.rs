@@ -56,8 +56,9 @@ const STREAMING_TURN: Duration = Duration::from_micros(40);
 const DECIDED: i32 = 8;
 /// After this many measured goroutines of a site, only some of the later ones are measured.
 const EAGER_SAMPLES: u32 = 32;
-/// One in this many goroutines of a well-known site is measured.
-const SAMPLE_EVERY: u32 = 64;
+/// A worker measures one in this many goroutines of well-known sites. It is a prime, so that sites
+/// whose goroutines start in turn have theirs measured in turn.
+const SAMPLE_EVERY: u32 = 61;
 /// How many runs of a measured goroutine are timed, after its first.
 pub(super) const TIMED_RUNS: u8 = 4;
 
@@ -65,7 +66,8 @@ pub(super) const TIMED_RUNS: u8 = 4;
 #[derive(Debug)]
 pub struct Site {
     location: &'static Location<'static>,
-    started: AtomicU32,
+    /// How many goroutines were measured, up to [`EAGER_SAMPLES`].
+    measured: AtomicU32,
     /// The run of the parent that started the last one: the number, and the worker's index.
     last_run: AtomicU64,
     last_worker: AtomicUsize,
@@ -85,7 +87,7 @@ impl Site {
     pub(crate) const fn at(location: &'static Location<'static>) -> Self {
         Site {
             location,
-            started: AtomicU32::new(0),
+            measured: AtomicU32::new(0),
             last_run: AtomicU64::new(0),
             last_worker: AtomicUsize::new(0),
             balance: AtomicI32::new(0),
@@ -126,14 +128,6 @@ impl Site {
         self.location
     }
 
-    /// Counts a start.
-    fn count_start(&self) {
-        // Plain loads and stores: a lost count costs nothing but a sample.
-        let started = self.started.load(Ordering::Relaxed);
-        self.started
-            .store(started.wrapping_add(1), Ordering::Relaxed);
-    }
-
     /// Notes which run of a worker starts a goroutine, and says whether it is the one that
     /// started the last one too.
     fn note_parent(&self, worker: usize, run: u64) -> bool {
@@ -142,15 +136,18 @@ impl Site {
         same_run && same_worker
     }
 
-    /// How many runs of the goroutine that starts now should be timed.
+    /// How many runs of the goroutine that starts now should be timed. `starts` is how many its
+    /// worker has started.
     #[inline]
-    pub(super) fn runs_to_time(&self) -> u8 {
-        let started = self.started.load(Ordering::Relaxed);
-        if started <= EAGER_SAMPLES || started.is_multiple_of(SAMPLE_EVERY) {
-            TIMED_RUNS + 1
-        } else {
-            0
+    pub(super) fn runs_to_time(&self, starts: u32) -> u8 {
+        let measured = self.measured.load(Ordering::Relaxed);
+        if measured < EAGER_SAMPLES {
+            // Plain loads and stores: a lost count costs nothing but a sample.
+            self.measured.store(measured + 1, Ordering::Relaxed);
+        } else if !starts.is_multiple_of(SAMPLE_EVERY) {
+            return 0;
         }
+        TIMED_RUNS + 1
     }
 
     /// Takes a timed run into account.
@@ -242,7 +239,6 @@ pub(super) fn choose(
     wish: Wish,
     parent: Option<Parent>,
 ) -> usize {
-    site.count_start();
     if workers.len() == 1 {
         return 0;
     }

@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The goroutine that runs on this thread, if one does.
 #[inline]
@@ -171,6 +171,13 @@ pub(crate) fn uses_up_turn(operation: Operation) -> bool {
 pub(crate) fn end_turn() {
     if let Some(worker) = worker::current() {
         worker.end_turn();
+    }
+}
+
+/// Notes that the caller has waited so long for another worker without having parked.
+pub(crate) fn discount(waited: Duration) {
+    if let Some(worker) = worker::current() {
+        worker.discount(waited);
     }
 }
 

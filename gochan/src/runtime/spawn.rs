@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How a goroutine is to be started.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SpawnOptions {
-    pub(crate) name: Option<Arc<str>>,
+    pub(crate) name: Option<Arc<String>>,
     pub(crate) stack_size: Option<usize>,
     pub(crate) wish: Wish,
 }
@@ -103,7 +103,7 @@ impl Shared {
                 reserve_ids(1)
             }
         };
-        let birth = Birth {
+        let birth = || Birth {
             identity: Identity {
                 id: GoroutineId(id),
                 name: options.name,

@@ -37,7 +37,7 @@ use std::mem;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How often in a row a worker that looks around takes the goroutine in the slot for the one just
 /// made ready.
@@ -103,6 +103,8 @@ pub(super) struct Worker {
     /// The first of the goroutines that have started here and not ended.
     live: Cell<*const Goroutine>,
     tick: Cell<u32>,
+    /// How many goroutines have started here.
+    starts: Cell<u32>,
     /// How many runs there have been.
     runs: Cell<u64>,
     /// The time when the worker last looked, for dumps: to look at every wait would cost more
@@ -112,7 +114,8 @@ pub(super) struct Worker {
     turn: Turn,
     /// Whether a timed run has used up a turn.
     full_turn: Cell<bool>,
-    /// When the turn of a timed run began.
+    /// When the timed run began, and when its turn did; later by what it did not run.
+    run_began: Cell<Instant>,
     turn_began: Cell<Instant>,
     /// The goroutines of this worker that wait no longer than until some time.
     sleepers: Sleepers,
@@ -139,10 +142,12 @@ impl Worker {
             queue: RunQueue::new(),
             live: Cell::new(ptr::null()),
             tick: Cell::new(0),
+            starts: Cell::new(0),
             runs: Cell::new(0),
             stamp: Cell::new(0),
             turn: Turn::new(),
             full_turn: Cell::new(false),
+            run_began: Cell::new(Instant::now()),
             turn_began: Cell::new(Instant::now()),
             sleepers: Sleepers::new(shared.workers[index]),
             suspended_unwinding: Cell::new(0),
@@ -384,7 +389,9 @@ impl Worker {
         // SAFETY: nobody else touches the coroutine of a goroutine of ours.
         unsafe { *record.body.get() = Some(body) };
         record.home.set(Some(self.mailbox));
-        record.timed_runs.set(record.site.runs_to_time());
+        let starts = self.starts.get().wrapping_add(1);
+        self.starts.set(starts);
+        record.timed_runs.set(record.site.runs_to_time(starts));
         self.link_live(goroutine, record);
         true
     }
@@ -448,13 +455,23 @@ impl Worker {
         let site = record.site;
         let left = record.timed_runs.get() - 1;
         record.timed_runs.set(left);
-        let started = Instant::now();
+        let now = Instant::now();
         self.full_turn.set(false);
-        self.turn_began.set(started);
+        self.run_began.set(now);
+        self.turn_began.set(now);
         let ended = self.resume(goroutine);
         if ended || left < TIMED_RUNS {
-            let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            let lasted = self.run_began.get().elapsed();
+            let nanos = u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX);
             site.note_run(nanos, self.full_turn.get());
+        }
+    }
+
+    /// The running goroutine has spent so much of its run on waiting for another worker. That is
+    /// no sign of one that computes.
+    pub(super) fn discount(&self, waited: Duration) {
+        for began in [&self.run_began, &self.turn_began] {
+            began.set(began.get() + waited);
         }
     }
 
