@@ -18,6 +18,8 @@ use super::panics;
 use super::placement::Site;
 use super::records::{self, RecordCache};
 use super::stack::Stack;
+use super::start_queue::StartQueue;
+use super::worker;
 use crate::join::Failure;
 use crate::scope::ScopeRef;
 use crate::wait::{Entry, Patience, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeList};
@@ -30,7 +32,7 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
 /// The number of a goroutine: unique in its process, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,7 +85,9 @@ impl fmt::Display for Identity {
 }
 
 /// The coroutine of a goroutine. Everything but the switch itself travels in the record.
-pub(super) type Body = Coroutine<(), (), (), Stack>;
+///
+/// The stack stands in the record, too, so that the coroutine need not be moved to get it back.
+pub(super) type Body = Coroutine<(), (), (), &'static mut Stack>;
 pub(super) type Suspender = Yielder<(), ()>;
 
 /// What a goroutine is made with.
@@ -108,10 +112,15 @@ pub struct Goroutine {
     /// Home: how many goroutines had been put into the worker's start queue when this one was
     /// made ready: so many are started first.
     pub(super) behind: Cell<usize>,
+    /// The queue of the worker that has it: that starts it or has started it. It changes under the
+    /// lock of the queue that it names, so it is for the holders of such locks.
+    keeper: AtomicPtr<StartQueue>,
     /// Where to ready it: the mailbox of its worker, set when it starts.
     pub(super) home: Cell<Option<&'static Mailbox>>,
     /// The size of the stack that is reserved for it.
     pub(super) stack_size: usize,
+    /// Home: the stack, from the start to the end; the coroutine's meanwhile.
+    pub(super) stack: UnsafeCell<Option<Stack>>,
     /// Home: the coroutine, from the start to the end.
     pub(super) body: UnsafeCell<Option<Body>>,
     pub(super) suspender: Cell<*const Suspender>,
@@ -131,7 +140,7 @@ pub struct Goroutine {
     pub(super) cancelled: Cell<bool>,
     /// Home: it has begun to unwind at some time, by a panic, `goexit` or cancellation.
     pub(super) has_thrown: Cell<bool>,
-    /// Home: it has ended without unwinding; see [`Worker::leave`](super::worker::Worker::leave).
+    /// Home: it has ended without unwinding; see [`Worker::leave`](worker::Worker::leave).
     pub(super) has_left: Cell<bool>,
     /// Home: neighbours in the worker's list of goroutines that have started.
     pub(super) previous: Cell<*const Goroutine>,
@@ -203,6 +212,42 @@ impl Goroutine {
     #[inline]
     pub(super) fn has_handle(&self) -> bool {
         self.references.load(Ordering::Acquire) > 1
+    }
+
+    pub(super) fn keeper(&self) -> *const StartQueue {
+        self.keeper.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_keeper(&self, queue: &StartQueue) {
+        let queue = ptr::from_ref(queue).cast_mut();
+        self.keeper.store(queue, Ordering::Relaxed);
+    }
+
+    /// Gives the handle's reference back.
+    ///
+    /// Most handles are dropped where the goroutine was started, before it runs. Then the other
+    /// reference is with the same thread, and no atomic operation is needed, which would have to
+    /// wait until the whole new record has been written to the cache.
+    ///
+    /// # Safety
+    /// As for [`Goroutine::release`].
+    #[inline]
+    unsafe fn release_handle(this: NonNull<Goroutine>) {
+        // SAFETY: the caller's reference keeps the record alive until here.
+        let record = unsafe { this.as_ref() };
+        let mut is_released = false;
+        if let Some(worker) = worker::current() {
+            worker.mailbox().start_queue.while_kept(record, || {
+                if record.has_handle() {
+                    record.references.store(1, Ordering::Relaxed);
+                    is_released = true;
+                }
+            });
+        }
+        if !is_released {
+            // SAFETY: the caller's promise.
+            unsafe { Goroutine::release(this) };
+        }
     }
 
     /// Gives one reference back.
@@ -349,8 +394,10 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 vtable: &Self::VTABLE,
                 link: Cell::new(ptr::null()),
                 behind: Cell::new(0),
+                keeper: AtomicPtr::new(ptr::null_mut()),
                 home: Cell::new(None),
                 stack_size: birth.stack_size,
+                stack: UnsafeCell::new(None),
                 body: UnsafeCell::new(None),
                 suspender: Cell::new(ptr::null()),
                 stack_limit: Cell::new(0),
@@ -450,7 +497,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         // SAFETY: as above; the memory came from `allocate`.
         unsafe {
             panics::contain(|| task.drop_in_place());
-            let cache = super::worker::current().map(super::Worker::records);
+            let cache = worker::current().map(worker::Worker::records);
             records::free(cache, task.cast(), Layout::new::<Self>());
         }
     }
@@ -507,7 +554,7 @@ impl<T> ResultCell<T> {
 impl<T> Drop for ResultCell<T> {
     fn drop(&mut self) {
         // SAFETY: gives back the reference that `new` took over.
-        unsafe { Goroutine::release(self.header) };
+        unsafe { Goroutine::release_handle(self.header) };
     }
 }
 

@@ -9,8 +9,10 @@ use super::goroutine::{Birth, Goroutine, GoroutineId, Identity, Task};
 use super::mailbox::{Mailbox, Sleep};
 use super::placement::Site;
 use super::stack;
+use super::start_queue::StartQueue;
 use super::{Idleness, Searchers, Shared};
 use crate::wait::atomic::{Arc, AtomicBool, Cell, Ordering, check, check_within};
+use crate::wait::bias;
 use loom::thread;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
@@ -264,11 +266,48 @@ fn loom_a_worker_and_a_thief_count_what_they_take() {
         }
         let thief = {
             let mailbox = Arc::clone(&mailbox);
-            thread::spawn(move || mailbox.start_queue.take_oldest(1, |_| true).1 == 1)
+            thread::spawn(move || {
+                let own = StartQueue::new();
+                mailbox.start_queue.take_oldest(&own, 1, |_| true).1 == 1
+            })
         };
         assert!(mailbox.start_queue.pop().is_some());
         assert!(thief.join().unwrap());
         assert_eq!(mailbox.start_queue.len_before_sleep(), 0);
+    });
+}
+
+/// What the owner of a queue does with a goroutine that it finds kept happens before a thief has
+/// it, or not at all.
+#[test]
+fn loom_what_is_kept_is_not_stolen_meanwhile() {
+    check(|| {
+        let mailbox = mailbox();
+        let parcel = Parcel::new();
+        assert!(parcel.push_to(&mailbox));
+        let thief = {
+            let (mailbox, parcel) = (Arc::clone(&mailbox), Arc::clone(&parcel));
+            thread::spawn(move || {
+                let own = StartQueue::new();
+                let (stolen, count) = mailbox.start_queue.take_oldest(&own, 1, |_| true);
+                assert_eq!(count, 1);
+                parcel.assert_is(stolen.pop().unwrap());
+                parcel.note.set(false);
+            })
+        };
+        bias::obtain();
+        // It becomes the owner of the lock, unless the thief is in the way.
+        for _ in 0..3 {
+            mailbox.start_queue.for_each(|_| ());
+        }
+        // SAFETY: the parcel keeps it alive.
+        let goroutine = unsafe { parcel.goroutine.as_ref() };
+        mailbox.start_queue.while_kept(goroutine, || {
+            assert!(parcel.note.get(), "it has not been stolen");
+            parcel.note.set(true);
+        });
+        thief.join().unwrap();
+        bias::resign();
     });
 }
 

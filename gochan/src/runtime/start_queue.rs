@@ -174,9 +174,28 @@ impl StartQueue {
             }
         };
         // SAFETY: the caller's promise.
-        unsafe { queue.push(goroutine) };
+        unsafe {
+            goroutine.as_ref().set_keeper(self);
+            queue.push(goroutine);
+        }
         self.note_pushed(&inner, 1);
         true
+    }
+
+    /// Calls `f` if this queue has had the goroutine last, so that either it waits here or this
+    /// queue's worker has started it, and nobody takes it away meanwhile. `false`: it is not so,
+    /// or the calling thread is not the owner of the lock.
+    #[inline]
+    pub(super) fn while_kept(&self, goroutine: &Goroutine, f: impl FnOnce()) -> bool {
+        let Some(inner) = self.queue.0.lock_as_owner() else {
+            return false;
+        };
+        let is_kept = ptr::eq(goroutine.keeper(), self);
+        if is_kept {
+            f();
+        }
+        inner.leave_as_owner();
+        is_kept
     }
 
     /// Calls `see` for every goroutine that waits here. It is called under the queue's lock.
@@ -208,10 +227,11 @@ impl StartQueue {
         Some(goroutine)
     }
 
-    /// Takes the oldest ones, at most `most`, up to the first for which `may_leave` does not hold;
-    /// and says how many they are.
+    /// Takes the oldest ones, at most `most`, up to the first for which `may_leave` does not hold,
+    /// for the queue `thief` of the calling worker; and says how many they are.
     pub(super) fn take_oldest(
         &self,
+        thief: &StartQueue,
         most: usize,
         may_leave: impl Fn(&Goroutine) -> bool,
     ) -> (RunQueue, usize) {
@@ -222,7 +242,10 @@ impl StartQueue {
                 && let Some(goroutine) = inner.pop_oldest(&may_leave)
             {
                 // SAFETY: it has just left its queue, and is alive.
-                unsafe { taken.push(goroutine) };
+                unsafe {
+                    goroutine.as_ref().set_keeper(thief);
+                    taken.push(goroutine);
+                }
                 count += 1;
             }
             self.note_taken(&inner, count);
@@ -230,8 +253,8 @@ impl StartQueue {
         (taken, count)
     }
 
-    /// Adds `count` goroutines that another worker's queue has held, and leaves none of them;
-    /// `false` if the queue is closed.
+    /// Adds `count` goroutines that were taken for this queue, and leaves none of them; `false` if
+    /// it is closed.
     pub(super) fn push_arrivals(&self, goroutines: &RunQueue, count: usize) -> bool {
         let inner = self.queue.0.lock();
         if inner.closed {
@@ -274,6 +297,7 @@ impl StartQueue {
             // SAFETY: queued goroutines are alive, and it has just left its queue.
             unsafe {
                 if may_leave(goroutine.as_ref()) {
+                    goroutine.as_ref().set_keeper(to);
                     others.arrivals.push(goroutine);
                     left += 1;
                 } else {
@@ -344,10 +368,9 @@ mod tests {
         assert_eq!(all(|| queue.pop()), [4, 5, 3, 1, 2, 6]);
         assert_eq!(queue.len(), 0);
         let queue = filled();
-        assert_eq!(
-            all(|| queue.take_oldest(1, |_| true).0.pop()),
-            [6, 1, 2, 3, 4, 5]
-        );
+        let thief = StartQueue::new();
+        let steal = || queue.take_oldest(&thief, 1, |_| true).0.pop();
+        assert_eq!(all(steal), [6, 1, 2, 3, 4, 5]);
         assert_eq!(queue.len(), 0);
         let queue = filled();
         let left = queue.close();

@@ -195,15 +195,16 @@ impl Worker {
         .max(1);
         let may_leave =
             |record: &Goroutine| waited >= LONG_PATIENCE || placement::may_leave(record);
+        let own = &self.mailbox.start_queue;
         let mut stolen = 0;
         while stolen < count {
             let most = STOLEN_AT_ONCE.min(count - stolen);
-            let (some, number) = victim.start_queue.take_oldest(most, may_leave);
+            let (some, number) = victim.start_queue.take_oldest(own, most, may_leave);
             if number == 0 {
                 break;
             }
             stolen += number;
-            if !self.mailbox.start_queue.push_arrivals(&some, number) {
+            if !own.push_arrivals(&some, number) {
                 while let Some(goroutine) = some.pop() {
                     self.discard(goroutine);
                 }

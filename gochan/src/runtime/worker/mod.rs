@@ -33,7 +33,7 @@ use crate::wait::{Waiter, bias};
 use corosensei::stack::Stack as _;
 use idle::Watch;
 use std::cell::{Cell, RefCell};
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -376,7 +376,10 @@ impl Worker {
         }
         // SAFETY: it has just left its queue.
         let record = unsafe { goroutine.as_ref() };
-        let stack = self.stacks.take(record.stack_size);
+        // SAFETY: nobody else touches the stack of a goroutine of ours. Until `finish` it is the
+        // coroutine's, and the record, in which both stand, does not move.
+        let stack = unsafe { &mut *record.stack.get() };
+        let stack = stack.insert(self.stacks.take(record.stack_size));
         record.stack_limit.set(stack.limit().get());
         let body = Body::with_stack(stack, move |suspender, ()| {
             // SAFETY: the record outlives its coroutine; the suspender is used by the goroutine
@@ -482,14 +485,19 @@ impl Worker {
         let record = unsafe { goroutine.as_ref() };
         self.unlink_live(record);
         // SAFETY: nobody else touches the coroutine of a goroutine of ours.
-        match unsafe { (*record.body.get()).take() } {
-            // Values stand on that stack for ever, and nobody may use it again.
-            Some(body) if self.has_left(goroutine) => mem::forget(body),
-            Some(body) => {
-                self.stacks.give_back(body.into_stack());
+        let body = unsafe { &mut *record.body.get() };
+        if body.as_ref().is_some_and(Body::done) {
+            *body = None;
+            // SAFETY: as above, and the coroutine, to which it was lent, is gone.
+            if let Some(stack) = unsafe { (*record.stack.get()).take() } {
+                self.stacks.give_back(stack);
                 self.stacks.cancel(record.stack_size);
             }
-            None => {}
+        } else {
+            // It has left: values stand on that stack for ever, and nobody may use it again.
+            mem::forget(body.take());
+            // SAFETY: as above.
+            let _stays = ManuallyDrop::new(unsafe { (*record.stack.get()).take() });
         }
         dismiss(goroutine);
     }
