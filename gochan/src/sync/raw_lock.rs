@@ -108,7 +108,7 @@ impl RawLock {
 
     /// Changes the word to what `change` says, if it says something, and says whether it did;
     /// `None` if the calling thread is not the owner.
-    #[inline]
+    #[inline(always)]
     fn as_owner(&self, change: impl FnOnce(usize) -> Option<usize>) -> Option<bool> {
         if !self.bias.enter() {
             return None;
@@ -147,7 +147,7 @@ impl RawLock {
     }
 
     /// Gives back what its holder has added to the word, and says what is left of it.
-    #[inline]
+    #[inline(always)]
     fn subtract(&self, held: usize) -> usize {
         if self.as_owner(|state| Some(state - held)).is_some() {
             return 0;
@@ -407,7 +407,7 @@ impl RawLock {
     }
 
     /// Takes the lock for reading if no writer holds it or is to have it.
-    #[inline]
+    #[inline(always)]
     fn read_free(&self) -> bool {
         // Nothing may panic inside: where the count would run over the slow way says so.
         let count = |state: usize| {
@@ -467,7 +467,7 @@ impl RawLock {
     }
 
     /// Takes the lock for reading; `false` if the time was up.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(&self, wait: impl FnOnce() -> Wait) -> bool {
         runtime::count(runtime::Operation::Other);
         self.read_free() || self.read_contended(wait())
@@ -523,7 +523,7 @@ impl RawLock {
     }
 
     /// Leaves the lock. Only a reader that holds it may call this.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leave_read(&self) {
         let state = self.subtract(READER);
         if state < READER && state & (WRITERS_WAIT | WOKEN) == WRITERS_WAIT {
