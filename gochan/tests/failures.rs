@@ -140,6 +140,21 @@ programs! {
         ch.recv();
     }
 
+    /// What the crowd leaves behind is watched by a thread for some seconds.
+    fn deadlock_after_a_crowd() {
+        let (gate, gone) = (make!(chan()), WaitGroup::new());
+        for _ in 0..5_000 {
+            drop(gone.go({
+                let gate = gate.clone();
+                move || gate.recv()
+            }));
+        }
+        gochan::yield_now();
+        gate.close();
+        gone.wait();
+        make!(chan()).recv();
+    }
+
     fn no_deadlock() {
         // A timer.
         let ch = make!(chan i32);
@@ -424,6 +439,7 @@ macro_rules! table {
 
 const PROGRAMS: &[(&str, Program)] = table![
     configures_twice
+    deadlock_after_a_crowd
     deadlock_after_a_panic
     deadlock_in_a_scope
     deadlock_in_empty_select
@@ -613,6 +629,16 @@ fn a_report_names_who_panicked(workers: usize) {
             ") ended by a panic",
         ],
     );
+}
+
+fn a_deadlock_after_a_crowd_is_found_at_once(workers: usize) {
+    // The memory of the crowd is given back after two seconds; a busy machine may be slow once.
+    let found_at_once = (0..3).any(|_| {
+        let start = Instant::now();
+        run("deadlock_after_a_crowd", workers).says(FATAL, &[DEADLOCK]);
+        start.elapsed() < millis(1_500)
+    });
+    assert!(found_at_once);
 }
 
 fn a_report_of_many_can_be_read(workers: usize) {
@@ -983,6 +1009,7 @@ fn main() -> ExitCode {
         a_deadlock_is_reported
         every_wait_can_be_one_for_ever
         a_report_names_who_panicked
+        a_deadlock_after_a_crowd_is_found_at_once
         a_report_of_many_can_be_read
         nobody_cries_wolf
         the_detection_can_be_turned_off
