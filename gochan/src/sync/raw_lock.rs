@@ -32,6 +32,7 @@ use crate::runtime;
 use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom, spin_loop};
 use crate::wait::bias::Bias;
 use crate::wait::{WaitQueue, Wake, WakeList};
+use std::cell::Cell;
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -72,8 +73,11 @@ const LOOKS: u32 = 4;
 const LOOKS: u32 = 0;
 /// The first pause of a writer; each is twice as long as the one before.
 const PAUSE: Duration = Duration::from_micros(1);
-/// The pause of a reader between two tries.
-const READER_PAUSE: Duration = Duration::from_micros(4);
+/// The first and the longest pause of a reader between two tries. One that meets others again soon
+/// after it has paused pauses twice as long.
+const READER_PAUSES: (Duration, Duration) = (Duration::from_micros(1), Duration::from_micros(32));
+/// So many times as long as the last pause is soon after it.
+const SOON: u32 = 8;
 
 /// See the module's text.
 pub(super) struct RawLock {
@@ -451,7 +455,7 @@ impl RawLock {
     fn read_free_contended(&self) -> bool {
         self.bias.note_contention();
         loop {
-            pause(READER_PAUSE);
+            pause_as_reader();
             let state = self.state.load(Ordering::Relaxed);
             if state & BIASED != 0 {
                 self.end_bias();
@@ -572,19 +576,41 @@ fn one_more_reader(state: usize) -> usize {
 /// Lets so much time pass. Its measure is the clock, because a pause of the processor takes from
 /// ten to more than a hundred cycles.
 fn pause(duration: Duration) {
-    if LOOKS == 0 {
-        return;
+    if LOOKS > 0 {
+        pause_from(Instant::now(), duration);
     }
-    let start = Instant::now();
+}
+
+/// As [`pause`], from `start` on; says when it was over.
+fn pause_from(start: Instant, duration: Duration) -> Instant {
     loop {
         for _ in 0..8 {
             spin_loop();
         }
-        let passed = start.elapsed();
-        if passed >= duration {
-            return runtime::discount(passed);
+        let now = Instant::now();
+        if now - start >= duration {
+            runtime::discount(now - start);
+            return now;
         }
     }
+}
+
+/// Lets others read undisturbed for a moment, and for a longer one if the calling thread has just
+/// done so already.
+fn pause_as_reader() {
+    thread_local! {
+        /// How long the last pause was, and when it was over.
+        static LAST: Cell<Option<(Duration, Instant)>> = const { Cell::new(None) };
+    }
+    if LOOKS == 0 {
+        return;
+    }
+    let now = Instant::now();
+    let duration = match LAST.get() {
+        Some((last, over)) if now - over < last * SOON => (last * 2).min(READER_PAUSES.1),
+        _ => READER_PAUSES.0,
+    };
+    LAST.set(Some((duration, pause_from(now, duration))));
 }
 
 /// In a model the clock must not decide anything.
