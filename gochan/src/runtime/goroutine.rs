@@ -22,6 +22,7 @@ use super::start_queue::StartQueue;
 use super::worker;
 use crate::join::Failure;
 use crate::scope::ScopeRef;
+use crate::wait::atomic::AtomicBool;
 use crate::wait::{Entry, Patience, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeList};
 use corosensei::{Coroutine, Yielder};
 use std::alloc::Layout;
@@ -32,7 +33,7 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 
 /// The number of a goroutine: unique in its process, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -277,35 +278,30 @@ impl fmt::Debug for Goroutine {
 
 /// Lets others wait for the end of a goroutine.
 pub(crate) struct Completion {
-    state: SpinMutex<CompletionState>,
-}
-
-struct CompletionState {
-    ended: bool,
-    joiners: WaitQueue,
+    /// Changes under the lock of the joiners.
+    ended: AtomicBool,
+    joiners: SpinMutex<WaitQueue>,
 }
 
 impl Completion {
     pub(crate) fn new() -> Self {
         Completion {
-            state: SpinMutex::new(CompletionState {
-                ended: false,
-                joiners: WaitQueue::new(),
-            }),
+            ended: AtomicBool::new(false),
+            joiners: SpinMutex::new(WaitQueue::new()),
         }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.state.lock().ended
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Ends it and wakes everybody who waits.
     pub(crate) fn end(&self) {
         let mut woken = WakeList::new();
-        let mut state = self.state.lock();
-        state.ended = true;
-        state.joiners.take_all(Wake::Done, &mut woken);
-        drop(state);
+        let mut joiners = self.joiners.lock();
+        self.ended.store(true, Ordering::Release);
+        joiners.take_all(Wake::Done, &mut woken);
+        drop(joiners);
     }
 
     /// Waits for the end.
@@ -331,16 +327,16 @@ impl Completion {
             prepare(waiter);
             let entry = Entry::new();
             entry.assign(waiter, 0, ptr::null_mut());
-            let mut state = self.state.lock();
-            if state.ended {
+            let mut joiners = self.joiners.lock();
+            if self.has_ended() {
                 return Wake::Done;
             }
             // SAFETY: `wait` returns only when the entry has left the queue.
-            unsafe { state.joiners.push(&entry) };
-            drop(state);
+            unsafe { joiners.push(&entry) };
+            drop(joiners);
             let withdraw = || {
                 // SAFETY: the entry was enqueued here and nowhere else.
-                unsafe { self.state.lock().joiners.remove(&entry) }
+                unsafe { self.joiners.lock().remove(&entry) }
             };
             waiter.wait(Patience::Forever.deadline(), withdraw)
         })
