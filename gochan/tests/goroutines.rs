@@ -6,8 +6,8 @@ use gochan::goroutine::{self, Builder};
 use gochan::prelude::*;
 use gochan::{goexit, runtime, yield_now};
 use harness::{
-    Side, Tally, each_runtime, everywhere, give_chances, message_of, on_workers, panic_of, until,
-    watch,
+    Side, Tally, compute, each_runtime, everywhere, give_chances, message_of, on_workers, panic_of,
+    until, watch,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -559,12 +559,6 @@ fn a_goroutine_behind_a_busy_worker_is_taken_by_an_idle_one() {
 
 #[test]
 fn near_stays_behind_a_worker_that_is_busy_for_a_moment() {
-    fn compute(duration: Duration) {
-        let start = Instant::now();
-        while start.elapsed() < duration {
-            std::hint::spin_loop();
-        }
-    }
     on_workers(2, || {
         let here = thread::current().id();
         let mut in_time = 0;

@@ -8,21 +8,13 @@ use gochan::prelude::*;
 use gochan::time::{self, Ticker, TimeoutError, Timer};
 use gochan::{RecvTimeoutError, TryRecvError};
 use harness::{
-    Dice, HOUR, MILLI, SECOND, Side, each_pair, each_runtime, everywhere, in_virtual_time,
+    Dice, HOUR, MILLI, SECOND, Side, compute, each_pair, each_runtime, everywhere, in_virtual_time,
     on_workers, panic_of, until,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Computes for as long as `duration`, without a look at anything of the runtime's.
-fn compute(duration: Duration) {
-    let start = Instant::now();
-    while start.elapsed() < duration {
-        std::hint::spin_loop();
-    }
-}
 
 // ----- sleeping ---------------------------------------------------------------------------
 

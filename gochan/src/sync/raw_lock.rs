@@ -573,16 +573,10 @@ fn one_more_reader(state: usize) -> usize {
     state.checked_add(READER).expect("too many readers")
 }
 
-/// Lets so much time pass. Its measure is the clock, because a pause of the processor takes from
-/// ten to more than a hundred cycles.
-fn pause(duration: Duration) {
-    if LOOKS > 0 {
-        pause_from(Instant::now(), duration);
-    }
-}
-
-/// As [`pause`], from `start` on; says when it was over.
-fn pause_from(start: Instant, duration: Duration) -> Instant {
+/// Lets so much time pass, and says when it was over. Its measure is the clock, because a pause of
+/// the processor takes from ten to more than a hundred cycles.
+fn pause(duration: Duration) -> Instant {
+    let start = Instant::now();
     loop {
         for _ in 0..8 {
             spin_loop();
@@ -605,12 +599,11 @@ fn pause_as_reader() {
     if LOOKS == 0 {
         return;
     }
-    let now = Instant::now();
     let duration = match LAST.get() {
-        Some((last, over)) if now - over < last * SOON => (last * 2).min(READER_PAUSES.1),
+        Some((last, over)) if over.elapsed() < last * SOON => (last * 2).min(READER_PAUSES.1),
         _ => READER_PAUSES.0,
     };
-    LAST.set(Some((duration, pause_from(now, duration))));
+    LAST.set(Some((duration, pause(duration))));
 }
 
 /// In a model the clock must not decide anything.

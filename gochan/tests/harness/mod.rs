@@ -215,6 +215,14 @@ pub fn give_chances() {
     }
 }
 
+/// Computes for as long as `duration`, without a look at anything of the runtime's.
+pub fn compute(duration: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        std::hint::spin_loop();
+    }
+}
+
 // ----- values that are counted ------------------------------------------------------------
 
 /// Makes values and knows how often each was dropped.

@@ -143,7 +143,7 @@ impl Class {
     /// Begins another chain with what is spare or in the pool, and takes a block from it.
     #[cold]
     fn pop_from_another(&self, class: usize) -> Option<NonNull<Block>> {
-        let chain = self.spare.take().or_else(|| pool::take(class))?;
+        let chain = self.spare.take().or_else(|| pool::of(class).take())?;
         self.first.set(chain.first.as_ptr());
         self.count.set(chain.count);
         self.pop()
@@ -153,7 +153,7 @@ impl Class {
     #[cold]
     fn put_aside(&self, class: usize) {
         if let Some(chain) = self.spare.replace(self.take_chain()) {
-            pool::put(class, chain);
+            pool::of(class).put(chain);
             idle_memory::watch();
         }
     }
@@ -177,7 +177,7 @@ pub(super) fn allocate(cache: Option<&RecordCache>, layout: Layout) -> NonNull<u
             let free = &cache.classes[class];
             free.pop().or_else(|| free.pop_from_another(class))
         }
-        None => pool::take_block(class),
+        None => pool::of(class).take_block(),
     };
     if let Some(block) = free {
         return block.cast();

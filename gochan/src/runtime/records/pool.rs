@@ -22,24 +22,30 @@ pub(super) struct Chain {
 unsafe impl Send for Chain {}
 
 impl Chain {
+    /// Takes the first block off; the rest is there if it has any.
+    fn split_first(self) -> (NonNull<Block>, Option<Chain>) {
+        // SAFETY: free blocks begin with a link, and nobody else knows this one.
+        let next = NonNull::new(unsafe { self.first.as_ref() }.next);
+        let count = self.count - 1;
+        (self.first, next.map(|first| Chain { first, count }))
+    }
+
     /// Gives its blocks, which are of this class, back to the allocator.
     pub(super) fn give_back(self, class: usize) {
         let layout = layout_of(class);
-        let mut next = Some(self.first);
-        while let Some(block) = next {
-            // SAFETY: free blocks begin with a link and were allocated with the layout of their
-            // class; nobody else knows this one.
-            unsafe {
-                next = NonNull::new(block.as_ref().next);
-                alloc::dealloc(block.as_ptr().cast(), layout);
-            }
+        let mut rest = Some(self);
+        while let Some(chain) = rest {
+            let block;
+            (block, rest) = chain.split_first();
+            // SAFETY: free blocks were allocated with the layout of their class.
+            unsafe { alloc::dealloc(block.as_ptr().cast(), layout) };
         }
     }
 }
 
 /// The free blocks of one size that no worker has.
 #[derive(Debug)]
-struct Pool {
+pub(super) struct Pool {
     /// How many chains there are, to be read without the lock.
     len: AtomicUsize,
     chains: Mutex<Chains>,
@@ -54,19 +60,9 @@ struct Chains {
 
 static POOLS: [Pool; CLASSES] = [const { Pool::new() }; CLASSES];
 
-/// Puts a chain of blocks of this class into the pool.
-pub(super) fn put(class: usize, chain: Chain) {
-    POOLS[class].put(chain);
-}
-
-/// Takes a chain out of the pool, if there is one.
-pub(super) fn take(class: usize) -> Option<Chain> {
-    POOLS[class].take()
-}
-
-/// Takes a single block out of the pool, if there is one.
-pub(super) fn take_block(class: usize) -> Option<NonNull<Block>> {
-    POOLS[class].take_block()
+/// The pool of blocks of this class.
+pub(super) fn of(class: usize) -> &'static Pool {
+    &POOLS[class]
 }
 
 impl Pool {
@@ -80,23 +76,22 @@ impl Pool {
         }
     }
 
-    fn put(&self, chain: Chain) {
+    /// Puts a chain of blocks of this size in.
+    pub(super) fn put(&self, chain: Chain) {
         self.change(|chains| chains.push(chain));
     }
 
-    fn take(&self) -> Option<Chain> {
+    /// Takes a chain out, if there is one.
+    pub(super) fn take(&self) -> Option<Chain> {
         self.change_if_some(Vec::pop)
     }
 
-    fn take_block(&self) -> Option<NonNull<Block>> {
+    /// Takes a single block out, if there is one.
+    pub(super) fn take_block(&self) -> Option<NonNull<Block>> {
         self.change_if_some(|chains| {
-            let Chain { first, count } = chains.pop()?;
-            // SAFETY: free blocks begin with a link.
-            if let Some(next) = NonNull::new(unsafe { first.as_ref() }.next) {
-                let (first, count) = (next, count - 1);
-                chains.push(Chain { first, count });
-            }
-            Some(first)
+            let (block, rest) = chains.pop()?.split_first();
+            chains.extend(rest);
+            Some(block)
         })
     }
 
