@@ -11,8 +11,9 @@
 
 use super::buffer::{Buffer, Capacity};
 use super::core::Channel;
+use crate::runtime::blocks;
 use crate::wait::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::alloc::{self, Layout};
+use std::alloc::Layout;
 use std::ops::Deref;
 use std::process;
 use std::ptr::NonNull;
@@ -64,11 +65,8 @@ impl<T> Shared<T> {
         senders: usize,
         prepare: impl FnOnce(Channel<T>) -> Channel<T>,
     ) -> Self {
-        let allocated = layout::<T>(capacity).and_then(|(layout, offset)| {
-            // SAFETY: a channel is not zero-sized.
-            let memory = NonNull::new(unsafe { alloc::alloc(layout) })?;
-            Some((memory, offset))
-        });
+        let allocated = layout::<T>(capacity)
+            .and_then(|(layout, offset)| Some((blocks::allocate(layout)?, offset)));
         let Some((memory, offset)) = allocated else {
             panic!(
                 "cannot allocate a channel with a capacity of {} elements of {} bytes",
@@ -176,9 +174,21 @@ impl<T> Shared<T> {
             if is_only_one {
                 self.free();
             } else {
-                self.sender_gone();
-                self.receiver_gone();
+                self.one_after_the_other_gone();
             }
+        }
+    }
+
+    /// The rest of [`Shared::both_gone`], where others have handles.
+    ///
+    /// # Safety
+    /// As for [`Shared::both_gone`].
+    #[inline(never)]
+    unsafe fn one_after_the_other_gone(&self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.sender_gone();
+            self.receiver_gone();
         }
     }
 
@@ -199,7 +209,7 @@ impl<T> Shared<T> {
         impl Drop for Memory {
             fn drop(&mut self) {
                 // SAFETY: it was allocated with this layout, and nobody uses it any more.
-                unsafe { alloc::dealloc(self.0.as_ptr(), self.1) };
+                unsafe { blocks::free(self.0, self.1) };
             }
         }
         let layout = layout::<T>(self.counted().channel.allocated_capacity());

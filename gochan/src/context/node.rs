@@ -9,6 +9,7 @@ use super::calls::{Call, Calls, Ticket};
 use super::error::{Cause, ContextError};
 use super::tree::{Children, Claimed, Kin, NodeRef};
 use crate::channel::Receiver;
+use crate::runtime::blocks::BlockBox;
 use crate::runtime::placement::Site;
 use crate::runtime::{DeadlineTimer, Expiry, start_detached};
 use crate::wait::SpinMutex;
@@ -27,7 +28,7 @@ pub(super) struct CancelNode {
     state: SpinMutex<State>,
     deadline: Option<Instant>,
     /// If the deadline is its own, not an ancestor's.
-    limit: Option<Box<Limit>>,
+    limit: Option<BlockBox<Limit>>,
     /// Made when it is first asked for.
     done: OnceLock<Receiver<Infallible>>,
 }
@@ -85,7 +86,7 @@ impl CancelNode {
             return CancelNode::child_of(parent);
         }
         let timer = DeadlineTimer::new(location);
-        let limit = Box::new(Limit { timer, cause });
+        let limit = BlockBox::new(Limit { timer, cause });
         let node = CancelNode::unborn(parent, Some(deadline), Some(limit));
         let (node, same) = NodeRef::pair(node);
         if let Err(parent) = node.join_parent() {
@@ -103,7 +104,7 @@ impl CancelNode {
     fn unborn(
         parent: Option<&NodeRef>,
         deadline: Option<Instant>,
-        limit: Option<Box<Limit>>,
+        limit: Option<BlockBox<Limit>>,
     ) -> CancelNode {
         CancelNode {
             kin: Kin::new(2, parent),

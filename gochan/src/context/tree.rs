@@ -13,6 +13,7 @@
 //! - No lock is held while another one is taken.
 
 use super::node::CancelNode;
+use crate::runtime::blocks::BlockBox;
 use crate::wait::atomic::{AtomicBool, AtomicUsize, Cell, Ordering, fence};
 use std::ops::Deref;
 use std::process::abort;
@@ -89,7 +90,7 @@ unsafe impl Sync for NodeRef where CancelNode: Send + Sync {}
 impl NodeRef {
     /// Both references to a new node whose [`Kin`] says that there are two.
     pub(super) fn pair(node: CancelNode) -> (NodeRef, NodeRef) {
-        let node = NonNull::from(Box::leak(Box::new(node)));
+        let node = BlockBox::into_raw(BlockBox::new(node));
         (NodeRef(node), NodeRef(node))
     }
 
@@ -145,7 +146,7 @@ impl NodeRef {
         }
         // SAFETY: it is from the box of `pair`. No reference is left, and nobody can add one: the
         // node is out of reach, and who came before that has found no reference to add to.
-        let mut node = unsafe { Box::from_raw(pointer.as_ptr()) };
+        let mut node = unsafe { BlockBox::from_raw(pointer) };
         let parent = node.kin_mut().parent.take();
         // What others have left here goes first: it may panic, and the parent is let go even so.
         drop(node);

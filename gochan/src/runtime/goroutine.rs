@@ -11,12 +11,12 @@
 //! - `stage` belongs to the goroutine until `completion` says that it has ended, then to the
 //!   one handle, and to whoever drops the last reference.
 
+use super::blocks::{self, BlockCache};
 use super::clock::Nanos;
 use super::locals::Locals;
 use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::Site;
-use super::records::{self, RecordCache};
 use super::stack::Stack;
 use super::start_queue::StartQueue;
 use super::worker;
@@ -25,7 +25,7 @@ use crate::scope::ScopeRef;
 use crate::wait::atomic::AtomicBool;
 use crate::wait::{Entry, Patience, SpinMutex, WaitQueue, WaitReason, Waiter, Wake, WakeList};
 use corosensei::{Coroutine, Yielder};
-use std::alloc::Layout;
+use std::alloc::{Layout, handle_alloc_error};
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
@@ -378,11 +378,15 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     /// else before.
     #[inline]
     pub(super) fn allocate(
-        cache: Option<&RecordCache>,
+        cache: Option<&BlockCache>,
         birth: impl FnOnce() -> Birth,
         body: F,
     ) -> NonNull<Self> {
-        let place = records::allocate(cache, Layout::new::<Self>()).cast::<Self>();
+        let layout = Layout::new::<Self>();
+        let place = blocks::allocate_from(cache, layout);
+        let place = place
+            .unwrap_or_else(|| handle_alloc_error(layout))
+            .cast::<Self>();
         let birth = birth();
         let task = Task {
             header: Goroutine {
@@ -493,8 +497,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         // SAFETY: as above; the memory came from `allocate`.
         unsafe {
             panics::contain(|| task.drop_in_place());
-            let cache = worker::current().map(worker::Worker::records);
-            records::free(cache, task.cast(), Layout::new::<Self>());
+            blocks::free(task.cast(), Layout::new::<Self>());
         }
     }
 }

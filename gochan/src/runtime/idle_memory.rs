@@ -1,14 +1,14 @@
 //! Gives back memory that has idled for a while.
 //!
-//! A stack keeps the pages that its goroutine has touched, and a record its memory, so that the
-//! next goroutine finds them. After a crowd, or after calls that went deep, that can be much
+//! A stack keeps the pages that its goroutine has touched, and free blocks their memory, so
+//! that the next goroutine finds them. After a crowd, or after calls that went deep, that can be much
 //! memory for nobody. So a thread looks every [`PERIOD`] at what lies in the pools of the process:
 //! what has not been used since the last look is given back, which bounds what this costs. The
 //! thread exists only while there is something to give back.
 //!
-//! What the workers keep at hand, a few dozen stacks and some hundred records each, stays.
+//! What the workers keep at hand, a few dozen stacks and some hundred blocks each, stays.
 
-use super::{declare_bystander, records, stack};
+use super::{blocks, declare_bystander, stack};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn give_back_idle_memory() {
     loop {
         thread::sleep(PERIOD);
         stack::give_back_idle();
-        records::give_back_idle();
+        blocks::give_back_idle();
         if nothing_idles() {
             WATCHED.store(false, Ordering::Relaxed);
             // Who has put something in since then, under the lock of a pool, saw that.
@@ -50,5 +50,5 @@ fn give_back_idle_memory() {
 
 /// Whether the pools hold nothing that could be given back.
 fn nothing_idles() -> bool {
-    stack::pool_is_clean() && records::pool_is_empty()
+    stack::pool_is_clean() && blocks::pool_is_empty()
 }

@@ -5,6 +5,7 @@
 //! own serves tests and programs that want an end to their goroutines.
 
 pub(crate) mod blocking;
+pub(crate) mod blocks;
 pub(crate) mod census;
 pub(crate) mod clock;
 mod config;
@@ -23,7 +24,6 @@ pub(crate) mod placement;
 #[cfg(unix)]
 mod quit;
 pub(crate) mod random;
-mod records;
 mod run_queue;
 mod running;
 mod spawn;

@@ -115,7 +115,7 @@ impl Shared {
             is_main: kind == Kind::Main,
             is_near: options.wish == Wish::Near,
         };
-        let task = Task::allocate(parent.map(Worker::records), birth, body);
+        let task = Task::allocate(parent.map(Worker::blocks), birth, body);
         let result = ResultCell::new(task);
         let goroutine: NonNull<Goroutine> = task.cast();
         if kind == Kind::Local

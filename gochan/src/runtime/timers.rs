@@ -17,6 +17,7 @@
 //! the goroutines that it has started. Their number changes under the lock. So the only holder
 //! that is left finds that out without the lock: there is nobody else who could change it.
 
+use super::blocks::BlockBox;
 use super::clock::{Clock, Nanos};
 use super::goroutine::Goroutine;
 use super::mailbox::Mailbox;
@@ -381,7 +382,7 @@ impl<F: Fn() + Send + Sync + 'static> Starting<F> {
     /// It is the timer of one of these, from a box, and nobody holds it any more.
     unsafe fn free(timer: NonNull<TimerNode>) {
         // SAFETY: the caller's promise.
-        drop(unsafe { Box::from_raw(timer.cast::<Self>().as_ptr()) });
+        drop(unsafe { BlockBox::from_raw(timer.cast::<Self>()) });
     }
 }
 
@@ -560,14 +561,14 @@ impl Timers {
 // ----- timers with their owners -----------------------------------------------------------
 
 /// The timer that a channel owns.
-pub(crate) struct ChannelTimer(Box<TimerNode>);
+pub(crate) struct ChannelTimer(BlockBox<TimerNode>);
 
 impl ChannelTimer {
     /// A timer of the calling goroutine's worker, not set.
     pub(crate) fn new() -> Self {
         let action = Action::Send(Cell::new(ptr::null()));
         ChannelTimer(super::here(|home, clock| {
-            Box::new(TimerNode::new(home, clock.clone(), action))
+            BlockBox::new(TimerNode::new(home, clock.clone(), action))
         }))
     }
 
@@ -658,7 +659,7 @@ impl StartTimer {
             holders: AtomicUsize::new(1),
         });
         let timer = super::here(|home, clock| TimerNode::new(home, clock.clone(), action));
-        let starting = NonNull::from(Box::leak(Box::new(Starting { timer, function })));
+        let starting = BlockBox::into_raw(BlockBox::new(Starting { timer, function }));
         StartTimer(Holder(starting.cast()))
     }
 

@@ -17,6 +17,7 @@ pub(super) use ending::dismiss;
 pub(super) use view::Standing;
 
 use super::Shared;
+use super::blocks::BlockCache;
 use super::clock::Nanos;
 use super::gate::Phase;
 use super::goroutine::{Body, Goroutine, Interrupt};
@@ -24,7 +25,6 @@ use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::{self, Brood, Parent, TIMED_RUNS};
 use super::random::Random;
-use super::records::RecordCache;
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
 use super::timers::{Sleeper, Sleepers};
@@ -122,7 +122,7 @@ pub(super) struct Worker {
     /// Goroutines that are suspended in the middle of unwinding.
     suspended_unwinding: Cell<u32>,
     stacks: StackCache,
-    records: RecordCache,
+    blocks: BlockCache,
     random: Random,
     ids: Cell<(u64, u64)>,
     cancelled: Cell<bool>,
@@ -152,7 +152,7 @@ impl Worker {
             sleepers: Sleepers::new(shared.workers[index]),
             suspended_unwinding: Cell::new(0),
             stacks: StackCache::new(shared.settings.stack_size),
-            records: RecordCache::new(),
+            blocks: BlockCache::new(),
             random: Random::seeded(shared.settings.seed, index as u64),
             ids: Cell::new((0, 0)),
             cancelled: Cell::new(false),
@@ -194,8 +194,8 @@ impl Worker {
     }
 
     #[inline]
-    pub(super) fn records(&self) -> &RecordCache {
-        &self.records
+    pub(super) fn blocks(&self) -> &BlockCache {
+        &self.blocks
     }
 
     #[inline]

@@ -1,25 +1,30 @@
-//! Free memory for the records of goroutines, kept by each worker.
+//! Memory for what goroutines make and let go of all the time: their own records, channels, timers,
+//! contexts.
 //!
-//! Records come in a few sizes, live shortly and die in bulk, which is what a general allocator
-//! is slowest at. Blocks are linked through their own first word, last in, first out. A worker
-//! keeps two chains of each size; what is more than that goes to a [pool](pool) of the process,
-//! from which workers whose chains are empty get theirs.
+//! Such things come in a few sizes, live shortly and, often, die in bulk, which is what a general
+//! allocator is slowest at. Free blocks are linked through their own first word, last in, first
+//! out. A worker keeps two chains of each size; what is more than that goes to a [pool](pool) of
+//! the process, from which workers whose chains are empty get theirs.
 
+mod block_box;
 mod pool;
 
 use super::idle_memory;
+use super::worker::{self, Worker};
 use pool::Chain;
 use std::alloc::{self, Layout};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::ptr::{self, NonNull};
 
+pub(crate) use block_box::BlockBox;
 pub(super) use pool::{give_back_idle, pool_is_empty};
 
 /// Sizes are rounded up to a multiple of this.
 const STEP: usize = 64;
-/// How many sizes are cached; larger records go straight to the allocator.
-const CLASSES: usize = 12;
+/// How many sizes are cached; what is larger goes straight to the allocator. None where a tool is to
+/// see each allocation.
+const CLASSES: usize = if cfg!(gochan_no_block_cache) { 0 } else { 12 };
 /// How many blocks a chain has, of which a worker keeps up to two of a size.
 const CHAIN: usize = 256;
 const ALIGN: usize = 16;
@@ -28,7 +33,7 @@ const ALIGN: usize = 16;
 const STRIDE: usize = 64 * 1024;
 
 /// The free blocks of one worker.
-pub(super) struct RecordCache {
+pub(super) struct BlockCache {
     classes: [Class; CLASSES],
     /// Bytes that may still be asked of the allocator before it is to take a stride.
     stride: Cell<usize>,
@@ -36,6 +41,9 @@ pub(super) struct RecordCache {
 
 /// The free blocks of one size.
 struct Class {
+    /// The block given back last. Who makes and lets go of one thing after the other uses this one
+    /// alone, and needs not wait for the links and the count, which each would change.
+    last: Cell<*mut Block>,
     /// The chain in use, and how many blocks it has.
     first: Cell<*mut Block>,
     count: Cell<usize>,
@@ -65,11 +73,12 @@ fn layout_of(class: usize) -> Layout {
     layout.expect("a small layout is valid")
 }
 
-impl RecordCache {
+impl BlockCache {
     pub(super) const fn new() -> Self {
-        RecordCache {
+        BlockCache {
             classes: [const {
                 Class {
+                    last: Cell::new(ptr::null_mut()),
                     first: Cell::new(ptr::null_mut()),
                     count: Cell::new(0),
                     spare: Cell::new(None),
@@ -109,9 +118,13 @@ impl RecordCache {
     }
 }
 
-impl Drop for RecordCache {
+impl Drop for BlockCache {
     fn drop(&mut self) {
         for (class, free) in self.classes.iter().enumerate() {
+            if let Some(last) = NonNull::new(free.last.take()) {
+                // SAFETY: it is a free block of this class.
+                unsafe { free.push(last) };
+            }
             let chains = [free.take_chain(), free.spare.take()];
             let chains = chains.into_iter().flatten();
             chains.for_each(|chain| chain.give_back(class));
@@ -120,6 +133,31 @@ impl Drop for RecordCache {
 }
 
 impl Class {
+    /// Takes a block.
+    #[inline]
+    fn take(&self, class: usize) -> Option<NonNull<Block>> {
+        if let Some(last) = NonNull::new(self.last.get()) {
+            self.last.set(ptr::null_mut());
+            return Some(last);
+        }
+        self.pop().or_else(|| self.pop_from_another(class))
+    }
+
+    /// Takes a block back.
+    ///
+    /// # Safety
+    /// The block has the size of this class, and nobody else uses it.
+    #[inline]
+    unsafe fn give_back(&self, class: usize, block: NonNull<Block>) {
+        if let Some(previous) = NonNull::new(self.last.replace(block.as_ptr())) {
+            if self.count.get() == CHAIN {
+                self.put_aside(class);
+            }
+            // SAFETY: it is a free block of this class.
+            unsafe { self.push(previous) };
+        }
+    }
+
     /// Takes a block, if there is one in the chain in use.
     #[inline]
     fn pop(&self) -> Option<NonNull<Block>> {
@@ -166,21 +204,24 @@ impl Class {
     }
 }
 
-/// Memory for a record of `layout`, from `cache` if it has some, or else from the pool.
+/// Memory of that layout, which is not for zero bytes. `None` if there is none.
 #[inline]
-pub(super) fn allocate(cache: Option<&RecordCache>, layout: Layout) -> NonNull<u8> {
+pub(crate) fn allocate(layout: Layout) -> Option<NonNull<u8>> {
+    allocate_from(worker::current().map(Worker::blocks), layout)
+}
+
+/// As [`allocate`], from `cache` if it has some, or else from the pool.
+#[inline]
+pub(super) fn allocate_from(cache: Option<&BlockCache>, layout: Layout) -> Option<NonNull<u8>> {
     let Some((class, layout)) = class_of(layout) else {
         return ask_allocator(layout);
     };
     let free = match cache {
-        Some(cache) => {
-            let free = &cache.classes[class];
-            free.pop().or_else(|| free.pop_from_another(class))
-        }
+        Some(cache) => cache.classes[class].take(class),
         None => pool::of(class).take_block(),
     };
     if let Some(block) = free {
-        return block.cast();
+        return Some(block.cast());
     }
     if let Some(cache) = cache {
         cache.note_miss(layout.size());
@@ -188,27 +229,33 @@ pub(super) fn allocate(cache: Option<&RecordCache>, layout: Layout) -> NonNull<u
     ask_allocator(layout)
 }
 
-fn ask_allocator(layout: Layout) -> NonNull<u8> {
-    // SAFETY: a record is not zero-sized.
-    let memory = unsafe { alloc::alloc(layout) };
-    NonNull::new(memory).unwrap_or_else(|| alloc::handle_alloc_error(layout))
+fn ask_allocator(layout: Layout) -> Option<NonNull<u8>> {
+    debug_assert_ne!(layout.size(), 0);
+    // SAFETY: the layout has a size.
+    NonNull::new(unsafe { alloc::alloc(layout) })
 }
 
-/// Takes back the memory of a record, into `cache` if there is one.
+/// Takes memory back, for what the calling worker makes next.
 ///
 /// # Safety
 /// `memory` comes from [`allocate`] with the same `layout`, and nothing uses it any more.
 #[inline]
-pub(super) unsafe fn free(cache: Option<&RecordCache>, memory: NonNull<u8>, layout: Layout) {
+pub(crate) unsafe fn free(memory: NonNull<u8>, layout: Layout) {
+    // SAFETY: the caller's promise.
+    unsafe { free_into(worker::current().map(Worker::blocks), memory, layout) };
+}
+
+/// As [`free`], into `cache` if there is one.
+///
+/// # Safety
+/// As for [`free`].
+#[inline]
+unsafe fn free_into(cache: Option<&BlockCache>, memory: NonNull<u8>, layout: Layout) {
     let layout = match class_of(layout) {
         Some((class, class_layout)) => {
             if let Some(cache) = cache {
-                let free = &cache.classes[class];
-                if free.count.get() == CHAIN {
-                    free.put_aside(class);
-                }
                 // SAFETY: the memory has this size, and is ours now.
-                return unsafe { free.push(memory.cast()) };
+                return unsafe { cache.classes[class].give_back(class, memory.cast()) };
             }
             class_layout
         }
@@ -224,63 +271,63 @@ mod tests {
 
     #[test]
     fn freed_memory_is_used_again_for_the_same_size_only() {
-        let cache = RecordCache::new();
+        let cache = BlockCache::new();
         let small = Layout::new::<[u64; 20]>();
         let large = Layout::new::<[u64; 60]>();
-        let first = allocate(Some(&cache), small);
-        let other = allocate(Some(&cache), large);
+        let first = allocate_from(Some(&cache), small).unwrap();
+        let other = allocate_from(Some(&cache), large).unwrap();
         // SAFETY: allocated just above.
         unsafe {
-            free(Some(&cache), first, small);
-            free(Some(&cache), other, large);
+            free_into(Some(&cache), first, small);
+            free_into(Some(&cache), other, large);
         }
-        assert_eq!(allocate(Some(&cache), large), other);
-        assert_eq!(allocate(Some(&cache), small), first);
+        assert_eq!(allocate_from(Some(&cache), large).unwrap(), other);
+        assert_eq!(allocate_from(Some(&cache), small).unwrap(), first);
         // SAFETY: as above; without a cache it goes back to the allocator.
         unsafe {
-            free(None, first, small);
-            free(Some(&cache), other, large);
+            free_into(None, first, small);
+            free_into(Some(&cache), other, large);
         }
     }
 
     #[test]
     fn what_one_worker_has_too_much_of_serves_another() {
-        let (one, other) = (RecordCache::new(), RecordCache::new());
+        let (one, other) = (BlockCache::new(), BlockCache::new());
         // A size that no goroutine of another test has.
         let layout = Layout::new::<[u64; 90]>();
         let blocks: Vec<_> = (0..4 * CHAIN)
-            .map(|_| allocate(Some(&one), layout))
+            .map(|_| allocate_from(Some(&one), layout).unwrap())
             .collect();
         for &block in &blocks {
             // SAFETY: allocated just above.
-            unsafe { free(Some(&one), block, layout) };
+            unsafe { free_into(Some(&one), block, layout) };
         }
         // Two chains are in the pool, and an ordinary thread takes from there, too.
-        let mut taken = vec![allocate(None, layout)];
-        taken.extend((1..2 * CHAIN).map(|_| allocate(Some(&other), layout)));
+        let mut taken = vec![allocate_from(None, layout).unwrap()];
+        taken.extend((1..2 * CHAIN).map(|_| allocate_from(Some(&other), layout).unwrap()));
         assert!(taken.iter().all(|block| blocks.contains(block)));
         for block in taken {
             // SAFETY: allocated just above.
-            unsafe { free(None, block, layout) };
+            unsafe { free_into(None, block, layout) };
         }
     }
 
     #[test]
-    fn records_of_any_layout_are_served() {
+    fn memory_of_any_layout_is_served() {
         #[repr(align(128))]
         struct Aligned(#[expect(dead_code, reason = "gives it a size")] [u8; 300]);
-        let cache = RecordCache::new();
+        let cache = BlockCache::new();
         for layout in [
             Layout::new::<u8>(),
             Layout::new::<Aligned>(),
             Layout::new::<[u64; 1000]>(),
         ] {
-            let memory = allocate(Some(&cache), layout);
+            let memory = allocate_from(Some(&cache), layout).unwrap();
             assert_eq!(memory.as_ptr() as usize % layout.align(), 0);
             // SAFETY: fresh memory of that size.
             unsafe {
                 memory.write_bytes(0xA5, layout.size());
-                free(Some(&cache), memory, layout);
+                free_into(Some(&cache), memory, layout);
             }
         }
     }
