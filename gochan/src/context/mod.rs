@@ -66,7 +66,7 @@ pub use cancel::{AfterFunc, CancelGuard, CancelHandle};
 pub use error::{Cause, ContextError};
 
 use crate::channel::Receiver;
-use crate::time;
+use crate::{runtime, time};
 use calls::Call;
 use node::CancelNode;
 use std::any::Any;
@@ -156,7 +156,7 @@ impl Context {
     /// ```
     #[track_caller]
     pub fn with_timeout(&self, timeout: Duration) -> (Context, CancelGuard) {
-        let now = time::now();
+        let now = runtime::now_or_just_after();
         self.with_limit(now, now.checked_add(timeout), None)
     }
 
@@ -178,7 +178,7 @@ impl Context {
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> (Context, CancelGuard) {
         let cause = Cause::from(cause.into());
-        let now = time::now();
+        let now = runtime::now_or_just_after();
         self.with_limit(now, now.checked_add(timeout), Some(cause))
     }
 

@@ -24,6 +24,7 @@ pub(crate) mod placement;
 #[cfg(unix)]
 mod quit;
 pub(crate) mod random;
+mod reckoning;
 mod run_queue;
 mod running;
 mod spawn;
@@ -44,8 +45,8 @@ pub(crate) use goroutine::Interrupt;
 use running::here;
 pub(crate) use running::{
     Running, blocking_pool, count, current_goroutine, discount, end_goroutine, end_park, end_turn,
-    is_main_goroutine, is_unwinding, now, park, park_until_ready, random_below, ready,
-    ready_in_turn, unwind_if_ending, uses_up_turn, yield_goroutine,
+    is_main_goroutine, is_unwinding, now, now_or_just_after, park, park_until_ready, random_below,
+    ready, ready_in_turn, unwind_if_ending, uses_up_turn, yield_goroutine,
 };
 use spawn::reserve_ids;
 pub(crate) use spawn::{Kind, SpawnOptions, start, start_detached};

@@ -195,7 +195,10 @@ impl TimerNode {
 
     /// When `duration` has passed; [`NEVER`] if that is beyond what the clock can say.
     fn time_after(&self, duration: Duration) -> Nanos {
-        let now = self.clock.nanos();
+        let now = match worker::current() {
+            Some(worker) if worker.is_at(self.home) => worker.time().end,
+            _ => self.clock.nanos(),
+        };
         nanos_of(duration).map_or(NEVER, |duration| now.saturating_add(duration))
     }
 

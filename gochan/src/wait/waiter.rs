@@ -46,7 +46,7 @@ pub(crate) enum Patience {
 impl Patience {
     /// Until `duration` from now; for ever if that is beyond what the clock can say.
     pub(crate) fn lasting(duration: Duration) -> Self {
-        crate::time::now()
+        crate::runtime::now_or_just_after()
             .checked_add(duration)
             .map_or(Patience::Forever, Patience::Until)
     }

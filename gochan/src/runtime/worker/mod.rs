@@ -25,6 +25,7 @@ use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::{self, Brood, Parent, TIMED_RUNS};
 use super::random::Random;
+use super::reckoning::{Reckoning, Span};
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
 use super::timers::{Sleeper, Sleepers};
@@ -110,6 +111,7 @@ pub(super) struct Worker {
     /// The time when the worker last looked, for dumps: to look at every wait would cost more
     /// than many a wait.
     stamp: Cell<Nanos>,
+    reckoning: Reckoning,
     /// The turn of the running goroutine.
     turn: Turn,
     /// Whether a timed run has used up a turn.
@@ -145,6 +147,7 @@ impl Worker {
             starts: Cell::new(0),
             runs: Cell::new(0),
             stamp: Cell::new(0),
+            reckoning: Reckoning::new(),
             turn: Turn::new(),
             full_turn: Cell::new(false),
             run_began: Cell::new(Instant::now()),
@@ -715,19 +718,35 @@ impl Worker {
 
     // ----- timers -------------------------------------------------------------------------
 
+    /// The time on the clock of the runtime.
+    #[inline]
+    pub(super) fn time(&self) -> Span {
+        self.reckoning.read(&self.shared.clock)
+    }
+
+    /// What the time is, if that moment has come.
+    fn time_if_past(&self, moment: Nanos) -> Option<Nanos> {
+        let span = self.time();
+        let now = match moment > span.begin && moment <= span.end {
+            true => self.reckoning.look(&self.shared.clock).begin,
+            false => span.begin,
+        };
+        (moment <= now).then_some(now)
+    }
+
     fn timer_is_due(&self) -> bool {
         self.mailbox
             .timers
             .earliest()
-            .is_some_and(|when| when <= self.shared.clock.nanos())
+            .is_some_and(|when| self.time_if_past(when).is_some())
     }
 
     fn fire_timers(&self) {
         let timers = &self.mailbox.timers;
-        if timers.earliest().is_none() {
+        let earliest = timers.earliest();
+        let Some(now) = earliest.and_then(|earliest| self.time_if_past(earliest)) else {
             return;
-        }
-        let now = self.shared.clock.nanos();
+        };
         loop {
             let (sleeper, timer) = (self.sleepers.earliest(), timers.earliest_to_fire());
             if sleeper.min(timer) > now {
