@@ -348,6 +348,7 @@ impl Context {
     ///     assert_eq!(worker.join().unwrap(), None);
     /// }
     /// ```
+    #[inline]
     pub fn done(&self) -> &Receiver<Infallible> {
         static NEVER: LazyLock<Receiver<Infallible>> = LazyLock::new(Receiver::without_sender);
         match &self.cancel {
@@ -376,6 +377,7 @@ impl Context {
     /// cancel.cancel();
     /// assert_eq!(sum(&ctx, &[1, 2, 3]), Err(ContextError::Canceled));
     /// ```
+    #[inline]
     pub fn err(&self) -> Option<ContextError> {
         self.cancel.as_ref()?.error()
     }

@@ -194,6 +194,8 @@ impl CancelNode {
 
     /// Ends whichever of this context and its ancestors has a deadline that has passed. Their
     /// timers do so too, unless goroutines that compute keep the workers from firing them.
+    #[cold]
+    #[inline(never)]
     fn look_at_the_clock(&self) {
         let mut node = self;
         while let Some(deadline) = node.deadline {
@@ -209,6 +211,7 @@ impl CancelNode {
         }
     }
 
+    #[inline]
     fn ended(&self) -> Option<ContextError> {
         match self.error.load(Ordering::Acquire) {
             CANCELED => Some(ContextError::Canceled),
@@ -239,6 +242,7 @@ impl CancelNode {
         self.deadline
     }
 
+    #[inline]
     pub(super) fn done(&self) -> &Receiver<Infallible> {
         if self.deadline.is_some() && self.ended().is_none() {
             self.look_at_the_clock();
@@ -247,6 +251,7 @@ impl CancelNode {
     }
 
     #[cold]
+    #[inline(never)]
     fn make_done(&self) -> &Receiver<Infallible> {
         let done = self.done.get_or_init(Receiver::without_sender);
         // Whoever ends it after this finds the channel and closes it; whoever did so before may
