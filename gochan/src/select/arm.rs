@@ -8,7 +8,7 @@ use crate::channel::core::{Attempt, Channel, Promise, Refusal};
 use crate::channel::{Chan, Receiver, Sender};
 use crate::error::SendError;
 use crate::runtime;
-use crate::wait::{BiasedLock, Entry, Patience, Waiter, Wake};
+use crate::wait::{BiasedLock, Entry, EntryPlace, Patience, Waiter, Wake};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -308,7 +308,7 @@ operands!(SendOperand, SelectSend, sending, SendingSide: Chan Sender);
 /// An arm that receives.
 pub struct RecvArm<'a, T> {
     channel: Option<&'a Channel<T>>,
-    entry: Entry,
+    entry: EntryPlace,
     value: UnsafeCell<MaybeUninit<T>>,
     /// Whether the arm was chosen, and if so whether `value` holds something.
     received: Option<bool>,
@@ -331,7 +331,7 @@ impl<'a, T> RecvArm<'a, T> {
     fn of(channel: Option<&'a Channel<T>>) -> Self {
         RecvArm {
             channel,
-            entry: Entry::new(),
+            entry: EntryPlace::new(),
             value: UnsafeCell::new(MaybeUninit::uninit()),
             received: None,
         }
@@ -429,11 +429,11 @@ impl<T> Operation for RecvArm<'_, T> {
     #[inline]
     unsafe fn enqueue(&self, waiter: &Waiter, index: usize) {
         if let Some(channel) = self.channel {
-            self.entry.assign(waiter, index, self.value.get().cast());
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller's promise; no wait before this one goes on.
             unsafe {
+                let entry = self.entry.fill(waiter, index, self.value.get().cast());
                 let state = channel.state_unguarded();
-                state.enqueue_receiver(&self.entry);
+                state.enqueue_receiver(entry);
                 channel.publish(state);
             }
         }
@@ -443,7 +443,7 @@ impl<T> Operation for RecvArm<'_, T> {
     unsafe fn dequeue(&self) {
         if let Some(channel) = self.channel {
             // SAFETY: it was enqueued there and nowhere else.
-            unsafe { channel.remove_waiting_receiver(&self.entry) };
+            unsafe { channel.remove_waiting_receiver(self.entry.entry()) };
         }
     }
 
@@ -536,7 +536,7 @@ impl<T> Source<T> for &mut Option<T> {
 /// A sending arm, whatever its value stands in.
 struct Sending<'a, T, S: Source<T>> {
     channel: Option<&'a Channel<T>>,
-    entry: Entry,
+    entry: EntryPlace,
     source: S,
     /// Whether the value was sent, once the arm was chosen.
     outcome: Option<Result<(), Refusal>>,
@@ -547,7 +547,7 @@ impl<'a, T, S: Source<T>> Sending<'a, T, S> {
     fn new(channel: Option<&'a Channel<T>>, source: S) -> Self {
         Sending {
             channel,
-            entry: Entry::new(),
+            entry: EntryPlace::new(),
             source,
             outcome: None,
         }
@@ -628,11 +628,11 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
     #[inline]
     unsafe fn enqueue(&self, waiter: &Waiter, index: usize) {
         if let (Some(channel), Some(value)) = (self.channel, self.source.place_shared()) {
-            self.entry.assign(waiter, index, value.cast_mut().cast());
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller's promise; no wait before this one goes on.
             unsafe {
+                let entry = self.entry.fill(waiter, index, value.cast_mut().cast());
                 let state = channel.state_unguarded();
-                state.enqueue_sender(&self.entry);
+                state.enqueue_sender(entry);
                 channel.publish(state);
             }
         }
@@ -640,9 +640,10 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
 
     #[inline]
     unsafe fn dequeue(&self) {
-        if let Some(channel) = self.channel {
-            // SAFETY: it was enqueued there and nowhere else.
-            unsafe { channel.remove_waiting_sender(&self.entry) };
+        if let (Some(channel), Some(_)) = (self.channel, self.source.place_shared()) {
+            // SAFETY: it was enqueued there and nowhere else, and has its value still, so nobody has
+            // claimed it.
+            unsafe { channel.remove_waiting_sender(self.entry.entry()) };
         }
     }
 
@@ -796,7 +797,7 @@ impl<'a, T> TakeArm<'a, T> {
 /// An arm that sends a value which its user brings after the arm was chosen.
 pub(super) struct PromiseArm<'a, T> {
     channel: &'a Channel<T>,
-    entry: Entry,
+    entry: EntryPlace,
     promise: Option<Result<Promise, Refusal>>,
 }
 
@@ -804,7 +805,7 @@ impl<'a, T> PromiseArm<'a, T> {
     pub(super) fn new(channel: &'a Channel<T>) -> Self {
         PromiseArm {
             channel,
-            entry: Entry::new(),
+            entry: EntryPlace::new(),
             promise: None,
         }
     }
@@ -861,28 +862,32 @@ impl<T> Operation for PromiseArm<'_, T> {
     }
 
     unsafe fn enqueue(&self, waiter: &Waiter, index: usize) {
-        self.entry.assign(waiter, index, ptr::null_mut());
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise; no wait before this one goes on.
         unsafe {
+            let entry = self.entry.fill(waiter, index, ptr::null_mut());
             let state = self.channel.state_unguarded();
-            state.enqueue_sender(&self.entry);
+            state.enqueue_sender(entry);
             self.channel.publish(state);
         }
     }
 
     unsafe fn dequeue(&self) {
         // SAFETY: it was enqueued there and nowhere else.
-        unsafe { self.channel.remove_waiting_sender(&self.entry) };
+        unsafe { self.channel.remove_waiting_sender(self.entry.entry()) };
     }
 
     fn settle(&mut self, wake: Wake) -> bool {
-        self.promise = Some(match (wake, NonNull::new(self.entry.slot())) {
-            // The receiver that claimed the promise has left its entry where the value would be.
-            (Wake::Done | Wake::DoneLate, Some(receiver)) => {
-                Ok(Promise::ToReceiver(receiver.cast()))
+        self.promise = Some(match wake {
+            Wake::Done | Wake::DoneLate => {
+                // SAFETY: it was enqueued, or nobody could have claimed it.
+                let entry = unsafe { self.entry.entry() };
+                // A receiver that claimed the promise has left its entry where the value would be.
+                let receiver = NonNull::new(entry.slot());
+                Ok(receiver.map_or(Promise::OfPlace, |receiver| {
+                    Promise::ToReceiver(receiver.cast())
+                }))
             }
-            (Wake::Done | Wake::DoneLate, None) => Ok(Promise::OfPlace),
-            (Wake::Abandoned | Wake::Cancelled, _) => Err(Refusal::Abandoned),
+            Wake::Abandoned | Wake::Cancelled => Err(Refusal::Abandoned),
             _ => Err(Refusal::Closed),
         });
         true

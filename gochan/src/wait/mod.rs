@@ -26,5 +26,5 @@ mod loom_models;
 
 pub(crate) use lock::{BiasedGuard, BiasedLock, BiasedMutex, Lock, SpinMutex};
 pub(crate) use parker::{Parker, ThreadParker};
-pub(crate) use queue::{Entry, WaitQueue, WakeList};
+pub(crate) use queue::{Entry, EntryPlace, WaitQueue, WakeList};
 pub(crate) use waiter::{Patience, WaitFrame, WaitReason, Waiter, Wake};

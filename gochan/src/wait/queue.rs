@@ -10,7 +10,9 @@
 
 use super::atomic::Cell;
 use super::waiter::{Waiter, Wake};
+use std::cell::UnsafeCell;
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 /// A place in one queue.
@@ -69,6 +71,41 @@ impl Entry {
         let waiter = unsafe { &*self.waiter.get() };
         waiter.finish(wake);
         waiter.parker()
+    }
+}
+
+/// Where an [`Entry`] is put when somebody begins to wait: most operations do not come to that.
+pub(crate) struct EntryPlace(UnsafeCell<MaybeUninit<Entry>>);
+
+impl EntryPlace {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        EntryPlace(UnsafeCell::new(MaybeUninit::uninit()))
+    }
+
+    /// Puts an entry there, as [`Entry::assign`] says.
+    ///
+    /// # Safety
+    /// No entry that was put there before is queued or in use, and the place stays where it is for
+    /// as long as this one is.
+    #[inline]
+    pub(crate) unsafe fn fill(&self, waiter: &Waiter, arm: usize, slot: *mut ()) -> &Entry {
+        // SAFETY: nobody else has a reference into the place, by the caller's promise; from here
+        // on the entry is reached by shared references only.
+        let place = unsafe { &mut *self.0.get() };
+        let entry: &Entry = place.write(Entry::new());
+        entry.assign(waiter, arm, slot);
+        entry
+    }
+
+    /// The entry.
+    ///
+    /// # Safety
+    /// It has been [put there](EntryPlace::fill).
+    #[inline]
+    pub(crate) unsafe fn entry(&self) -> &Entry {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.0.get()).assume_init_ref() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::atomic::{AtomicUsize, Cell, Ordering};
 use super::parker::current_thread;
-use super::{Entry, Parker};
+use super::{Entry, EntryPlace, Parker};
 use crate::runtime::goroutine::Goroutine;
 use crate::runtime::{self, Interrupt, Running};
 use std::cell::UnsafeCell;
@@ -111,7 +111,7 @@ impl WaitReason {
 /// The place of a [`Waiter`], and of an [`Entry`] if it needs only one, in the frame that waits.
 pub(crate) struct WaitFrame {
     waiter: UnsafeCell<MaybeUninit<Waiter>>,
-    entry: UnsafeCell<MaybeUninit<Entry>>,
+    entry: EntryPlace,
 }
 
 impl WaitFrame {
@@ -119,7 +119,7 @@ impl WaitFrame {
     pub(crate) fn new() -> Self {
         WaitFrame {
             waiter: UnsafeCell::new(MaybeUninit::uninit()),
-            entry: UnsafeCell::new(MaybeUninit::uninit()),
+            entry: EntryPlace::new(),
         }
     }
 
@@ -147,11 +147,8 @@ impl WaitFrame {
     /// As for [`WaitFrame::set_waiter`], which has been called.
     #[inline]
     pub(crate) unsafe fn set_entry(&self, waiter: &Waiter, slot: *mut ()) -> &Entry {
-        // SAFETY: as in `set_waiter`.
-        let place = unsafe { &mut *self.entry.get() };
-        let entry: &Entry = place.write(Entry::new());
-        entry.assign(waiter, 0, slot);
-        entry
+        // SAFETY: the caller's promise.
+        unsafe { self.entry.fill(waiter, 0, slot) }
     }
 
     /// What [`WaitFrame::set_waiter`] has put there.
@@ -171,7 +168,7 @@ impl WaitFrame {
     #[inline]
     pub(crate) unsafe fn entry(&self) -> &Entry {
         // SAFETY: the caller's promise.
-        unsafe { (*self.entry.get()).assume_init_ref() }
+        unsafe { self.entry.entry() }
     }
 }
 
