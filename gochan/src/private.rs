@@ -165,6 +165,10 @@ fn panic_cannot_start(error: &std::io::Error, site: &Site) -> ! {
 
 // ----- select! ----------------------------------------------------------------------------
 
+/// Among so many arms the one to be tried is looked for: the compiler knows then which it is, and
+/// calls what tries it directly.
+const FEW_ARMS: usize = 4;
+
 #[inline(always)] // see `wait::begin`
 fn run_select<const N: usize>(
     mut arms: [&mut dyn Arm; N],
@@ -192,7 +196,13 @@ fn run_select<const N: usize>(
         looks_ready = ready != 0;
         if looks_ready {
             let chosen = wait::choose(ready, order);
-            if wait::try_chosen(arms[chosen], location) {
+            if N <= FEW_ARMS {
+                for (index, arm) in arms.iter_mut().enumerate() {
+                    if index == chosen && wait::try_chosen(*arm, location) {
+                        return Some(chosen);
+                    }
+                }
+            } else if wait::try_chosen(arms[chosen], location) {
                 return Some(chosen);
             }
         }
