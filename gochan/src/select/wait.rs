@@ -181,7 +181,15 @@ pub(crate) fn look_at_all(arms: &[&mut dyn Arm]) -> u64 {
 pub(crate) fn choose(ready: u64, order: Order) -> usize {
     #[inline(never)]
     fn choose_at_random(ready: u64) -> usize {
-        nth_bit(ready, runtime::random_below(ready.count_ones()))
+        if let Ok(byte) = u8::try_from(ready) {
+            let places = Places::of(byte);
+            return places.nth(runtime::random_below(places.count()));
+        }
+        let mut left = ready;
+        for _ in 0..runtime::random_below(ready.count_ones()) {
+            left &= left - 1;
+        }
+        left.trailing_zeros() as usize
     }
     match order {
         Order::Random if !ready.is_power_of_two() => choose_at_random(ready),
@@ -189,28 +197,38 @@ pub(crate) fn choose(ready: u64, order: Order) -> usize {
     }
 }
 
-/// The place of the bit that is set in `bits` and has `n` such below it.
+/// Where bits are set in a byte: in byte `i` of the word stands how many are up to place `i`.
 ///
-/// Of a byte it is found without a jump, since where a random choice leads no processor can predict.
-/// All is done with the eight bytes of a word at once, after S. Vigna, "Broadword implementation of
+/// Such a bit is found without a jump, since where a random choice leads no processor can predict,
+/// with the eight bytes of the word at once, after S. Vigna, "Broadword implementation of
 /// rank/select queries", 2008.
-fn nth_bit(bits: u64, n: u32) -> usize {
+struct Places(u64);
+
+impl Places {
     const ONES: u64 = u64::MAX / 0xFF;
-    const HIGH: u64 = ONES << 7;
-    if bits > 0xFF {
-        let mut left = bits;
-        for _ in 0..n {
-            left &= left - 1;
-        }
-        return left.trailing_zeros() as usize;
+    const HIGH: u64 = Self::ONES << 7;
+
+    #[inline]
+    fn of(bits: u8) -> Self {
+        // Bit `i` where it stands in byte `i`; then a one in each byte that has it.
+        let apart = (u64::from(bits) * Self::ONES) & 0x8040_2010_0804_0201;
+        let ones = ((apart + (Self::HIGH - Self::ONES)) >> 7) & Self::ONES;
+        Places(ones.wrapping_mul(Self::ONES))
     }
-    // Bit `i` of the byte, where it stands in byte `i`; then a one in each byte that has it.
-    let apart = (bits * ONES) & 0x8040_2010_0804_0201;
-    let ones = ((apart + (HIGH - ONES)) >> 7) & ONES;
-    // In byte `i` the number of bits up to place `i`; the first of more than `n` is the one.
-    let counts = ones.wrapping_mul(ONES);
-    let reached = ((counts | HIGH) - ONES * u64::from(n + 1)) & HIGH;
-    (reached.trailing_zeros() / 8) as usize
+
+    /// How many bits are set.
+    #[inline]
+    fn count(&self) -> u32 {
+        (self.0 >> 56) as u32
+    }
+
+    /// The place of the one that has `n` below it.
+    #[inline]
+    fn nth(&self, n: u32) -> usize {
+        // The first place up to which there are more than `n`.
+        let reached = ((self.0 | Self::HIGH) - Self::ONES * u64::from(n + 1)) & Self::HIGH;
+        (reached.trailing_zeros() / 8) as usize
+    }
 }
 
 /// Tries an arm that looked ready, and says whether it is chosen.
@@ -530,14 +548,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nth_bit_is_found() {
-        let all_bytes = 1..=0xFF_u64;
-        let larger = [0x100, 0x8000_0000_0000_0001, u64::MAX, 0xF0F0 << 17];
-        for bits in all_bytes.chain(larger) {
-            let places = (0..64).filter(|place| bits & (1 << place) != 0);
-            for (n, place) in (0..).zip(places) {
-                assert_eq!(nth_bit(bits, n), place, "bit {n} of {bits:#x}");
+    fn places_of_bits_are_found() {
+        for bits in 0..=u8::MAX {
+            let places = Places::of(bits);
+            assert_eq!(places.count(), bits.count_ones());
+            let set = (0..8).filter(|place| bits & (1 << place) != 0);
+            for (n, place) in (0..).zip(set) {
+                assert_eq!(places.nth(n), place, "bit {n} of {bits:#b}");
             }
+        }
+    }
+
+    #[test]
+    fn every_ready_arm_is_chosen() {
+        for ready in [0b1, 0b1010, 0xFF, 1 << 63 | 1 << 8 | 1] {
+            let mut chosen = 0_u64;
+            for _ in 0..1000 {
+                chosen |= 1 << choose(ready, Order::Random);
+            }
+            assert_eq!(chosen, ready);
         }
     }
 }

@@ -75,7 +75,7 @@ impl<T> Channel<T> {
         match self.state.lock_as_owner() {
             Some(mut state) if state.has_only_values() => {
                 let value = state.buffer.pop().expect("it is not empty");
-                let readiness = CAN_SEND | state.readiness_of_values();
+                let readiness = state.readiness_after_receive();
                 self.unlock_as_owner(readiness, state);
                 // SAFETY: the caller's place.
                 unsafe { place.write(value) };

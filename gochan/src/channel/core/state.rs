@@ -18,9 +18,18 @@ impl<T> State<T> {
     /// receiver waits.
     #[inline]
     pub(super) fn has_only_values(&self) -> bool {
-        !self.buffer.is_empty()
-            && self.waiting_senders.is_empty()
-            && !(self.closed | self.abandoned)
+        !self.buffer.is_empty() && self.waiting_senders.is_empty()
+    }
+
+    /// The readiness after a value was received where [nothing else](State::has_only_values) was to
+    /// be done.
+    #[inline]
+    pub(super) fn readiness_after_receive(&self) -> u8 {
+        let readiness = CAN_SEND | self.readiness_of_values();
+        match self.closed {
+            false => readiness,
+            true => self.readiness_at_end(readiness),
+        }
     }
 
     #[inline]
