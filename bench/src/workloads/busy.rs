@@ -23,6 +23,7 @@ fn compute(turns: u32) {
     unsafe {
         std::arch::asm!(
             "jmp 3f",
+            ".p2align 4",
             "2:",
             "dec {left}",
             "3:",
