@@ -98,21 +98,44 @@ impl<T> Buffer<T> {
         }
     }
 
-    /// Appends a value. There is room for it.
-    #[inline]
-    pub(super) fn push(&mut self, value: T) {
+    /// Appends the value at `place` if there is room for it, and says whether there is more then.
+    ///
+    /// # Safety
+    /// The value is the caller's, and moved out if it was appended.
+    #[inline(always)]
+    pub(super) unsafe fn push_from(&mut self, place: *const T) -> Option<bool> {
         match &mut self.values {
-            Values::Bounded(ring) => ring.push(value),
-            Values::Unbounded(values) => values.push_back(value),
+            Values::Bounded(ring) => {
+                let taken = ring.len + self.reserved;
+                if taken >= ring.capacity {
+                    return None;
+                }
+                // SAFETY: fewer slots hold values than there are; the caller's value is ours to
+                // move.
+                unsafe { ring.push(place.read()) };
+                Some(taken + 1 < ring.capacity)
+            }
+            Values::Unbounded(values) => {
+                // SAFETY: the caller's value is ours to move.
+                values.push_back(unsafe { place.read() });
+                Some(true)
+            }
         }
     }
 
-    #[inline]
-    pub(super) fn pop(&mut self) -> Option<T> {
-        match &mut self.values {
-            Values::Bounded(ring) => ring.pop(),
-            Values::Unbounded(values) => values.pop_front(),
-        }
+    /// Moves the oldest value, if there is one, to `place`, and says whether there are more then.
+    ///
+    /// # Safety
+    /// `place` may be written to.
+    #[inline(always)]
+    pub(super) unsafe fn pop_to(&mut self, place: *mut T) -> Option<bool> {
+        let (value, has_more) = match &mut self.values {
+            Values::Bounded(ring) => (ring.pop()?, ring.len > 0),
+            Values::Unbounded(values) => (values.pop_front()?, !values.is_empty()),
+        };
+        // SAFETY: the caller's place.
+        unsafe { place.write(value) };
+        Some(has_more)
     }
 
     /// Sets a place aside.
@@ -142,7 +165,7 @@ impl<T> Buffer<T> {
 }
 
 impl<T> Ring<T> {
-    /// The slot that comes so many after the first.
+    /// The slot that comes so many after the first, which are fewer than there are slots.
     #[inline]
     fn slot(&self, offset: usize) -> NonNull<T> {
         let index = self.first + offset;
@@ -154,15 +177,17 @@ impl<T> Ring<T> {
         unsafe { self.slots.add(index) }
     }
 
+    /// # Safety
+    /// There are fewer values than slots.
     #[inline(always)]
-    fn push(&mut self, value: T) {
-        assert!(self.len < self.capacity, "who sends has found room");
+    unsafe fn push(&mut self, value: T) {
+        debug_assert!(self.len < self.capacity);
         // SAFETY: the slots are the buffer's, and this one holds nothing.
         unsafe { self.slot(self.len).write(value) };
         self.len += 1;
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         if self.len == 0 {
             return None;
@@ -201,8 +226,27 @@ impl<T> Drop for Ring<T> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use std::mem::MaybeUninit;
+    use std::mem::{ManuallyDrop, MaybeUninit};
     use std::rc::Rc;
+
+    fn push<T>(buffer: &mut Buffer<T>, value: T) -> Option<bool> {
+        let value = ManuallyDrop::new(value);
+        // SAFETY: the value is ours, and was moved out if there was room.
+        let pushed = unsafe { buffer.push_from(&raw const *value) };
+        if pushed.is_none() {
+            drop(ManuallyDrop::into_inner(value));
+        }
+        pushed
+    }
+
+    fn pop<T>(buffer: &mut Buffer<T>) -> Option<(T, bool)> {
+        let mut value = MaybeUninit::uninit();
+        // SAFETY: `value` may be written to, and was if the buffer says so.
+        unsafe {
+            let has_more = buffer.pop_to(value.as_mut_ptr())?;
+            Some((value.assume_init(), has_more))
+        }
+    }
 
     /// Calls `test` with a buffer that has room for three.
     fn with_three_slots<T>(test: impl FnOnce(Buffer<T>)) {
@@ -219,13 +263,15 @@ mod tests {
             for fill in [1, 3, 2, 3, 0, 3, 1] {
                 while buffer.len() < fill {
                     assert!(buffer.has_room());
-                    buffer.push(sent);
+                    let has_room = push(&mut buffer, sent);
                     sent += 1;
+                    assert_eq!(has_room, Some(buffer.len() < 3));
                 }
                 assert_eq!(buffer.has_room(), fill < 3);
-                while let Some(value) = buffer.pop() {
+                while let Some((value, has_more)) = pop(&mut buffer) {
                     assert_eq!(value, received);
                     received += 1;
+                    assert_eq!(has_more, received < sent);
                 }
                 assert!(buffer.is_empty());
             }
@@ -236,10 +282,11 @@ mod tests {
     #[test]
     fn a_place_that_is_reserved_is_no_room_for_others() {
         with_three_slots(|mut buffer| {
-            buffer.push(1);
+            push(&mut buffer, 1);
             buffer.reserve();
-            buffer.push(2);
+            assert_eq!(push(&mut buffer, 2), Some(false));
             assert!(!buffer.has_room());
+            assert_eq!(push(&mut buffer, 3), None);
             buffer.unreserve();
             assert!(buffer.has_room());
         });
@@ -249,9 +296,9 @@ mod tests {
     fn values_that_are_left_are_dropped_once() {
         let value = Rc::new(());
         with_three_slots(|mut buffer| {
-            (0..2).for_each(|_| buffer.push(value.clone()));
-            drop(buffer.pop());
-            (0..2).for_each(|_| buffer.push(value.clone()));
+            (0..2).for_each(|_| assert!(push(&mut buffer, value.clone()).is_some()));
+            drop(pop(&mut buffer));
+            (0..2).for_each(|_| assert!(push(&mut buffer, value.clone()).is_some()));
             assert_eq!(Rc::strong_count(&value), 4);
             let taken = buffer.take();
             assert!(buffer.is_empty() && !buffer.has_room());
@@ -273,7 +320,7 @@ mod tests {
         let dropped = std::cell::Cell::new(0);
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             with_three_slots(|mut buffer| {
-                (0..3).for_each(|number| buffer.push(Fuse(&dropped, number == 1)));
+                (0..3).for_each(|number| _ = push(&mut buffer, Fuse(&dropped, number == 1)));
             });
         }));
         assert!(result.is_err());

@@ -73,15 +73,15 @@ impl<T> Channel<T> {
         place: *mut T,
     ) -> Result<(), Option<BiasedGuard<'_, State<T>>>> {
         match self.state.lock_as_owner() {
-            Some(mut state) if state.has_only_values() => {
-                let value = state.buffer.pop().expect("it is not empty");
-                let readiness = state.readiness_after_receive();
-                self.unlock_as_owner(readiness, state);
-                // SAFETY: the caller's place.
-                unsafe { place.write(value) };
-                Ok(())
-            }
-            state => Err(state),
+            // SAFETY: the caller's place.
+            Some(mut state) => match unsafe { state.receive_from_buffer(place) } {
+                Some(readiness) => {
+                    self.unlock_as_owner(readiness, state);
+                    Ok(())
+                }
+                None => Err(Some(state)),
+            },
+            None => Err(None),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Attempt, Begun, CAN_RECV, Channel, Refusal, State};
 use crate::runtime::{self, Operation, Running};
 use crate::wait::{BiasedGuard, Entry, Parker, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
-use std::mem::{self, ManuallyDrop};
+use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::Location;
 use std::ptr;
 
@@ -78,14 +78,15 @@ impl<T> Channel<T> {
         value: *mut T,
     ) -> Result<(), Option<BiasedGuard<'_, State<T>>>> {
         match self.state.lock_as_owner() {
-            Some(mut state) if state.has_only_room() => {
-                // SAFETY: the caller's value is ours to move.
-                state.buffer.push(unsafe { value.read() });
-                let readiness = CAN_RECV | state.readiness_of_room();
-                self.unlock_as_owner(readiness, state);
-                Ok(())
-            }
-            state => Err(state),
+            // SAFETY: the caller's value.
+            Some(mut state) => match unsafe { state.send_to_buffer(value) } {
+                Some(readiness) => {
+                    self.unlock_as_owner(readiness, state);
+                    Ok(())
+                }
+                None => Err(Some(state)),
+            },
+            None => Err(None),
         }
     }
 
@@ -276,8 +277,14 @@ impl<T> Channel<T> {
             return false;
         }
         let mut state = self.lock();
-        let value = state.buffer.pop();
+        let mut value = MaybeUninit::uninit();
+        // SAFETY: `value` may be written to.
+        let taken = unsafe { state.buffer.pop_to(value.as_mut_ptr()) }.is_some();
         self.unlock(state);
-        value.is_some()
+        if taken {
+            // SAFETY: it was.
+            unsafe { value.assume_init_drop() };
+        }
+        taken
     }
 }

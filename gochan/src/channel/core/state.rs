@@ -5,31 +5,38 @@ use crate::wait::{Entry, Parker, Wake};
 use std::ptr::NonNull;
 
 impl<T> State<T> {
-    /// Whether to send is to fill the buffer, and nothing else. Where there is room no sender
-    /// waits.
-    #[inline]
-    pub(super) fn has_only_room(&self) -> bool {
-        self.waiting_receivers.is_empty()
-            && !(self.closed | self.abandoned)
-            && self.buffer.has_room()
+    /// Sends the value at `value` if that is to fill the buffer, and nothing else, and says what an
+    /// operation would find then. Where there is room no sender waits.
+    ///
+    /// # Safety
+    /// The value is the caller's, and moved out if it was sent.
+    #[inline(always)]
+    pub(super) unsafe fn send_to_buffer(&mut self, value: *const T) -> Option<u8> {
+        if self.closed | self.abandoned || !self.waiting_receivers.is_empty() {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        let has_room = unsafe { self.buffer.push_from(value) }?;
+        Some(CAN_RECV | (u8::from(has_room) * CAN_SEND))
     }
 
-    /// Whether to receive is to empty the buffer, and nothing else. Where there are values no
-    /// receiver waits.
-    #[inline]
-    pub(super) fn has_only_values(&self) -> bool {
-        !self.buffer.is_empty() && self.waiting_senders.is_empty()
-    }
-
-    /// The readiness after a value was received where [nothing else](State::has_only_values) was to
-    /// be done.
-    #[inline]
-    pub(super) fn readiness_after_receive(&self) -> u8 {
-        let readiness = CAN_SEND | self.readiness_of_values();
-        match self.closed {
+    /// Receives into `place` if that is to empty the buffer, and nothing else, and says what an
+    /// operation would find then. Where there are values no receiver waits.
+    ///
+    /// # Safety
+    /// `place` may be written to.
+    #[inline(always)]
+    pub(super) unsafe fn receive_from_buffer(&mut self, place: *mut T) -> Option<u8> {
+        if !self.waiting_senders.is_empty() {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        let has_values = unsafe { self.buffer.pop_to(place) }?;
+        let readiness = CAN_SEND | (u8::from(has_values) * CAN_RECV);
+        Some(match self.closed {
             false => readiness,
             true => self.readiness_at_end(readiness),
-        }
+        })
     }
 
     #[inline]
@@ -93,9 +100,8 @@ impl<T> State<T> {
             // to move.
             return Attempt::Done(Some(unsafe { deliver(receiver, value) }));
         }
-        if self.buffer.has_room() {
-            // SAFETY: the caller's value is ours to move.
-            self.buffer.push(unsafe { value.read() });
+        // SAFETY: the caller's value is ours to move.
+        if unsafe { self.buffer.push_from(value) }.is_some() {
             return Attempt::Done(None);
         }
         Attempt::Refused(Refusal::WouldBlock)
@@ -107,9 +113,8 @@ impl<T> State<T> {
     /// `place` may be written to.
     #[inline(always)]
     pub(crate) unsafe fn attempt_recv(&mut self, place: *mut T) -> Attempt {
-        if let Some(value) = self.buffer.pop() {
-            // SAFETY: the caller's place.
-            unsafe { place.write(value) };
+        // SAFETY: the caller's place.
+        if unsafe { self.buffer.pop_to(place) }.is_some() {
             // There is room for one more: the longest waiting sender gets it.
             let sender = self.waiting_senders.take();
             return Attempt::Done(sender.map(|sender| self.admit(sender)));
@@ -140,7 +145,7 @@ impl<T> State<T> {
             if slot.is_null() {
                 self.buffer.reserve();
             } else {
-                self.buffer.push(slot.read());
+                self.buffer.push_from(slot).expect("there is room for one");
             }
             sender.as_ref().finish(Wake::Done)
         }
