@@ -581,6 +581,35 @@ fn near_stays_behind_a_worker_that_is_busy_for_a_moment() {
     });
 }
 
+/// Chains of goroutines of which each starts the next and ends: none waits long, but with two of them
+/// on a worker there is always one that waits.
+#[test]
+fn of_two_chains_on_a_worker_an_idle_one_takes_one() {
+    type Place = Mutex<Option<thread::ThreadId>>;
+    fn link(place: Arc<Place>, ended: Arc<AtomicBool>) {
+        *place.lock().unwrap() = Some(thread::current().id());
+        if !ended.load(Ordering::SeqCst) {
+            drop(go!(link(place, ended)));
+        }
+    }
+    on_workers(2, || {
+        for _ in 0..5 {
+            let ended = Arc::new(AtomicBool::new(false));
+            let places: [Arc<Place>; 2] = Default::default();
+            for place in &places {
+                let (place, ended) = (Arc::clone(place), Arc::clone(&ended));
+                drop(go!(near, link(place, ended)));
+            }
+            until(|| {
+                gochan::time::sleep(Duration::from_millis(1));
+                let [one, other] = places.each_ref().map(|place| *place.lock().unwrap());
+                one.is_some() && other.is_some() && one != other
+            });
+            ended.store(true, Ordering::SeqCst);
+        }
+    });
+}
+
 #[test]
 fn a_pool_reaches_all_workers_in_contiguous_parts() {
     const COUNT: usize = 200;

@@ -180,8 +180,8 @@ mod on_linux {
             .iter()
             .map(|stack| stack.base().get() % page_size())
             .collect();
-        assert_eq!(places.len(), 32);
-        assert!(places.iter().all(|place| place % 64 == 0));
+        assert_eq!(places.len(), 16);
+        assert!(places.iter().all(|place| place % 128 == 0));
         class.free.extend(stacks);
     }
 

@@ -28,12 +28,17 @@ const PROTECT: &str = "protect the guard page of a goroutine's stack";
 /// comes again. What stands at the same place in its page competes for the same lines of a cache, of
 /// which there are eight, or twelve: a dozen goroutines that take turns would keep sending each
 /// other's frames out of it, if all their stacks began alike.
-const SHIFT: (usize, usize) = (64, 32);
+const SHIFT: (usize, usize) = (128, 16);
+
+/// Pages that a stack has besides its guard and what was asked for. One would do, but sizes are even
+/// numbers of pages, and the whole is to be an odd one: what lies an even number of pages apart
+/// competes for half of the processor's translations of addresses.
+const MORE_PAGES: usize = 2;
 
 /// A stack in a slab. Slabs are never unmapped: free stacks wait in the pool for their next use.
 ///
-/// From its lowest address up it has a guard page, the bytes that were asked for, and a page of
-/// which some are [left out](SHIFT) at the top.
+/// From its lowest address up it has a guard page, the bytes that were asked for, and [`MORE_PAGES`],
+/// of which some bytes are [left out](SHIFT) at the top.
 #[derive(Debug)]
 pub(crate) struct Stack {
     base: StackPointer,
@@ -47,8 +52,8 @@ impl Stack {
         let page = page_size();
         let end = low + step(size, page);
         let (distance, count) = SHIFT;
-        // The steps from one to the next are an odd number of pairs of pages.
-        let shift = end / (2 * page) % count * distance;
+        // As the steps are odd, all shifts come by turns.
+        let shift = end / page % count * distance;
         let base = StackPointer::new(end - shift).expect("a mapping does not end at address 0");
         Stack { base, size }
     }
@@ -63,11 +68,11 @@ impl Stack {
         let page = page_size();
         // The next multiple of a page; a division would be felt here.
         let end = (self.base.get() + page - 1) & !(page - 1);
-        end - self.size - page..end
+        end - self.size - MORE_PAGES * page..end
     }
 }
 
-// SAFETY: `base`, a multiple of 64, is the end of more than `size` writable bytes which nothing else
+// SAFETY: `base`, a multiple of 128, is the end of more than `size` writable bytes which nothing else
 // uses, below which lies a guard page.
 unsafe impl corosensei::stack::Stack for Stack {
     fn base(&self) -> StackPointer {
@@ -82,7 +87,7 @@ unsafe impl corosensei::stack::Stack for Stack {
 
 /// What a stack of `size` bytes takes.
 fn step(size: usize, page: usize) -> usize {
-    size + 2 * page
+    size + (MORE_PAGES + 1) * page
 }
 
 pub(super) fn page_size() -> usize {

@@ -18,6 +18,10 @@ const PATIENCE: Duration = Duration::from_micros(15);
 /// When it has waited this long, any idle worker takes it: its own worker is kept by one that
 /// computes.
 const LONG_PATIENCE: Duration = Duration::from_millis(5);
+/// When in so many looks in a row, over so long a time, some have waited, one is taken even though
+/// none waits long: their worker is always at it, and yet there is always another one. A single
+/// goroutine that starts the next and ends leaves none for a moment each time.
+const STEADY: (u32, Duration) = (8, Duration::from_millis(1));
 /// So many that wait to start are shared out even though their worker is starting them.
 const BACKLOG: usize = 32;
 /// So many are taken together: their worker waits for the lock of its queue meanwhile.
@@ -179,22 +183,26 @@ impl Worker {
     /// policy had its reasons to put them there, so they are taken only if it lets them go and that
     /// evens the load out, or if they have waited very long.
     fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
-        let Some((index, waited)) = watch.overdue(&self.shared.workers, now) else {
+        let Some((index, backlog)) = watch.overdue(&self.shared.workers, now) else {
             return false;
         };
         let victim = self.shared.workers[index];
         let surplus = victim.load().saturating_sub(self.mailbox.load());
-        if surplus < 2 && waited < LONG_PATIENCE {
+        if surplus < 2 && backlog != Backlog::Stuck {
             return false;
         }
         let waiting = victim.start_queue.len();
-        let count = match waited >= LONG_PATIENCE {
-            true => waiting / 2,
-            false => waiting.min(surplus / 2),
+        let count = match backlog {
+            Backlog::Waiting => waiting.min(surplus / 2),
+            Backlog::Steady => 1,
+            Backlog::Stuck => waiting / 2,
         }
         .max(1);
-        let may_leave =
-            |record: &Goroutine| waited >= LONG_PATIENCE || placement::may_leave(record);
+        let may_leave = |record: &Goroutine| match backlog {
+            Backlog::Waiting => placement::may_leave(record),
+            Backlog::Steady => !record.is_near,
+            Backlog::Stuck => true,
+        };
         let own = &self.mailbox.start_queue;
         let mut stolen = 0;
         while stolen < count {
@@ -261,6 +269,17 @@ impl Worker {
     }
 }
 
+/// Why some of what waits on a worker may be taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Backlog {
+    /// The oldest has waited too long, or many wait.
+    Waiting,
+    /// There have been some all the time, though the worker starts them.
+    Steady,
+    /// The oldest has waited very long.
+    Stuck,
+}
+
 /// What an idle worker has seen of the others' start queues.
 pub(super) struct Watch {
     seen: Vec<Seen>,
@@ -274,6 +293,8 @@ struct Seen {
     /// Two times, the earlier one first, and how many had been put in by then. As long as not all
     /// of these have been taken, the oldest in the queue has waited since.
     waiting: [(Instant, usize); 2],
+    /// In how many looks in a row some have waited, and when the first of them was.
+    in_a_row: (u32, Instant),
 }
 
 impl Seen {
@@ -282,6 +303,7 @@ impl Seen {
         Seen {
             taken: worker.start_queue.taken(),
             waiting: [(now, pushed); 2],
+            in_a_row: (0, now),
         }
     }
 }
@@ -297,9 +319,8 @@ impl Watch {
         }
     }
 
-    /// A worker whose oldest unstarted goroutine has been seen to wait too long, or on which many
-    /// wait; and how long that has been so.
-    fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<(usize, Duration)> {
+    /// A worker of which some may be taken, and why.
+    fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<(usize, Backlog)> {
         for (index, worker) in workers.iter().enumerate() {
             let seen = &mut self.seen[index];
             let taken = worker.start_queue.taken();
@@ -309,10 +330,30 @@ impl Watch {
                 seen.waiting[0] = seen.waiting[1];
             }
             let (since, pushed) = seen.waiting[0];
-            if index == self.own || len == 0 || moves || taken >= pushed {
+            if index == self.own || len == 0 {
                 *seen = Seen::now(worker, now);
-            } else if now - since >= PATIENCE {
-                return Some((index, now - since));
+                continue;
+            }
+            let (looks, first) = seen.in_a_row;
+            seen.in_a_row.0 = looks.saturating_add(1);
+            if !moves && taken < pushed && now - since >= PATIENCE {
+                return Some((
+                    index,
+                    match now - since >= LONG_PATIENCE {
+                        true => Backlog::Stuck,
+                        false => Backlog::Waiting,
+                    },
+                ));
+            }
+            if looks >= STEADY.0 && now - first >= STEADY.1 {
+                seen.in_a_row = (0, now);
+                return Some((index, Backlog::Steady));
+            }
+            if moves || taken >= pushed {
+                *seen = Seen {
+                    in_a_row: seen.in_a_row,
+                    ..Seen::now(worker, now)
+                };
             }
         }
         None
