@@ -741,7 +741,17 @@ fn other_faults_are_left_to_others(workers: usize) {
 }
 
 fn sigquit_prints_a_dump(workers: usize) {
-    let mut child = command("is_asked_to_quit", workers).spawn().unwrap();
+    use std::os::unix::process::CommandExt;
+    let mut command = command("is_asked_to_quit", workers);
+    // A shell has what it runs in the background ignore the signal, and children inherit that.
+    let heed_signal = || {
+        // SAFETY: `signal` may be called there.
+        unsafe { libc::signal(libc::SIGQUIT, libc::SIG_DFL) };
+        Ok(())
+    };
+    // SAFETY: between the fork and the program nothing else is done.
+    unsafe { command.pre_exec(heed_signal) };
+    let mut child = command.spawn().unwrap();
     let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut told = String::new();
     std::io::BufRead::read_line(&mut stdout, &mut told).unwrap();
