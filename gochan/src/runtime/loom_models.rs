@@ -362,9 +362,12 @@ fn shared(workers: usize) -> Arc<Shared> {
         mailbox.start_queue.open();
         mailbox
     };
+    let mut workers: Vec<_> = (0..workers).map(|_| mailbox()).collect();
+    // Two locks are taken in the order of their addresses, which is to be the same in all executions.
+    workers.sort_by_key(|&mailbox| ptr::from_ref(mailbox));
     Arc::new(Shared {
         vigil: super::Vigil::default(),
-        workers: (0..workers).map(|_| mailbox()).collect(),
+        workers,
         clock: Clock::monotonic(),
         ending: AtomicBool::new(false),
         searchers: Searchers::default(),

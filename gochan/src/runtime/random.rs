@@ -10,6 +10,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 #[derive(Debug)]
 pub(crate) struct Random {
     state: Cell<u64>,
+    /// The next number, which is made when the one before is asked for: so nobody waits for it.
+    next: Cell<u64>,
 }
 
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -23,9 +25,12 @@ fn mix(mut z: u64) -> u64 {
 impl Random {
     /// A generator whose numbers follow from `seed` and `stream`.
     pub(crate) fn seeded(seed: u64, stream: u64) -> Self {
-        Random {
+        let random = Random {
             state: Cell::new(mix(seed ^ mix(stream.wrapping_add(1)))),
-        }
+            next: Cell::new(0),
+        };
+        random.next();
+        random
     }
 
     /// A generator seeded by the operating system.
@@ -37,7 +42,7 @@ impl Random {
     fn next(&self) -> u64 {
         let state = self.state.get().wrapping_add(GOLDEN_GAMMA);
         self.state.set(state);
-        mix(state)
+        self.next.replace(mix(state))
     }
 
     /// A number below `bound`, each equally likely.
