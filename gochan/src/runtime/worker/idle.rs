@@ -136,6 +136,7 @@ impl Worker {
         let _searching = self.shared.searchers.enter();
         let began = Instant::now();
         let mut watch = self.watch.borrow_mut();
+        watch.begin_row(began);
         let mut rounds = 0_u32;
         loop {
             if self.has_local_work() || self.shared.is_ending() {
@@ -319,6 +320,14 @@ impl Watch {
         }
     }
 
+    /// Looks follow each other from now on: what was seen before the watcher was busy, or slept, is
+    /// no part of the row.
+    fn begin_row(&mut self, now: Instant) {
+        for seen in &mut self.seen {
+            seen.in_a_row = (0, now);
+        }
+    }
+
     /// A worker of which some may be taken, and why.
     fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<(usize, Backlog)> {
         for (index, worker) in workers.iter().enumerate() {
@@ -369,5 +378,55 @@ impl Watch {
     fn all_empty(&self, workers: &[&'static Mailbox]) -> bool {
         fence(Ordering::SeqCst);
         workers.iter().all(|worker| worker.start_queue.len() == 0)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::runtime::goroutine::tests::{drop_unstarted, unstarted};
+    use crate::runtime::placement::Site;
+
+    static SITE: Site = Site::new();
+
+    fn push(worker: &Mailbox, run: u64) {
+        let goroutine = unstarted(run, &SITE, false);
+        // SAFETY: it is in no queue.
+        assert!(unsafe { worker.start_queue.push(goroutine, Some(run)) });
+    }
+
+    #[test]
+    fn a_steady_backlog_is_one_of_many_looks_in_a_row() {
+        let workers: Vec<&'static Mailbox> = (0..2)
+            .map(|_| &*Box::leak(Box::new(Mailbox::new())))
+            .collect();
+        workers.iter().for_each(|worker| worker.start_queue.open());
+        let start = Instant::now();
+        let mut watch = Watch::new(&workers, 1, start);
+        let (looks, time) = STEADY;
+        let moment = |look: u32| start + time / looks * look;
+        let mut run = 1;
+        push(workers[0], run);
+        // The worker is always at it, and there is always another one.
+        let mut look = |watch: &mut Watch, now| {
+            run += 1;
+            push(workers[0], run);
+            drop_unstarted(workers[0].start_queue.pop().unwrap());
+            watch.overdue(&workers, now)
+        };
+        for number in 1..=looks {
+            assert_eq!(look(&mut watch, moment(number)), None, "look {number}");
+        }
+        // As many looks, but some of them belong to another search.
+        watch.begin_row(moment(looks));
+        for number in looks + 1..=2 * looks {
+            assert_eq!(look(&mut watch, moment(number)), None, "look {number}");
+        }
+        let steady = Some((0, Backlog::Steady));
+        assert_eq!(look(&mut watch, moment(2 * looks + 1)), steady);
+        assert_eq!(look(&mut watch, moment(2 * looks + 2)), None, "a new row");
+        while let Some(goroutine) = workers[0].start_queue.pop() {
+            drop_unstarted(goroutine);
+        }
     }
 }
