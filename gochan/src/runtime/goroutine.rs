@@ -167,6 +167,12 @@ impl Goroutine {
         &self.identity
     }
 
+    /// Whether there is anything to be done after a yield: it was unwinding, or is to unwind.
+    #[inline]
+    pub(super) fn has_to_end_yield(&self) -> bool {
+        self.has_thrown.get() || self.cancelled.get()
+    }
+
     /// Whether it is a runtime's main goroutine.
     pub(crate) fn is_main(&self) -> bool {
         self.is_main

@@ -222,6 +222,7 @@ pub(crate) fn yield_goroutine() -> bool {
         running.worker.begin_yield(running.record);
         Some(running.goroutine())
     }
+    #[cold]
     #[inline(never)]
     fn end() {
         let Running { worker, record } = Running::known();
@@ -230,9 +231,13 @@ pub(crate) fn yield_goroutine() -> bool {
     let Some(goroutine) = begin() else {
         return false;
     };
-    // SAFETY: the goroutine calls, and has prepared for that.
-    unsafe { worker::switch_from(goroutine.as_ref()) };
-    end();
+    // SAFETY: the goroutine calls, so it is alive.
+    let record = unsafe { goroutine.as_ref() };
+    // SAFETY: it has prepared for that.
+    unsafe { worker::switch_from(record) };
+    if record.has_to_end_yield() {
+        end();
+    }
     true
 }
 

@@ -666,7 +666,8 @@ impl Worker {
         self.begin_suspension(record);
     }
 
-    /// The goroutine runs again after the switch of [`Worker::begin_yield`].
+    /// The goroutine runs again after the switch of [`Worker::begin_yield`]. It may be left out unless
+    /// the goroutine [has to](Goroutine::has_to_end_yield).
     pub(super) fn end_yield(&self, record: &Goroutine) {
         self.end_suspension(record);
         if record.cancelled.get() && !self.is_unwinding(record) {
