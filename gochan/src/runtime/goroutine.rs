@@ -167,9 +167,21 @@ impl Goroutine {
         &self.identity
     }
 
-    /// Whether there is anything to be done after a yield: it was unwinding, or is to unwind.
+    /// After a switch: ends the wait if nothing but a partner has ended it, and nothing is to be done
+    /// about unwinding. If not, there is more to be done.
+    #[inline(always)]
+    pub(crate) fn has_plainly_waited(&self) -> bool {
+        let plainly = !self.has_to_do_with_unwinding() && self.interrupt.get().is_none();
+        if plainly {
+            self.waiting.set(ptr::null());
+        }
+        plainly
+    }
+
+    /// Whether a switch has to do with unwinding: it was suspended in the middle of it, or is to unwind
+    /// now.
     #[inline]
-    pub(super) fn has_to_end_yield(&self) -> bool {
+    pub(super) fn has_to_do_with_unwinding(&self) -> bool {
         self.has_thrown.get() || self.cancelled.get()
     }
 

@@ -235,7 +235,7 @@ pub(crate) fn yield_goroutine() -> bool {
     let record = unsafe { goroutine.as_ref() };
     // SAFETY: it has prepared for that.
     unsafe { worker::switch_from(record) };
-    if record.has_to_end_yield() {
+    if record.has_to_do_with_unwinding() {
         end();
     }
     true

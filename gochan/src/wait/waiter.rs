@@ -339,6 +339,18 @@ impl Waiter {
         }
     }
 
+    /// After the switch: whether the wait has ended as nearly all do, done, with nothing else to be
+    /// seen to. If not, [`Waiter::end`] is to follow.
+    #[inline(always)]
+    pub(crate) fn is_plainly_done(&self) -> bool {
+        let Parker::Goroutine(goroutine) = self.parker else {
+            return false;
+        };
+        // SAFETY: the goroutine calls, so it is alive.
+        let has_waited = unsafe { goroutine.as_ref() }.has_plainly_waited();
+        has_waited && self.wake.get() == Wake::Done
+    }
+
     /// See [`Waiter::begin`]; `switched` says whether there was a switch.
     #[inline]
     pub(crate) fn end(&self, switched: bool, withdraw: impl FnMut() -> bool) -> Wake {

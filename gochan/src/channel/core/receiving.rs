@@ -35,7 +35,7 @@ impl<T> Channel<T> {
                 }
                 Begun::Waits => {
                     frame.waiter().switch();
-                    self.end_recv(place, &frame, true, location)
+                    frame.waiter().is_plainly_done() || self.end_recv(place, &frame, true, location)
                 }
             };
             received.then(|| place.read())

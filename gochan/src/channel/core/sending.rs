@@ -34,6 +34,9 @@ impl<T> Channel<T> {
                 Begun::Refused(refusal) => refusal,
                 Begun::Waits => {
                     frame.waiter().switch();
+                    if frame.waiter().is_plainly_done() {
+                        return Ok(());
+                    }
                     match self.end_send(place, &frame, true) {
                         None => return Ok(()),
                         Some(refusal) => refusal,

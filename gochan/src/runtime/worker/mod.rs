@@ -667,7 +667,7 @@ impl Worker {
     }
 
     /// The goroutine runs again after the switch of [`Worker::begin_yield`]. It may be left out unless
-    /// the goroutine [has to](Goroutine::has_to_end_yield).
+    /// that [has to do with unwinding](Goroutine::has_to_do_with_unwinding).
     pub(super) fn end_yield(&self, record: &Goroutine) {
         self.end_suspension(record);
         if record.cancelled.get() && !self.is_unwinding(record) {
