@@ -695,9 +695,10 @@ fn a_blocking_call_is_waited_for_and_then_unwound() {
             let started = make!(chan());
             go!(clone(tally, ended, started), {
                 let value = tally.value();
-                started.send(()).unwrap();
                 let borrowed = &value;
                 gochan::blocking(move || {
+                    // Not before: it might be unwound on its way here.
+                    started.send(()).unwrap();
                     assert!(gate.recv().is_err());
                     // The closure borrows from the goroutine, which must still be there.
                     assert_eq!(borrowed.id, 0);
