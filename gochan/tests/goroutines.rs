@@ -601,7 +601,6 @@ fn of_two_chains_on_a_worker_an_idle_one_takes_one() {
                 drop(go!(near, link(place, ended)));
             }
             until(|| {
-                gochan::time::sleep(Duration::from_millis(1));
                 let [one, other] = places.each_ref().map(|place| *place.lock().unwrap());
                 one.is_some() && other.is_some() && one != other
             });

@@ -204,19 +204,10 @@ impl<T> Shared<T> {
     /// # Safety
     /// Nobody else has a handle, and the channel is not used afterwards.
     unsafe fn free(&self) {
-        /// Frees the memory even if the destructor of a value panics.
-        struct Memory(NonNull<u8>, Layout);
-        impl Drop for Memory {
-            fn drop(&mut self) {
-                // SAFETY: it was allocated with this layout, and nobody uses it any more.
-                unsafe { blocks::free(self.0, self.1) };
-            }
-        }
         let layout = layout::<T>(self.counted().channel.allocated_capacity());
         let (layout, _) = layout.expect("it was allocated");
-        let _memory = Memory(self.0.cast(), layout);
-        // SAFETY: the caller's promise.
-        unsafe { self.0.drop_in_place() };
+        // SAFETY: the caller's promise, and it was allocated with this layout.
+        unsafe { blocks::drop_and_free(self.0, layout) };
     }
 }
 

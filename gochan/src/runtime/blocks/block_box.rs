@@ -1,6 +1,6 @@
 //! Single values in blocks.
 
-use super::{allocate, free};
+use super::{allocate, drop_and_free};
 use std::alloc::{Layout, handle_alloc_error};
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -64,17 +64,8 @@ impl<T> DerefMut for BlockBox<T> {
 
 impl<T> Drop for BlockBox<T> {
     fn drop(&mut self) {
-        /// Frees the memory even if the value's destructor panics.
-        struct Memory(NonNull<u8>, Layout);
-        impl Drop for Memory {
-            fn drop(&mut self) {
-                // SAFETY: allocated with this layout, and the value has gone.
-                unsafe { free(self.0, self.1) };
-            }
-        }
-        let _memory = Memory(self.0.cast(), Self::LAYOUT);
-        // SAFETY: nobody uses the value after this.
-        unsafe { self.0.drop_in_place() };
+        // SAFETY: allocated with this layout, and nobody uses the value after this.
+        unsafe { drop_and_free(self.0, Self::LAYOUT) };
     }
 }
 

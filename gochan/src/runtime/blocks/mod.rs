@@ -245,6 +245,24 @@ pub(crate) unsafe fn free(memory: NonNull<u8>, layout: Layout) {
     unsafe { free_into(worker::current().map(Worker::blocks), memory, layout) };
 }
 
+/// Drops the value at the beginning of some memory and takes the memory back, even if the destructor
+/// panics.
+///
+/// # Safety
+/// As for [`free`]; the value is there, and nobody uses it any more.
+pub(crate) unsafe fn drop_and_free<T>(value: NonNull<T>, layout: Layout) {
+    struct Memory(NonNull<u8>, Layout);
+    impl Drop for Memory {
+        fn drop(&mut self) {
+            // SAFETY: the caller's promise.
+            unsafe { free(self.0, self.1) };
+        }
+    }
+    let _memory = Memory(value.cast(), layout);
+    // SAFETY: the caller's promise.
+    unsafe { value.drop_in_place() };
+}
+
 /// As [`free`], into `cache` if there is one.
 ///
 /// # Safety

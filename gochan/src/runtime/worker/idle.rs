@@ -339,26 +339,25 @@ impl Watch {
                 seen.waiting[0] = seen.waiting[1];
             }
             let (since, pushed) = seen.waiting[0];
+            let (waited, is_served) = (now - since, moves || taken >= pushed);
             if index == self.own || len == 0 {
                 *seen = Seen::now(worker, now);
                 continue;
             }
             let (looks, first) = seen.in_a_row;
             seen.in_a_row.0 = looks.saturating_add(1);
-            if !moves && taken < pushed && now - since >= PATIENCE {
-                return Some((
-                    index,
-                    match now - since >= LONG_PATIENCE {
-                        true => Backlog::Stuck,
-                        false => Backlog::Waiting,
-                    },
-                ));
+            if !is_served && waited >= PATIENCE {
+                let backlog = match waited >= LONG_PATIENCE {
+                    true => Backlog::Stuck,
+                    false => Backlog::Waiting,
+                };
+                return Some((index, backlog));
             }
             if looks >= STEADY.0 && now - first >= STEADY.1 {
                 seen.in_a_row = (0, now);
                 return Some((index, Backlog::Steady));
             }
-            if moves || taken >= pushed {
+            if is_served {
                 *seen = Seen {
                     in_a_row: seen.in_a_row,
                     ..Seen::now(worker, now)
