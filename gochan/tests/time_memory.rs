@@ -38,9 +38,9 @@ const MILLION: u32 = if cfg!(debug_assertions) {
 } else {
     1_000_000
 };
-const MANY: u32 = 20_000;
+const MANY: u32 = 80_000;
 
-/// What a runtime keeps at hand for what is made next; less than would be left if something of each
+/// What a runtime keeps at hand for what is made next; less than would be left if two words of each
 /// of [`MANY`] were.
 const SLACK: usize = 1 << 20;
 /// By when free memory that nobody has used has been given back.
