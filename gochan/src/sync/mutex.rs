@@ -50,6 +50,7 @@ use std::time::{Duration, Instant};
 ///     assert_eq!(*counter.lock(), 10);
 /// }
 /// ```
+#[repr(C)]
 pub struct Mutex<T: ?Sized> {
     lock: RawLock,
     value: UnsafeCell<T>,

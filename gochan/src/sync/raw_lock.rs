@@ -80,10 +80,11 @@ const READER_PAUSES: (Duration, Duration) = (Duration::from_micros(1), Duration:
 const SOON: u32 = 8;
 
 /// See the module's text.
+#[repr(C)]
 pub(super) struct RawLock {
-    state: AtomicUsize,
     bias: Bias,
     queues: Monitor<Queues>,
+    state: AtomicUsize,
 }
 
 struct Queues {
