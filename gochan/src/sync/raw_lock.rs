@@ -80,12 +80,25 @@ const READER_PAUSES: (Duration, Duration) = (Duration::from_micros(1), Duration:
 const SOON: u32 = 8;
 
 /// See the module's text.
+///
+/// The order of the fields counts. Where several threads take the lock none of them writes to the
+/// bias any more, but all read it before they change the word; on one cache line with the word it
+/// would be fetched for the look and then once more for the change. What is locked comes right
+/// behind the word, to be fetched with it.
 #[repr(C)]
 pub(super) struct RawLock {
     bias: Bias,
     queues: Monitor<Queues>,
     state: AtomicUsize,
 }
+
+/// Bytes in a cache line of the processors that gochan is for.
+const CACHE_LINE: usize = 64;
+/// Wherever the lock stands, its bias and its word are on different lines.
+const _: () = assert!(
+    cfg!(all(test, loom))
+        || mem::offset_of!(RawLock, state) >= mem::offset_of!(RawLock, queues) + CACHE_LINE
+);
 
 struct Queues {
     writers: WaitQueue,
