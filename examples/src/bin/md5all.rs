@@ -35,9 +35,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use fast_md5::Md5;
 use gochan::prelude::*;
 use gochan::{runtime, yield_now};
-use md5::{Digest, Md5};
 use walkdir::{DirEntry, WalkDir};
 
 /// Print the MD5 digest of every regular file below a directory, sorted by path.
@@ -201,7 +201,7 @@ fn digest(path: &Path, buffer: &mut [u8]) -> io::Result<[u8; 16]> {
     let mut md5 = Md5::new();
     loop {
         match file.read(buffer) {
-            Ok(0) => return Ok(md5.finalize().into()),
+            Ok(0) => return Ok(md5.finalize()),
             Ok(n) => md5.update(&buffer[..n]),
             Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
             Err(err) => return Err(err),
