@@ -7,6 +7,7 @@
 use super::census;
 use super::gate::{Gate, Phase};
 use super::goroutine::Goroutine;
+use super::processor::Place;
 use super::start_queue::StartQueue;
 use super::timers::Timers;
 use super::worker::Worker;
@@ -31,6 +32,7 @@ pub(crate) struct Mailbox {
     pub(super) live: OwnLine<AtomicUsize>,
     sleeping: OwnLine<AtomicBool>,
     parker: ThreadParker,
+    pub(super) place: Place,
     pub(super) gate: OwnLine<Gate>,
     /// The worker, to be read while the gate holds it still.
     worker: std::sync::atomic::AtomicPtr<Worker>,
@@ -65,6 +67,7 @@ impl Mailbox {
             live: OwnLine(AtomicUsize::new(0)),
             sleeping: OwnLine(AtomicBool::new(false)),
             parker: ThreadParker::new(),
+            place: Place::new(),
             gate: OwnLine(Gate::new()),
             worker: std::sync::atomic::AtomicPtr::new(ptr::null_mut()),
         }
@@ -76,6 +79,7 @@ impl Mailbox {
     pub(super) fn open(&self, worker: &Worker) {
         let worker = ptr::from_ref(worker).cast_mut();
         self.worker.store(worker, Ordering::Relaxed);
+        self.place.taken();
         self.gate.0.enter(Phase::Loop, 0);
     }
 
@@ -91,6 +95,12 @@ impl Mailbox {
         let worker = &self.worker;
         let gate = &self.gate.0;
         gate.hold(|phase| read(worker.load(Ordering::Relaxed), phase))
+    }
+
+    /// Which processor the worker uses, unless it sleeps, by what it noted last.
+    pub(super) fn processor_in_use(&self) -> Option<usize> {
+        let is_awake = matches!(self.gate.0.glimpse().0, Phase::Run | Phase::Loop);
+        is_awake.then(|| self.place.processor()).flatten()
     }
 
     /// Gives an empty mailbox back.

@@ -21,6 +21,7 @@ mod mailbox;
 mod overflow;
 pub(crate) mod panics;
 pub(crate) mod placement;
+mod processor;
 #[cfg(unix)]
 mod quit;
 pub(crate) mod random;

@@ -6,7 +6,8 @@ use crate::runtime::deadlock;
 use crate::runtime::gate::Phase;
 use crate::runtime::goroutine::Goroutine;
 use crate::runtime::mailbox::{Mailbox, Sleep};
-use crate::runtime::placement;
+use crate::runtime::{placement, processor};
+use std::ptr;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
@@ -29,9 +30,45 @@ const STOLEN_AT_ONCE: usize = 32;
 /// The first and the longest nap of a worker that watches the start queues of busy ones.
 pub(super) const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(2));
 
+/// The time from one look for a reason to move to another processor to the next, at least: look and
+/// move take some 50 microseconds.
+const MOVES_APART: Duration = Duration::from_millis(5);
+
 impl Worker {
     /// Looks for work, then sleeps until there may be some.
     pub(super) fn idle(&self) {
+        self.search_or_sleep();
+        if self.has_slept.get() && self.has_local_work() {
+            self.has_slept.set(false);
+            self.run_apart();
+        }
+    }
+
+    /// Leaves the processor to another worker that is awake there.
+    fn run_apart(&self) {
+        let Some(here) = processor::current() else {
+            return;
+        };
+        let others = || {
+            let all = self.shared.workers.iter();
+            all.filter(|worker| !ptr::eq(**worker, self.mailbox))
+                .filter_map(|worker| Some((worker, worker.processor_in_use()?)))
+        };
+        let now = Instant::now();
+        let has_just_moved = |last| now - last < MOVES_APART;
+        if !others().any(|(_, processor)| processor == here)
+            || self.moved_apart.get().is_some_and(has_just_moved)
+        {
+            return;
+        }
+        self.moved_apart.set(Some(now));
+        if others().any(|(worker, processor)| processor == here && worker.place.is_on(here)) {
+            processor::leave(others().map(|(_, processor)| processor));
+            self.mailbox.place.note();
+        }
+    }
+
+    fn search_or_sleep(&self) {
         self.fire_timers();
         if self.has_local_work() {
             return;
@@ -79,6 +116,8 @@ impl Worker {
         self.renew_stamp();
         gate.enter(Phase::Asleep, run);
         self.mailbox.sleep(until);
+        self.has_slept.set(true);
+        self.mailbox.place.note();
         gate.enter_loop(run);
         self.renew_stamp();
     }

@@ -129,6 +129,10 @@ pub(super) struct Worker {
     ids: Cell<(u64, u64)>,
     cancelled: Cell<bool>,
     watch: RefCell<Watch>,
+    /// Whether it has slept since it last ran something.
+    has_slept: Cell<bool>,
+    /// When it last had a reason to leave its processor to another worker.
+    moved_apart: Cell<Option<Instant>>,
     /// What the last run that started goroutines has started.
     brood: Brood,
 }
@@ -160,6 +164,8 @@ impl Worker {
             ids: Cell::new((0, 0)),
             cancelled: Cell::new(false),
             watch: RefCell::new(Watch::new(&shared.workers, index, Instant::now())),
+            has_slept: Cell::new(true),
+            moved_apart: Cell::new(None),
             brood: Brood::new(),
             shared,
         }
