@@ -48,6 +48,7 @@ impl<T> JoinHandle<T> {
     /// # Errors
     /// The goroutine panicked, or ended by [`goexit`](crate::goexit) or with its runtime.
     #[track_caller]
+    #[inline(always)] // see `Waiter::begin`
     pub fn join(mut self) -> Result<T, JoinError> {
         let wake = self
             .result

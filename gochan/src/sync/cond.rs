@@ -1,9 +1,11 @@
 //! Waiting until what a mutex guards has changed.
 
+use super::MutexGuard;
 use super::monitor::{Monitor, Place, Wait};
-use super::{Mutex, MutexGuard};
+use super::raw_lock::RawLock;
+use crate::runtime::Running;
 use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom};
-use crate::wait::{Patience, WaitQueue, WaitReason, Wake, WakeList};
+use crate::wait::{Patience, WaitFrame, WaitQueue, WaitReason, Wake, WakeList};
 use std::fmt;
 use std::panic::Location;
 use std::time::{Duration, Instant};
@@ -103,10 +105,10 @@ impl Cond {
     ///     ready = shared.1.wait(ready);
     /// }
     /// ```
+    #[inline(always)] // see `Waiter::begin`
     #[track_caller]
     pub fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        self.wait_once(guard, Patience::Forever, Location::caller())
-            .0
+        self.wait_for_ever(guard, Location::caller()).0
     }
 
     /// Waits as long as `condition` holds, which is asked with the mutex locked: at once, and
@@ -119,14 +121,16 @@ impl Cond {
     /// let guard = cond.wait_while(mutex.lock(), |count| *count == 0);
     /// assert_eq!(*guard, 3);
     /// ```
+    #[inline(always)] // see `Waiter::begin`
     #[track_caller]
     pub fn wait_while<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T>,
         condition: impl FnMut(&mut T) -> bool,
     ) -> MutexGuard<'a, T> {
-        self.wait_while_patiently(guard, Patience::Forever, condition, Location::caller())
-            .0
+        let location = Location::caller();
+        let wait = |guard| self.wait_for_ever(guard, location);
+        wait_while(guard, condition, wait).0
     }
 
     /// As [`wait`](Cond::wait), for at most `timeout`. To take the mutex again may take longer.
@@ -190,38 +194,54 @@ impl Cond {
         condition: impl FnMut(&mut T) -> bool,
     ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
         let patience = Patience::lasting(timeout);
-        let (guard, holds) =
-            self.wait_while_patiently(guard, patience, condition, Location::caller());
+        let location = Location::caller();
+        let wait = |guard| self.wait_once(guard, patience, location);
+        let (guard, holds) = wait_while(guard, condition, wait);
         (guard, WaitTimeoutResult(holds))
     }
 
-    /// Says also whether the condition still holds.
-    fn wait_while_patiently<'a, T: ?Sized>(
+    /// As [`Cond::wait_once`], for as long as it takes. Inlined into the caller is the switch to
+    /// other goroutines; see [`Waiter::begin`](crate::wait::Waiter::begin) for that.
+    #[inline(always)]
+    fn wait_for_ever<'a, T: ?Sized>(
         &self,
-        mut guard: MutexGuard<'a, T>,
-        patience: Patience,
-        mut condition: impl FnMut(&mut T) -> bool,
+        guard: MutexGuard<'a, T>,
         location: &'static Location<'static>,
-    ) -> (MutexGuard<'a, T>, bool) {
-        let mut last = false;
-        loop {
-            let holds = condition(&mut guard);
-            if !holds || last {
-                return (guard, holds);
-            }
-            let wake;
-            (guard, wake) = self.wait_once(guard, patience, location);
-            last = matches!(wake, Wake::TimedOut | Wake::Cancelled);
-        }
+    ) -> (MutexGuard<'a, T>, Wake) {
+        let frame = WaitFrame::new();
+        let (mutex, lock) = guard.into_locked();
+        // SAFETY: the guard's lock is held; the frame stays here until the wait has ended, and the
+        // switch comes once, and at once.
+        let wake = unsafe {
+            let begun = self.begin_wait(lock, &frame, location);
+            frame.switch(begun, |frame| self.end_wait(frame, true))
+        };
+        (mutex.lock_at(location), wake)
     }
 
+    /// Leaves the lock, waits, and takes the mutex again.
     fn wait_once<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T>,
         patience: Patience,
         location: &'static Location<'static>,
     ) -> (MutexGuard<'a, T>, Wake) {
-        let mutex: &'a Mutex<T> = guard.mutex();
+        let (mutex, lock) = guard.into_locked();
+        // SAFETY: the guard's lock is held.
+        let wake = unsafe { self.wait_unlocked(lock, patience, location) };
+        (mutex.lock_at(location), wake)
+    }
+
+    /// Leaves the lock and waits.
+    ///
+    /// # Safety
+    /// The caller holds the lock for writing, and its guard is forgotten.
+    unsafe fn wait_unlocked(
+        &self,
+        lock: &RawLock,
+        patience: Patience,
+        location: &'static Location<'static>,
+    ) -> Wake {
         let waiting = self.waiting.lock();
         self.occupied.store(1, Ordering::Relaxed);
         let wake = self.waiting.wait_after(
@@ -230,9 +250,64 @@ impl Cond {
             Place::Last,
             &0,
             &Wait::new(WaitReason::Cond, location, patience),
-            || drop(guard),
+            || lock.leave_write(),
             |waiting, _| self.note_occupied(waiting),
         );
+        self.see_to_end(wake)
+    }
+
+    /// As [`Cond::wait_unlocked`] without a time limit, but for a goroutine it only begins the wait,
+    /// in `frame`, and says nothing: the switch is to follow, and [`Cond::end_wait`].
+    ///
+    /// # Safety
+    /// As for [`Cond::wait_unlocked`] and [`WaitFrame::set_waiter`].
+    #[inline(never)]
+    unsafe fn begin_wait(
+        &self,
+        lock: &RawLock,
+        frame: &WaitFrame,
+        location: &'static Location<'static>,
+    ) -> Option<Wake> {
+        let Some(running) = Running::get() else {
+            // SAFETY: the caller's promise.
+            return Some(unsafe { self.wait_unlocked(lock, Patience::Forever, location) });
+        };
+        let waiting = self.waiting.lock();
+        self.occupied.store(1, Ordering::Relaxed);
+        let wait = Wait::new(WaitReason::Cond, location, Patience::Forever);
+        // SAFETY: the caller's promise.
+        let waiter = unsafe {
+            self.waiting
+                .enqueue(waiting, |waiting| waiting, frame, running, &wait)
+        };
+        lock.leave_write();
+        if waiter.begin(running) {
+            return None;
+        }
+        // SAFETY: it has begun above.
+        Some(unsafe { self.end_wait(frame, false) })
+    }
+
+    /// Ends the wait that [`Cond::begin_wait`] began, after the switch if there was one.
+    ///
+    /// # Safety
+    /// It has begun in this frame.
+    #[cold]
+    unsafe fn end_wait(&self, frame: &WaitFrame, switched: bool) -> Wake {
+        // SAFETY: the caller's promise.
+        let wake = unsafe {
+            self.waiting.end_wait(
+                frame,
+                switched,
+                |waiting| waiting,
+                |waiting, _| self.note_occupied(waiting),
+            )
+        };
+        self.see_to_end(wake)
+    }
+
+    /// Does what this end of a wait asks for, if it comes from the end of the runtime.
+    fn see_to_end(&self, wake: Wake) -> Wake {
         if wake == Wake::DoneLate {
             // Somebody of another runtime may be waiting for the notification as well.
             self.notify_one();
@@ -241,7 +316,7 @@ impl Cond {
             crate::unwind_cancelled();
             crate::yield_now();
         }
-        (mutex.lock_at(location), wake)
+        wake
     }
 
     /// Wakes the one who has waited longest, if anybody waits. The mutex may be held or not.
@@ -287,6 +362,26 @@ impl Cond {
     fn note_occupied(&self, waiting: &WaitQueue) {
         let occupied = usize::from(!waiting.is_empty());
         self.occupied.store(occupied, Ordering::Relaxed);
+    }
+}
+
+/// Calls `wait` as long as `condition` holds, unless it ends before somebody has notified. Says also
+/// whether the condition still holds.
+#[inline(always)] // see `Waiter::begin`
+fn wait_while<'a, T: ?Sized>(
+    mut guard: MutexGuard<'a, T>,
+    mut condition: impl FnMut(&mut T) -> bool,
+    mut wait: impl FnMut(MutexGuard<'a, T>) -> (MutexGuard<'a, T>, Wake),
+) -> (MutexGuard<'a, T>, bool) {
+    let mut last = false;
+    loop {
+        let holds = condition(&mut guard);
+        if !holds || last {
+            return (guard, holds);
+        }
+        let wake;
+        (guard, wake) = wait(guard);
+        last = matches!(wake, Wake::TimedOut | Wake::Cancelled);
     }
 }
 

@@ -244,7 +244,7 @@ impl<E: Send + 'static> ErrGroup<E> {
     pub fn wait(&self) -> Result<(), E> {
         let location = Location::caller();
         let wait = || Wait::new(WaitReason::ErrGroup, location, Patience::Forever);
-        if self.inner.running.wait(wait) != Wake::Done {
+        if self.inner.running.wait_for_ever(wait) != Wake::Done {
             crate::unwind_cancelled();
         }
         if let Some(cancellation) = &self.inner.cancellation {

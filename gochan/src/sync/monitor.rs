@@ -4,9 +4,11 @@
 //! Each type keeps what it needs in the state and says by functions on it who is to be served;
 //! how somebody waits, gives up, or is told that its runtime ends is written here, once.
 
+use crate::runtime::Running;
 use crate::wait::atomic::const_unless_loom;
 use crate::wait::{
-    BiasedGuard, BiasedMutex, Entry, Patience, WaitQueue, WaitReason, Waiter, Wake, WakeList,
+    BiasedGuard, BiasedMutex, Entry, Patience, WaitFrame, WaitQueue, WaitReason, Waiter, Wake,
+    WakeList,
 };
 use std::panic::Location;
 use std::ptr;
@@ -139,24 +141,85 @@ impl<S> Monitor<S> {
             drop(state);
             before_parking();
             waiter.wait(wait.patience.deadline(), || {
-                let mut woken = WakeList::new();
-                let mut state = self.lock();
                 // SAFETY: the entry was put into this queue above, and into no other.
-                has_withdrawn = unsafe { queue(&mut state).remove(&entry) };
-                if has_withdrawn {
-                    withdrawn(&mut state, &mut woken);
-                }
-                drop(state);
-                drop(woken);
+                has_withdrawn = unsafe { self.withdraw(&entry, queue, &mut withdrawn) };
                 has_withdrawn
             })
         });
-        match wake {
-            // It was told to try again before it was told that the runtime ends, and whoever
-            // told it counts on that.
-            Wake::Cancelled if !has_withdrawn => Wake::Retry,
-            wake => wake,
+        told_how(wake, has_withdrawn)
+    }
+
+    /// As [`Monitor::wait_after`] of a goroutine without a time limit that asks for nothing, in
+    /// steps: this one puts it into the queue, as the last, and leaves the lock; then follow
+    /// [`Waiter::begin`] and [`WaitFrame::switch`], which may call [`Monitor::end_wait`].
+    ///
+    /// # Safety
+    /// As for [`WaitFrame::set_waiter`].
+    #[inline]
+    pub(super) unsafe fn enqueue<'a>(
+        &self,
+        mut state: BiasedGuard<'_, S>,
+        queue: fn(&mut S) -> &mut WaitQueue,
+        frame: &'a WaitFrame,
+        running: Running,
+        wait: &Wait,
+    ) -> &'a Waiter {
+        const NOTHING: &usize = &0;
+        // SAFETY: the caller's promise; the wait ends only when the entry has left the queue.
+        unsafe {
+            let waiter = frame.set_waiter(running.goroutine(), wait.reason, wait.location);
+            if wait.to_the_end {
+                waiter.refuse_cancel();
+            }
+            let entry = frame.set_entry(waiter, ptr::from_ref(NOTHING).cast_mut().cast());
+            queue(&mut state).push(entry);
+            waiter
         }
+    }
+
+    /// See [`Monitor::enqueue`]; `switched` says whether there was a switch, and `withdrawn` is as
+    /// for [`Monitor::wait`].
+    ///
+    /// # Safety
+    /// The wait has begun in this frame and this queue.
+    pub(super) unsafe fn end_wait(
+        &self,
+        frame: &WaitFrame,
+        switched: bool,
+        queue: fn(&mut S) -> &mut WaitQueue,
+        mut withdrawn: impl FnMut(&mut S, &mut WakeList),
+    ) -> Wake {
+        // SAFETY: the caller's promise.
+        let (waiter, entry) = unsafe { (frame.waiter(), frame.entry()) };
+        let mut has_withdrawn = false;
+        let wake = waiter.end(switched, || {
+            // SAFETY: the caller's promise.
+            has_withdrawn = unsafe { self.withdraw(entry, queue, &mut withdrawn) };
+            has_withdrawn
+        });
+        told_how(wake, has_withdrawn)
+    }
+
+    /// Takes the entry out of the queue, if nobody has served it.
+    ///
+    /// # Safety
+    /// It was put into this queue, and into no other.
+    unsafe fn withdraw(
+        &self,
+        entry: &Entry,
+        queue: fn(&mut S) -> &mut WaitQueue,
+        withdrawn: &mut impl FnMut(&mut S, &mut WakeList),
+    ) -> bool {
+        let mut woken = WakeList::new();
+        let mut state = self.lock();
+        // SAFETY: the caller's promise.
+        let has_withdrawn = unsafe { queue(&mut state).remove(entry) };
+        if has_withdrawn {
+            withdrawn(&mut state, &mut woken);
+        }
+        drop(state);
+        drop(woken);
+        has_withdrawn
     }
 
     /// What the first in a queue asks for, if somebody waits there.
@@ -167,5 +230,14 @@ impl<S> Monitor<S> {
         queue
             .first()
             .map(|entry| unsafe { *entry.slot().cast::<usize>() })
+    }
+}
+
+/// How a wait has ended: who was told to try again before it was told that the runtime ends does
+/// so, because whoever told it counts on that.
+fn told_how(wake: Wake, has_withdrawn: bool) -> Wake {
+    match wake {
+        Wake::Cancelled if !has_withdrawn => Wake::Retry,
+        wake => wake,
     }
 }

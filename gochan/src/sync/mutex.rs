@@ -7,6 +7,7 @@ use crate::wait::{Patience, WaitReason};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
@@ -232,9 +233,11 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         }
     }
 
+    /// The mutex, which stays locked, and its lock.
     #[inline]
-    pub(super) fn mutex(&self) -> &'a Mutex<T> {
-        self.mutex
+    pub(super) fn into_locked(self) -> (&'a Mutex<T>, &'a RawLock) {
+        let mutex = ManuallyDrop::new(self).mutex;
+        (mutex, &mutex.lock)
     }
 }
 

@@ -3,9 +3,9 @@
 use super::monitor::{Monitor, Place, Wait};
 use crate::join::JoinHandle;
 use crate::runtime::placement::Site;
-use crate::runtime::{self, Kind, SpawnOptions};
+use crate::runtime::{self, Kind, Running, SpawnOptions};
 use crate::wait::atomic::{AtomicUsize, Ordering};
-use crate::wait::{Patience, WaitQueue, WaitReason, Wake, WakeList};
+use crate::wait::{Patience, WaitFrame, WaitQueue, WaitReason, Wake, WakeList};
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -122,9 +122,26 @@ impl Group {
         self.wait_for_zero(&wait())
     }
 
+    /// As [`Group::wait`], for as long as it takes. Inlined into the caller is the switch to other
+    /// goroutines; see [`Waiter::begin`](crate::wait::Waiter::begin) for that.
+    #[inline(always)]
+    pub(super) fn wait_for_ever(&self, wait: impl FnOnce() -> Wait) -> Wake {
+        if self.state.load(Ordering::Acquire) == 0 {
+            return Wake::Done;
+        }
+        let frame = WaitFrame::new();
+        // SAFETY: the frame stays here until the wait has ended, and the switch comes once, and at
+        // once.
+        unsafe {
+            let begun = self.begin_wait(&wait(), &frame);
+            frame.switch(begun, |frame| self.end_wait(frame, true))
+        }
+    }
+
     /// Waits whatever happens to the runtime meanwhile.
+    #[inline(always)]
     pub(crate) fn wait_to_the_end(&self, reason: WaitReason, location: &'static Location<'static>) {
-        self.wait(|| Wait {
+        self.wait_for_ever(|| Wait {
             to_the_end: true,
             ..Wait::new(reason, location, Patience::Forever)
         });
@@ -133,20 +150,8 @@ impl Group {
     #[cold]
     fn wait_for_zero(&self, wait: &Wait) -> Wake {
         let waiting = self.waiting.lock();
-        let mut state = self.state.load(Ordering::Acquire);
-        loop {
-            if state < ONE {
-                return Wake::Done;
-            }
-            match self.state.compare_exchange_weak(
-                state,
-                state | WAITING,
-                Ordering::Relaxed,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => break,
-                Err(current) => state = current,
-            }
+        if !self.announce_waiting(&waiting) {
+            return Wake::Done;
         }
         self.waiting.wait(
             waiting,
@@ -154,12 +159,67 @@ impl Group {
             Place::Last,
             &0,
             wait,
-            |waiting, _| {
-                if waiting.is_empty() {
-                    self.state.fetch_and(!WAITING, Ordering::Relaxed);
-                }
-            },
+            |waiting, _| self.note_waiting(waiting),
         )
+    }
+
+    /// Begins the wait of a goroutine in `frame`, and says nothing: the switch is to follow, and
+    /// [`Group::end_wait`]. An ordinary thread waits here.
+    ///
+    /// # Safety
+    /// As for [`WaitFrame::set_waiter`].
+    #[inline(never)]
+    unsafe fn begin_wait(&self, wait: &Wait, frame: &WaitFrame) -> Option<Wake> {
+        let Some(running) = Running::get() else {
+            return Some(self.wait_for_zero(wait));
+        };
+        let waiting = self.waiting.lock();
+        if !self.announce_waiting(&waiting) {
+            return Some(Wake::Done);
+        }
+        // SAFETY: the caller's promise.
+        let waiter = unsafe {
+            self.waiting
+                .enqueue(waiting, |waiting| waiting, frame, running, wait)
+        };
+        if waiter.begin(running) {
+            return None;
+        }
+        // SAFETY: it has begun above.
+        Some(unsafe { self.end_wait(frame, false) })
+    }
+
+    /// Ends the wait that [`Group::begin_wait`] began, after the switch if there was one.
+    ///
+    /// # Safety
+    /// It has begun in this frame.
+    #[cold]
+    unsafe fn end_wait(&self, frame: &WaitFrame, switched: bool) -> Wake {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.waiting.end_wait(
+                frame,
+                switched,
+                |waiting| waiting,
+                |waiting, _| self.note_waiting(waiting),
+            )
+        }
+    }
+
+    /// Sets what says that somebody waits; `false` if the count is zero. Called under the queue's
+    /// lock.
+    fn announce_waiting(&self, _waiting: &WaitQueue) -> bool {
+        let announce = |state| (state >= ONE).then_some(state | WAITING);
+        self.state
+            .fetch_update(Ordering::Relaxed, Ordering::Acquire, announce)
+            .is_ok()
+    }
+
+    /// Takes it back if nobody waits any more. Called under the queue's lock.
+    fn note_waiting(&self, waiting: &WaitQueue) {
+        if waiting.is_empty() {
+            self.state.fetch_and(!WAITING, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -226,10 +286,12 @@ impl WaitGroup {
     /// wg.go(|| println!("in a goroutine"));
     /// wg.wait();
     /// ```
-    #[inline]
+    #[inline(always)] // see `Waiter::begin`
     #[track_caller]
     pub fn wait(&self) {
-        self.wait_patiently(Patience::Forever, Location::caller());
+        let location = Location::caller();
+        let wait = || Wait::new(WaitReason::WaitGroup, location, Patience::Forever);
+        has_waited(self.group.wait_for_ever(wait));
     }
 
     /// Waits until the counter is zero, for at most `timeout`. `false`: the time was up.
@@ -257,17 +319,9 @@ impl WaitGroup {
         self.wait_patiently(Patience::Until(deadline), Location::caller())
     }
 
-    #[inline]
     fn wait_patiently(&self, patience: Patience, location: &'static Location<'static>) -> bool {
         let wait = || Wait::new(WaitReason::WaitGroup, location, patience);
-        match self.group.wait(wait) {
-            Wake::Done => true,
-            Wake::TimedOut => false,
-            wake => {
-                crate::unwind_cancelled();
-                wake == Wake::DoneLate
-            }
-        }
+        has_waited(self.group.wait(wait))
     }
 
     /// Starts a goroutine as a member of the group: adds one, and says `done` when it has ended,
@@ -300,6 +354,19 @@ impl WaitGroup {
         match unsafe { runtime::start(site, options, Kind::Plain, None, body) } {
             Ok(result) => JoinHandle::new(result),
             Err(error) => panic!("cannot start a goroutine: {error}"),
+        }
+    }
+}
+
+/// Whether the count was zero at the end of a wait. The goroutine may be unwound here.
+#[inline]
+fn has_waited(wake: Wake) -> bool {
+    match wake {
+        Wake::Done => true,
+        Wake::TimedOut => false,
+        wake => {
+            crate::unwind_cancelled();
+            wake == Wake::DoneLate
         }
     }
 }

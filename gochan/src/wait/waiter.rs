@@ -161,6 +161,30 @@ impl WaitFrame {
         unsafe { (*self.waiter.get()).assume_init_ref() }
     }
 
+    /// How the wait ends that was begun in this frame, or has ended already, as `begun` says: makes
+    /// the switch, and has `end` see to what is not [plainly done](Waiter::is_plainly_done).
+    ///
+    /// # Safety
+    /// If `begun` says nothing a goroutine calls, whose wait has just begun in this frame.
+    #[inline(always)] // see `Waiter::begin`
+    pub(crate) unsafe fn switch(
+        &self,
+        begun: Option<Wake>,
+        end: impl FnOnce(&WaitFrame) -> Wake,
+    ) -> Wake {
+        if let Some(wake) = begun {
+            return wake;
+        }
+        // SAFETY: the caller's promise.
+        let waiter = unsafe { self.waiter() };
+        // SAFETY: as above.
+        unsafe { waiter.switch() };
+        match waiter.is_plainly_done() {
+            true => Wake::Done,
+            false => end(self),
+        }
+    }
+
     /// What [`WaitFrame::set_entry`] has put there.
     ///
     /// # Safety
