@@ -211,6 +211,7 @@ fn conditions_let_a_runtime_end() {
                         let _on_drop = WaitOnDrop(Arc::clone(&state));
                         started.done();
                         drop(state.1.wait(state.0.lock()));
+                        unreachable!("nobody notifies");
                     });
                 }
                 started.wait();
@@ -253,6 +254,41 @@ fn waits_for_all_and_can_be_used_again() {
             tasks.into_iter().for_each(|task| task.join());
         }
     });
+}
+
+#[test]
+fn those_who_wait_for_others_are_unwound_with_their_runtime() {
+    let _watched = watch();
+    for workers in [1, 2] {
+        let never_done = WaitGroup::new();
+        never_done.add(1);
+        let unwound = Arc::new(AtomicUsize::new(0));
+        Runtime::new(Config::new().workers(workers))
+            .unwrap()
+            .run(|| {
+                let started = WaitGroup::new();
+                started.add(20);
+                for _ in 0..10 {
+                    let member = go!(clone(never_done, unwound, started), {
+                        gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
+                        started.done();
+                        never_done.wait();
+                        unreachable!("nobody is done");
+                    });
+                    go!(clone(unwound, started), {
+                        gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
+                        started.done();
+                        _ = member.join();
+                        unreachable!("the joined one waits for ever");
+                    });
+                }
+                started.wait();
+            });
+        assert_eq!(unwound.load(Ordering::Relaxed), 20);
+        // Nothing of those who waited is left in the queue.
+        never_done.done();
+        never_done.wait();
+    }
 }
 
 #[test]
