@@ -270,7 +270,11 @@ fn those_who_wait_for_others_are_unwound_with_their_runtime() {
                 started.add(20);
                 for _ in 0..10 {
                     let member = go!(clone(never_done, unwound, started), {
-                        gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
+                        gochan::defer! {
+                            // Returns at once, and leaves nothing in the queue either.
+                            never_done.wait();
+                            unwound.fetch_add(1, Ordering::Relaxed);
+                        }
                         started.done();
                         never_done.wait();
                         unreachable!("nobody is done");
