@@ -4,7 +4,7 @@ mod harness;
 
 use gochan::runtime::{Config, Runtime};
 use gochan::sync::{Barrier, Cond, Mutex, WaitGroup};
-use gochan::{defer, go};
+use gochan::{JoinHandle, defer, go};
 use harness::{Side, each_pair, each_runtime, everywhere, panic_of, until, watch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -254,6 +254,56 @@ fn waits_for_all_and_can_be_used_again() {
             tasks.into_iter().for_each(|task| task.join());
         }
     });
+}
+
+#[test]
+fn destructors_that_join_leave_nothing_behind() {
+    struct JoinOnDrop(Option<JoinHandle<()>>);
+    impl Drop for JoinOnDrop {
+        fn drop(&mut self) {
+            // Returns at once; the joined one is unwound before or after.
+            _ = self.0.take().expect("joined once").join();
+        }
+    }
+    let _watched = watch();
+    for workers in [1, 2] {
+        for _ in 0..20 {
+            let never_done = WaitGroup::new();
+            never_done.add(1);
+            Runtime::new(Config::new().workers(workers))
+                .unwrap()
+                .run(|| {
+                    let started = WaitGroup::new();
+                    started.add(20);
+                    for joins_older in [true, false].repeat(5) {
+                        let (send, recv) = gochan::channel::<JoinHandle<()>>(1);
+                        let join = || {
+                            go!(clone(never_done, started), {
+                                let _joined = JoinOnDrop(recv.recv());
+                                started.done();
+                                never_done.wait();
+                            })
+                        };
+                        let wait = || {
+                            go!(clone(never_done, started), {
+                                started.done();
+                                never_done.wait();
+                            })
+                        };
+                        let joined = if joins_older {
+                            let joined = wait();
+                            join();
+                            joined
+                        } else {
+                            join();
+                            wait()
+                        };
+                        send.send(joined).unwrap();
+                    }
+                    started.wait();
+                });
+        }
+    }
 }
 
 #[test]
