@@ -234,10 +234,12 @@ impl Goroutine {
         self.references.load(Ordering::Acquire) > 1
     }
 
+    #[inline]
     pub(super) fn keeper(&self) -> *const StartQueue {
         self.keeper.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(super) fn set_keeper(&self, queue: &StartQueue) {
         let queue = ptr::from_ref(queue).cast_mut();
         self.keeper.store(queue, Ordering::Relaxed);

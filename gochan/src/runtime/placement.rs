@@ -130,6 +130,7 @@ impl Site {
 
     /// Notes which run of a worker starts a goroutine, and says whether it is the one that
     /// started the last one too.
+    #[inline]
     fn note_parent(&self, worker: usize, run: u64) -> bool {
         let same_run = self.last_run.swap(run, Ordering::Relaxed) == run;
         let same_worker = self.last_worker.swap(worker, Ordering::Relaxed) == worker;
@@ -175,10 +176,12 @@ impl Site {
         self.note(if talks { 1 } else { -1 });
     }
 
+    #[inline]
     pub(super) fn talks(&self) -> bool {
         self.balance.load(Ordering::Relaxed) > 0
     }
 
+    #[inline]
     fn is_unknown(&self) -> bool {
         self.balance.load(Ordering::Relaxed) == 0
     }

@@ -58,6 +58,7 @@ impl Inner {
             .chain([&self.newest])
     }
 
+    #[inline]
     fn begin_batch(&mut self) {
         if !self.newest.is_empty() {
             self.older
@@ -314,11 +315,13 @@ impl StartQueue {
 
     /// Counts so many that were taken. That is no atomic operation, so it asks for what only the
     /// holder of the lock has.
+    #[inline]
     fn note_taken(&self, _held: &Inner, count: usize) {
         self.taken.store(self.taken() + count, Ordering::Relaxed);
     }
 
     /// Counts so many that were put in; as [`StartQueue::note_taken`].
+    #[inline]
     fn note_pushed(&self, _held: &Inner, count: usize) {
         self.pushed.store(self.pushed() + count, Ordering::Relaxed);
     }
