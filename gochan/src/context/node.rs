@@ -65,7 +65,7 @@ impl CancelNode {
             return (parent.clone(), parent.clone());
         }
         let deadline = parent.and_then(|parent| parent.deadline);
-        let (node, same) = NodeRef::pair(CancelNode::unborn(parent, deadline, None));
+        let (node, same) = NodeRef::pair(|| CancelNode::unborn(parent, deadline, None));
         if let Err(parent) = node.join_parent() {
             return (parent.clone(), parent.clone());
         }
@@ -85,10 +85,12 @@ impl CancelNode {
         if inherited.is_some_and(|inherited| inherited <= deadline) {
             return CancelNode::child_of(parent);
         }
-        let timer = DeadlineTimer::new(location);
-        let limit = BlockBox::new(Limit { timer, cause });
-        let node = CancelNode::unborn(parent, Some(deadline), Some(limit));
-        let (node, same) = NodeRef::pair(node);
+        let limit = BlockBox::new(|| Limit {
+            timer: DeadlineTimer::new(location),
+            cause,
+        });
+        let (node, same) =
+            NodeRef::pair(|| CancelNode::unborn(parent, Some(deadline), Some(limit)));
         if let Err(parent) = node.join_parent() {
             if let Some(error) = parent.ended() {
                 node.cancel(error, parent.given_cause());
@@ -101,6 +103,7 @@ impl CancelNode {
         (node, same)
     }
 
+    #[inline(always)] // to be written where it is to stand
     fn unborn(
         parent: Option<&NodeRef>,
         deadline: Option<Instant>,

@@ -41,6 +41,7 @@ unsafe impl Sync for Kin {}
 
 impl Kin {
     /// Those of a node to which there are so many references, and which is not linked yet.
+    #[inline(always)] // to be written where it is to stand
     pub(super) fn new(references: usize, parent: Option<&NodeRef>) -> Kin {
         Kin {
             references: AtomicUsize::new(references),
@@ -89,8 +90,9 @@ unsafe impl Sync for NodeRef where CancelNode: Send + Sync {}
 
 impl NodeRef {
     /// Both references to a new node whose [`Kin`] says that there are two.
-    pub(super) fn pair(node: CancelNode) -> (NodeRef, NodeRef) {
-        let node = BlockBox::into_raw(BlockBox::new(node));
+    #[inline(always)] // to be written where it is to stand
+    pub(super) fn pair(make: impl FnOnce() -> CancelNode) -> (NodeRef, NodeRef) {
+        let node = BlockBox::into_raw(BlockBox::new(make));
         (NodeRef(node), NodeRef(node))
     }
 

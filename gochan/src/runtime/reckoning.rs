@@ -42,6 +42,16 @@ pub(super) struct Span {
     pub(super) end: Nanos,
 }
 
+impl Span {
+    /// A time that is known exactly.
+    pub(super) fn at(nanos: Nanos) -> Self {
+        Span {
+            begin: nanos,
+            end: nanos,
+        }
+    }
+}
+
 /// The reckoning of one worker.
 #[derive(Debug)]
 pub(super) struct Reckoning {

@@ -276,6 +276,7 @@ pub(crate) fn now_or_just_after() -> Instant {
 
 /// The worker and the clock for what the calling goroutine sets up to happen later; those of the
 /// default runtime for an ordinary thread.
+#[inline]
 pub(super) fn here<T>(use_them: impl FnOnce(&'static Mailbox, &Clock) -> T) -> T {
     match worker::current() {
         Some(worker) => use_them(worker.mailbox(), &worker.shared().clock),

@@ -22,6 +22,7 @@ use super::clock::{Clock, Nanos};
 use super::goroutine::Goroutine;
 use super::mailbox::Mailbox;
 use super::placement::Site;
+use super::reckoning::Span;
 use super::timer_heap::{Heap, NEVER, Node, Place};
 use super::{panics, start_detached, worker};
 use crate::channel::core::Channel;
@@ -181,6 +182,7 @@ impl Node for TimerNode {
 }
 
 impl TimerNode {
+    #[inline(always)] // to be written where it is to stand
     fn new(home: &'static Mailbox, clock: Clock, action: Action) -> Self {
         TimerNode {
             home,
@@ -195,11 +197,16 @@ impl TimerNode {
 
     /// When `duration` has passed; [`NEVER`] if that is beyond what the clock can say.
     fn time_after(&self, duration: Duration) -> Nanos {
-        let now = match worker::current() {
-            Some(worker) if worker.is_at(self.home) => worker.time().end,
-            _ => self.clock.nanos(),
-        };
+        let now = self.now().end;
         nanos_of(duration).map_or(NEVER, |duration| now.saturating_add(duration))
+    }
+
+    /// The time on the timer's clock.
+    fn now(&self) -> Span {
+        match worker::current() {
+            Some(worker) if worker.is_at(self.home) => worker.time(),
+            _ => Span::at(self.clock.nanos()),
+        }
     }
 
     /// Sets the timer, or sets it anew. Says whether it was going to fire, or had sent a time
@@ -571,7 +578,7 @@ impl ChannelTimer {
     pub(crate) fn new() -> Self {
         let action = Action::Send(Cell::new(ptr::null()));
         ChannelTimer(super::here(|home, clock| {
-            BlockBox::new(TimerNode::new(home, clock.clone(), action))
+            BlockBox::new(|| TimerNode::new(home, clock.clone(), action))
         }))
     }
 
@@ -613,6 +620,7 @@ pub(crate) struct DeadlineTimer(TimerNode);
 
 impl DeadlineTimer {
     /// A timer of the calling goroutine's worker, not set.
+    #[inline(always)] // to be written where it is to stand
     pub(crate) fn new(location: &'static Location<'static>) -> Self {
         let action = Action::End(Cell::new(None), location);
         DeadlineTimer(super::here(|home, clock| {
@@ -661,14 +669,22 @@ impl StartTimer {
             location,
             holders: AtomicUsize::new(1),
         });
-        let timer = super::here(|home, clock| TimerNode::new(home, clock.clone(), action));
-        let starting = BlockBox::into_raw(BlockBox::new(Starting { timer, function }));
-        StartTimer(Holder(starting.cast()))
+        let starting = super::here(|home, clock| {
+            BlockBox::new(|| Starting {
+                timer: TimerNode::new(home, clock.clone(), action),
+                function,
+            })
+        });
+        StartTimer(Holder(BlockBox::into_raw(starting).cast()))
     }
 
     /// Sets the timer to fire when `after` has passed. Says whether it was going to fire.
     pub(crate) fn set(&self, after: Duration) -> bool {
-        let when = self.0.timer().time_after(after);
+        let when = match after {
+            // Now is over whenever somebody looks, however exactly the time is known.
+            Duration::ZERO => self.0.timer().now().begin,
+            _ => self.0.timer().time_after(after),
+        };
         // SAFETY: the handle holds it, and has a pointer to all of it.
         unsafe { TimerNode::set(self.0.0, when, 0) }
     }

@@ -1,6 +1,6 @@
 //! Single values in blocks.
 
-use super::{allocate, drop_and_free};
+use super::{Memory, allocate, drop_and_free};
 use std::alloc::{Layout, handle_alloc_error};
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -21,12 +21,17 @@ impl<T> BlockBox<T> {
         Layout::new::<T>()
     };
 
-    #[inline]
-    pub(crate) fn new(value: T) -> Self {
+    /// What `make` returns. It is asked when there is memory to write it to, so that it need not
+    /// stand anywhere else before: what was put together in parts is not moved as a whole without
+    /// a wait.
+    #[inline(always)]
+    pub(crate) fn new(make: impl FnOnce() -> T) -> Self {
         let place = allocate(Self::LAYOUT).unwrap_or_else(|| handle_alloc_error(Self::LAYOUT));
+        let memory = Memory(place, Self::LAYOUT);
         let place = place.cast::<T>();
         // SAFETY: fresh memory of the value's layout.
-        unsafe { place.write(value) };
+        unsafe { place.write(make()) };
+        mem::forget(memory);
         BlockBox(place)
     }
 

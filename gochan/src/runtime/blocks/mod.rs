@@ -251,16 +251,21 @@ pub(crate) unsafe fn free(memory: NonNull<u8>, layout: Layout) {
 /// # Safety
 /// As for [`free`]; the value is there, and nobody uses it any more.
 pub(crate) unsafe fn drop_and_free<T>(value: NonNull<T>, layout: Layout) {
-    struct Memory(NonNull<u8>, Layout);
-    impl Drop for Memory {
-        fn drop(&mut self) {
-            // SAFETY: the caller's promise.
-            unsafe { free(self.0, self.1) };
-        }
-    }
     let _memory = Memory(value.cast(), layout);
     // SAFETY: the caller's promise.
     unsafe { value.drop_in_place() };
+}
+
+/// Memory that was allocated with this layout and in which there is no value, or none that is used
+/// any more.
+struct Memory(NonNull<u8>, Layout);
+
+impl Drop for Memory {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: as the type says.
+        unsafe { free(self.0, self.1) };
+    }
 }
 
 /// As [`free`], into `cache` if there is one.
