@@ -43,8 +43,10 @@ struct State {
     children: Children,
     /// What to call at the end. Made when it is first needed.
     calls: Option<Arc<SpinMutex<Calls>>>,
-    /// The reason that was given for the end.
-    cause: Option<Cause>,
+    /// The reason that was given for the end. In a box, because there is rarely one, and of a
+    /// `None` as wide as two words the compiler leaves one word undefined and copies it all the
+    /// same, with what stands beside it.
+    cause: Option<Box<Cause>>,
 }
 
 /// What ends a context at its deadline.
@@ -165,7 +167,7 @@ impl CancelNode {
         if self.ended().is_some() {
             return false;
         }
-        state.cause = cause.cloned();
+        state.cause = cause.cloned().map(Box::new);
         let error = match error {
             ContextError::Canceled => CANCELED,
             ContextError::DeadlineExceeded => DEADLINE_EXCEEDED,
@@ -238,7 +240,7 @@ impl CancelNode {
     }
 
     fn given_cause(&self) -> Option<Cause> {
-        self.state.lock().cause.clone()
+        self.state.lock().cause.as_deref().cloned()
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

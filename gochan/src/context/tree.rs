@@ -14,13 +14,17 @@
 
 use super::node::CancelNode;
 use crate::runtime::blocks::BlockBox;
-use crate::wait::atomic::{AtomicBool, AtomicUsize, Cell, Ordering, fence};
+use crate::wait::atomic::{AtomicUsize, Cell, Ordering, fence};
 use std::ops::Deref;
 use std::process::abort;
 use std::ptr::NonNull;
 
 /// More references are refused, long before the counter overflows.
 const MOST: usize = usize::MAX / 2;
+/// It stands in its parent's list.
+const LINKED: usize = 1;
+/// It does not.
+const UNLINKED: usize = 0;
 /// How many children are told under one hold of their parent's lock.
 const AT_ONCE: usize = 16;
 
@@ -28,8 +32,10 @@ const AT_ONCE: usize = 16;
 pub(super) struct Kin {
     references: AtomicUsize,
     parent: Option<NodeRef>,
-    /// Whether it stands in its parent's list. Changed under the parent's lock.
-    linked: AtomicBool,
+    /// Whether it stands in its parent's list. Changed under the parent's lock. It takes a whole
+    /// word, because the compiler copies padding together with what stands beside it, and what has
+    /// been written in parts is not copied as a whole without a wait.
+    linked: AtomicUsize,
     previous: Cell<Option<NonNull<CancelNode>>>,
     next: Cell<Option<NonNull<CancelNode>>>,
 }
@@ -46,7 +52,7 @@ impl Kin {
         Kin {
             references: AtomicUsize::new(references),
             parent: parent.cloned(),
-            linked: AtomicBool::new(false),
+            linked: AtomicUsize::new(UNLINKED),
             previous: Cell::new(None),
             next: Cell::new(None),
         }
@@ -57,7 +63,7 @@ impl Kin {
     }
 
     pub(super) fn is_linked(&self) -> bool {
-        self.linked.load(Ordering::Acquire)
+        self.linked.load(Ordering::Acquire) == LINKED
     }
 
     fn add_reference(&self) {
@@ -205,13 +211,13 @@ impl Children {
                 .set(Some(child.as_ptr()));
         }
         self.first = Some(child.as_ptr());
-        kin.linked.store(true, Ordering::Relaxed);
+        kin.linked.store(LINKED, Ordering::Relaxed);
     }
 
     /// Takes `child`, which may not stand here any more, out of its parent's list.
     pub(super) fn remove(&mut self, child: &CancelNode) {
         let kin = child.kin();
-        if !kin.linked.load(Ordering::Relaxed) {
+        if kin.linked.load(Ordering::Relaxed) == UNLINKED {
             return;
         }
         let (previous, next) = (kin.previous.get(), kin.next.get());
@@ -225,7 +231,7 @@ impl Children {
             unsafe { next.as_ref() }.kin().previous.set(previous);
         }
         // The last that is done to it: if it is about to go, it may be gone from here on.
-        kin.linked.store(false, Ordering::Release);
+        kin.linked.store(UNLINKED, Ordering::Release);
     }
 
     /// Takes some out, for a canceller. Says whether there are more.

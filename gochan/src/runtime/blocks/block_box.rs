@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_value_is_dropped_once_with_its_box() {
         let value = Rc::new(());
-        let mut boxed = BlockBox::new((Rc::clone(&value), 1));
+        let mut boxed = BlockBox::new(|| (Rc::clone(&value), 1));
         boxed.1 += 1;
         assert_eq!(boxed.1, 2);
         let raw = BlockBox::into_raw(boxed);
@@ -102,8 +102,23 @@ mod tests {
             }
         }
         for _ in 0..3 {
-            let boxed = BlockBox::new(Fuse([7; 3]));
+            let boxed = BlockBox::new(|| Fuse([7; 3]));
             assert!(catch_unwind(AssertUnwindSafe(|| drop(boxed))).is_err());
         }
+    }
+    #[cfg(not(gochan_no_block_cache))]
+    #[test]
+    fn the_memory_of_a_value_that_could_not_be_made_is_used_again() {
+        use crate::runtime::{Config, Runtime};
+
+        let runtime = Runtime::new(Config::new().workers(1)).unwrap();
+        let [before, after] = runtime.run(|| {
+            let address = || BlockBox::new(|| [0_u64; 37]).as_ptr().addr();
+            let before = address();
+            let failed = || BlockBox::<[u64; 37]>::new(|| panic!("on purpose"));
+            assert!(catch_unwind(failed).is_err());
+            [before, address()]
+        });
+        assert_eq!(before, after);
     }
 }
