@@ -61,6 +61,9 @@ const EAGER_SAMPLES: u32 = 32;
 const SAMPLE_EVERY: u32 = 61;
 /// How many runs of a measured goroutine are timed, after its first.
 pub(super) const TIMED_RUNS: u8 = 4;
+/// How many of the turns that a measured run uses up are timed: enough to change what is known of
+/// its site from the one end to the other.
+pub(super) const TIMED_TURNS: u32 = 2 * DECIDED.cast_unsigned();
 
 /// One `go!` in the source, with what is known of its goroutines.
 #[derive(Debug)]

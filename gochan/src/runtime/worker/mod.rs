@@ -114,8 +114,8 @@ pub(super) struct Worker {
     reckoning: Reckoning,
     /// The turn of the running goroutine.
     turn: Turn,
-    /// Whether a timed run has used up a turn.
-    full_turn: Cell<bool>,
+    /// How many turns the timed run has used up.
+    full_turns: Cell<u32>,
     /// When the timed run began, and when its turn did; later by what it did not run.
     run_began: Cell<Instant>,
     turn_began: Cell<Instant>,
@@ -153,7 +153,7 @@ impl Worker {
             stamp: Cell::new(0),
             reckoning: Reckoning::new(),
             turn: Turn::new(),
-            full_turn: Cell::new(false),
+            full_turns: Cell::new(0),
             run_began: Cell::new(Instant::now()),
             turn_began: Cell::new(Instant::now()),
             sleepers: Sleepers::new(shared.workers[index]),
@@ -468,14 +468,14 @@ impl Worker {
         let left = record.timed_runs.get() - 1;
         record.timed_runs.set(left);
         let now = Instant::now();
-        self.full_turn.set(false);
+        self.full_turns.set(0);
         self.run_began.set(now);
         self.turn_began.set(now);
         let ended = self.resume(goroutine);
         if ended || left < TIMED_RUNS {
             let lasted = self.run_began.get().elapsed();
             let nanos = u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX);
-            site.note_run(nanos, self.full_turn.get());
+            site.note_run(nanos, self.full_turns.get() > 0);
         }
     }
 
@@ -707,10 +707,15 @@ impl Worker {
         // SAFETY: it runs.
         let record = unsafe { goroutine.as_ref() };
         if record.timed_runs.get() > 0 {
-            let now = Instant::now();
-            let began = self.turn_began.replace(now);
-            record.site.note_full_turn(now - began, is_one_sided);
-            self.full_turn.set(true);
+            let number = self.full_turns.get();
+            self.full_turns.set(number.saturating_add(1));
+            // Later ones would say the same of a goroutine that never parks, and cost it the look
+            // at the clock.
+            if number < placement::TIMED_TURNS {
+                let now = Instant::now();
+                let began = self.turn_began.replace(now);
+                record.site.note_full_turn(now - began, is_one_sided);
+            }
         }
         let others = !self.queue.is_empty()
             || !self.next.get().is_null()
