@@ -175,7 +175,7 @@ impl RawLock {
         // has taken the lock as the owner and is none any more, so nobody changes the word by a
         // plain store.
         // While the lock is held, because nobody else is after its cache line for that.
-        let may_own = self.bias.note_use();
+        let may_own = self.bias.note_use_out_of_line();
         let state = self.state.fetch_sub(held, Ordering::Release) - held;
         if may_own && state == 0 {
             self.begin_bias();

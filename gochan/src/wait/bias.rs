@@ -143,6 +143,17 @@ impl Bias {
         self.uses.note(token::current())
     }
 
+    /// As [`Bias::note_use`]. Only the look whether uses are counted at all is inlined, for locks
+    /// that are to stay small where they are.
+    #[inline(always)]
+    pub(crate) fn note_use_out_of_line(&self) -> bool {
+        #[inline(never)]
+        fn note_use(bias: &Bias) -> bool {
+            bias.note_use()
+        }
+        self.uses.are_counted() && note_use(self)
+    }
+
     /// Notes that two threads have met here: after a few times nobody becomes the owner any more,
     /// and uses are not counted.
     #[cold]
@@ -250,6 +261,12 @@ impl Uses {
             streak: AtomicU32::new(0),
             needed: AtomicU32::new(USES),
         }
+    }
+
+    /// Whether anybody may become the owner yet.
+    #[inline]
+    fn are_counted(&self) -> bool {
+        self.needed.load(Ordering::Relaxed) != NEVER
     }
 
     /// Counts a use by the thread with that token; `true` if it should become the owner.
