@@ -140,17 +140,21 @@ mod tests {
             }
         };
         let before = allowed();
-        // SAFETY: a set of processors.
-        let is_alone = unsafe { libc::CPU_COUNT(&before) } == 1;
-        for _ in 0..100 {
-            // Nothing else moves a thread that lets no other run on its processor, at least not
-            // every time.
+        let has_left = || {
             let here = current().expect("Linux says so");
             leave([here, usize::MAX].into_iter());
-            assert!(is_alone || current() != Some(here) || current() == of(thread_id()));
+            let now = current();
             let after = allowed();
-            // SAFETY: two sets.
+            // SAFETY: two sets of processors.
             assert!(unsafe { libc::CPU_EQUAL(&before, &after) });
+            now != Some(here)
+        };
+        let left = (0..100).filter(|_| has_left()).count();
+        // The system may have moved it back at once, but not every time.
+        // SAFETY: a set of processors.
+        match unsafe { libc::CPU_COUNT(&before) } {
+            1 => assert_eq!(left, 0),
+            _ => assert!(left > 50, "{left} of 100 times"),
         }
     }
 
