@@ -1,10 +1,11 @@
 //! Which processor a thread runs on, and how to leave one that is taken.
 //!
-//! To wake a thread, Linux looks for an idle processor; but in a virtual machine it passes over
-//! those that the host has put to sleep, and everywhere it does not look at all when those that
-//! share a cache have been busy lately. Then the thread is left where its waker runs, and the two
-//! take turns on one processor, beside an idle one, until the load is balanced: for four to forty
-//! milliseconds. A worker that finds itself in this place asks to be moved.
+//! Linux does not always find the idle processor that there is for a thread that it wakes (see
+//! `select_idle_sibling` in its `kernel/sched/fair.c`: when those that share a cache have been busy
+//! lately it does not look at them all, and in a virtual machine it passes over those that the host
+//! has put to sleep). Then the thread is left where its waker runs, and the two take turns on one
+//! processor until the load is balanced, which has been seen to take from 4 to 40 milliseconds. A
+//! worker that finds itself in this place has itself moved.
 
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
