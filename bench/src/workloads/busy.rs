@@ -17,7 +17,7 @@ pub fn busy(turns: u32) {
 /// how much of it the processor does beside what comes before and after, and only the same
 /// instructions leave the same to be decided.
 #[cfg(target_arch = "x86_64")]
-#[inline(never)]
+#[inline(always)]
 fn compute(turns: u32) {
     // SAFETY: it counts in a register of its own.
     unsafe {
