@@ -103,15 +103,24 @@ impl Share<'_> {
     /// Takes one iteration; false when all have been taken.
     #[inline]
     pub fn take(&mut self) -> bool {
-        if self.left == 0 {
-            let from = self.taken.fetch_add(self.batch, Relaxed);
-            self.left = self.batch.min(self.iterations.saturating_sub(from));
-            if self.left == 0 {
+        loop {
+            if let Some(left) = self.left.checked_sub(1) {
+                self.left = left;
+                return true;
+            }
+            if !self.begin_batch() {
                 return false;
             }
         }
-        self.left -= 1;
-        true
+    }
+
+    /// Takes the next batch; false when there is none.
+    #[cold]
+    #[inline(never)]
+    fn begin_batch(&mut self) -> bool {
+        let from = self.taken.fetch_add(self.batch, Relaxed);
+        self.left = self.batch.min(self.iterations.saturating_sub(from));
+        self.left > 0
     }
 }
 
