@@ -24,6 +24,7 @@
 
 use super::goroutine::Goroutine;
 use super::mailbox::Mailbox;
+use super::turn::OPERATIONS;
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -51,6 +52,8 @@ const SHORT_RUN_NANOS: u64 = 8_000;
 /// does little else: some ten times what it takes within a worker, and three times what it takes
 /// across workers.
 const STREAMING_TURN: Duration = Duration::from_micros(40);
+/// What one operation of such a turn takes at most.
+const STREAMED_NANOS: u64 = STREAMING_TURN.as_nanos() as u64 / OPERATIONS as u64;
 /// How many runs of one kind outweigh any number of earlier ones of the other. A run can look
 /// long because the operating system ran something else meanwhile: one such run must not count.
 const DECIDED: i32 = 8;
@@ -154,13 +157,15 @@ impl Site {
         TIMED_RUNS + 1
     }
 
-    /// Takes a timed run into account.
+    /// Takes a timed run into account, in which the goroutine has sent, or received, so many values
+    /// and done little else. It is short if it took little time for each of them.
     ///
     /// One that used up a turn has been noted already, and its length says nothing: it may have
     /// ended because others wanted their turn.
-    pub(super) fn note_run(&self, nanos: u64, used_up_a_turn: bool) {
+    pub(super) fn note_run(&self, nanos: u64, streamed: u32, used_up_a_turn: bool) {
         if !used_up_a_turn {
-            self.note(if nanos < SHORT_RUN_NANOS { 1 } else { -1 });
+            let short = SHORT_RUN_NANOS.max(u64::from(streamed) * STREAMED_NANOS);
+            self.note(if nanos < short { 1 } else { -1 });
         }
     }
 
@@ -319,16 +324,16 @@ mod tests {
     fn a_site_learns_its_family_and_can_change_it() {
         let site = Site::new();
         assert!(site.is_unknown() && !site.talks());
-        site.note_run(300, false);
+        site.note_run(300, 0, false);
         assert!(site.talks());
         for _ in 0..20 {
-            site.note_run(1_000_000, false);
+            site.note_run(1_000_000, 0, false);
         }
         assert!(!site.talks());
         for _ in 0..20 {
-            site.note_run(200, false);
+            site.note_run(200, 0, false);
         }
-        site.note_run(5_000_000, false);
+        site.note_run(5_000_000, 0, false);
         assert!(site.talks(), "one long run was enough");
         for _ in 0..10 {
             site.note_full_turn(SHORT_TURN, false);
@@ -347,6 +352,11 @@ mod tests {
         let computing = Site::new();
         computing.note_full_turn(Duration::from_micros(256), true);
         assert!(!computing.talks() && !computing.is_unknown());
+        let (streaming, slow) = (Site::new(), Site::new());
+        streaming.note_run(12_000, 128, false);
+        assert!(streaming.talks());
+        slow.note_run(128_000, 128, false);
+        assert!(!slow.talks() && !slow.is_unknown());
     }
 
     #[test]
@@ -363,10 +373,10 @@ mod tests {
     #[test]
     fn short_turns_that_are_used_up_do_not_talk() {
         let site = Site::new();
-        site.note_run(300, false);
+        site.note_run(300, 0, false);
         for _ in 0..5 {
             site.note_full_turn(SHORT_TURN, false);
-            site.note_run(1_500, true);
+            site.note_run(1_500, 0, true);
         }
         assert!(!site.talks() && !site.is_unknown());
     }
@@ -389,7 +399,7 @@ mod tests {
         assert_eq!(brood.started.get(), 2);
         assert_eq!(choose(Wish::Near, 8), 0);
         assert_eq!(choose(Wish::Spread, 8), 1);
-        site.note_run(100, false);
+        site.note_run(100, 0, false);
         assert_eq!(choose(Wish::Adaptive, 8), 0, "the site talks");
         site.note_full_turn(SHORT_TURN, false);
         site.note_full_turn(SHORT_TURN, false);

@@ -3,13 +3,13 @@
 use std::cell::Cell;
 
 /// How many operations a goroutine may complete without parking before others get a turn.
-const OPERATIONS: u32 = 256;
+pub(super) const OPERATIONS: u32 = 256;
 /// So many of them make a one-sided turn.
 const MOST: u32 = OPERATIONS / 4 * 3;
 
 /// What a goroutine has completed without parking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub enum Operation {
     /// A value was sent.
     Send,
     /// A value was received.
@@ -67,9 +67,22 @@ impl Turn {
 
     /// Whether most of a turn that was used up was spent on sends, or most of it on receives.
     pub(super) fn is_one_sided(&self) -> bool {
-        let counts = self.0.get();
-        let count = |unit: u32| (counts / unit) & COUNT;
-        count(SENT) >= MOST || count(RECEIVED) >= MOST
+        self.most_of_a_kind() >= MOST
+    }
+
+    /// How many operations there were so far in a turn that is not used up, if most of them were
+    /// sends, or most of them receives; else 0.
+    pub(super) fn streamed(&self) -> u32 {
+        let done = OPERATIONS - 1 - self.0.get() / LEFT;
+        match self.most_of_a_kind() * OPERATIONS >= done * MOST {
+            true => done,
+            false => 0,
+        }
+    }
+
+    fn most_of_a_kind(&self) -> u32 {
+        let count = |unit: u32| (self.0.get() / unit) & COUNT;
+        count(SENT).max(count(RECEIVED))
     }
 }
 
@@ -99,6 +112,19 @@ mod tests {
         ] {
             assert!(!used_up(alone).is_one_sided(), "{alone:?}");
         }
+    }
+
+    #[test]
+    fn a_turn_that_is_not_used_up_streams_if_it_is_one_sided() {
+        let turn = Turn::new();
+        assert_eq!(turn.streamed(), 0);
+        (0..3).for_each(|_| _ = turn.count(Operation::Receive));
+        turn.count(Operation::Send);
+        assert_eq!(turn.streamed(), 4);
+        turn.count(Operation::Other);
+        assert_eq!(turn.streamed(), 0);
+        (0..OPERATIONS - 6).for_each(|_| assert!(!turn.count(Operation::Send)));
+        assert_eq!(turn.streamed(), OPERATIONS - 1);
     }
 
     #[test]

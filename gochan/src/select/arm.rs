@@ -50,7 +50,9 @@ impl Look {
 }
 
 mod sealed {
-    use super::{BiasedLock, Entry, Instant, Location, Look, NonNull, Tried, Waiter, Wake};
+    use super::{
+        BiasedLock, Entry, Instant, Location, Look, NonNull, Tried, Waiter, Wake, runtime,
+    };
     use crate::wait::Lock as _;
     use std::ptr;
 
@@ -65,6 +67,11 @@ mod sealed {
 
         /// As [`look`](Operation::look), without asking the clock whether a timer is due.
         fn peek(&self) -> bool;
+
+        /// What it counts as when it is chosen.
+        fn counts_as(&self) -> runtime::Operation {
+            runtime::Operation::Other
+        }
 
         /// When a timer arm becomes ready.
         fn deadline(&self) -> Option<Instant> {
@@ -387,6 +394,11 @@ impl<T> Operation for RecvArm<'_, T> {
         self.channel.is_some_and(Channel::holds_for_receiver)
     }
 
+    #[inline]
+    fn counts_as(&self) -> runtime::Operation {
+        runtime::Operation::Receive
+    }
+
     #[inline(always)]
     fn try_short(&mut self) -> bool {
         let place = self.value.get_mut().as_mut_ptr();
@@ -585,6 +597,11 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
         self.channel.is_some_and(Channel::can_send)
     }
 
+    #[inline]
+    fn counts_as(&self) -> runtime::Operation {
+        runtime::Operation::Send
+    }
+
     #[inline(always)]
     fn try_short(&mut self) -> bool {
         let (Some(channel), Some(value)) = (self.channel, self.source.place()) else {
@@ -719,6 +736,11 @@ macro_rules! sending_arm {
             #[inline]
             fn peek(&self) -> bool {
                 self.sending.peek()
+            }
+
+            #[inline]
+            fn counts_as(&self) -> runtime::Operation {
+                self.sending.counts_as()
             }
 
             #[inline(always)]

@@ -238,7 +238,7 @@ pub(crate) fn try_chosen(arm: &mut dyn Arm, location: &'static Location<'static>
     let chosen =
         matches!(tried, Tried::Chosen(None)) || conclude(arm, tried, location) == Some(true);
     if chosen {
-        runtime::count(runtime::Operation::Other);
+        runtime::count(arm.counts_as());
     }
     chosen
 }

@@ -475,7 +475,7 @@ impl Worker {
         if ended || left < TIMED_RUNS {
             let lasted = self.run_began.get().elapsed();
             let nanos = u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX);
-            site.note_run(nanos, self.full_turns.get() > 0);
+            site.note_run(nanos, self.turn.streamed(), self.full_turns.get() > 0);
         }
     }
 
