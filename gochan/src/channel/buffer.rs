@@ -3,8 +3,9 @@
 //! A buffer with a bound stands behind its channel in the channel's own memory, which
 //! [`shared`](super::shared) allocates; one without a bound grows elsewhere.
 //!
-//! Invariant of a bounded buffer: of its slots, the `len` from `first` on hold values, counted
-//! around the end.
+//! Invariants: of the slots of a bounded buffer, the `len` from `first` on hold values, counted around
+//! the end; `limit` is the capacity less the places that are reserved, or 0 once no more values are
+//! taken, so that to send takes one comparison.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -31,8 +32,8 @@ impl Capacity {
 /// A queue with a capacity, in which room can be reserved.
 pub(super) struct Buffer<T> {
     values: Values<T>,
-    /// Places promised to senders that have not brought their values yet.
-    reserved: usize,
+    /// How many values there may be: see the module's text.
+    limit: usize,
 }
 
 enum Values<T> {
@@ -55,19 +56,26 @@ impl<T> Buffer<T> {
     /// At `slots` there is room for [`Capacity::slots`] values, which nobody else uses for as long
     /// as the buffer lives.
     pub(super) unsafe fn new(capacity: Capacity, slots: NonNull<T>) -> Self {
-        let values = match capacity {
-            Capacity::Bounded(capacity) => Values::Bounded(Ring {
-                slots,
-                capacity,
-                first: 0,
-                len: 0,
-            }),
-            Capacity::Unbounded => Values::Unbounded(VecDeque::new()),
-        };
-        Buffer {
-            values,
-            reserved: 0,
+        match capacity {
+            Capacity::Bounded(capacity) => Buffer {
+                values: Values::Bounded(Ring {
+                    slots,
+                    capacity,
+                    first: 0,
+                    len: 0,
+                }),
+                limit: capacity,
+            },
+            Capacity::Unbounded => Buffer {
+                values: Values::Unbounded(VecDeque::new()),
+                limit: usize::MAX,
+            },
         }
+    }
+
+    /// Takes no more values from now on. No place is reserved or given up after that.
+    pub(super) fn seal(&mut self) {
+        self.limit = 0;
     }
 
     pub(super) fn capacity(&self) -> Capacity {
@@ -90,12 +98,10 @@ impl<T> Buffer<T> {
         self.len() == 0
     }
 
+    /// Whether it takes another value.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        match &self.values {
-            Values::Bounded(ring) => ring.len + self.reserved < ring.capacity,
-            Values::Unbounded(_) => true,
-        }
+        self.len() < self.limit
     }
 
     /// Appends the value at `place` if there is room for it, and says whether there is more then.
@@ -106,16 +112,18 @@ impl<T> Buffer<T> {
     pub(super) unsafe fn push_from(&mut self, place: *const T) -> Option<bool> {
         match &mut self.values {
             Values::Bounded(ring) => {
-                let taken = ring.len + self.reserved;
-                if taken >= ring.capacity {
+                if ring.len >= self.limit {
                     return None;
                 }
                 // SAFETY: fewer slots hold values than there are; the caller's value is ours to
                 // move.
                 unsafe { ring.push(place.read()) };
-                Some(taken + 1 < ring.capacity)
+                Some(ring.len < self.limit)
             }
             Values::Unbounded(values) => {
+                if self.limit == 0 {
+                    return None;
+                }
                 // SAFETY: the caller's value is ours to move.
                 values.push_back(unsafe { place.read() });
                 Some(true)
@@ -140,17 +148,18 @@ impl<T> Buffer<T> {
 
     /// Sets a place aside.
     pub(super) fn reserve(&mut self) {
-        self.reserved += 1;
+        self.limit -= 1;
     }
 
     /// Gives a reserved place up, to be filled or left.
     pub(super) fn unreserve(&mut self) {
-        self.reserved -= 1;
+        self.limit += 1;
     }
 
     /// Takes all values out, to be dropped before the slots are gone. There is no room for others
     /// then.
     pub(super) fn take(&mut self) -> Buffer<T> {
+        self.seal();
         let no_slots = Values::Bounded(Ring {
             slots: NonNull::dangling(),
             capacity: 0,
@@ -159,7 +168,7 @@ impl<T> Buffer<T> {
         });
         Buffer {
             values: mem::replace(&mut self.values, no_slots),
-            reserved: 0,
+            limit: 0,
         }
     }
 }
@@ -290,6 +299,23 @@ mod tests {
             buffer.unreserve();
             assert!(buffer.has_room());
         });
+    }
+
+    #[test]
+    fn a_sealed_buffer_takes_no_more_values_but_gives_those_it_has() {
+        let slots = NonNull::dangling();
+        // SAFETY: it has no slots.
+        let unbounded = unsafe { Buffer::new(Capacity::Unbounded, slots) };
+        let test = |mut buffer: Buffer<u8>| {
+            assert!(push(&mut buffer, 1).is_some());
+            buffer.seal();
+            assert!(!buffer.has_room());
+            assert_eq!(push(&mut buffer, 2), None);
+            assert_eq!(pop(&mut buffer), Some((1, false)));
+            assert_eq!(pop(&mut buffer), None);
+        };
+        with_three_slots(test);
+        test(unbounded);
     }
 
     #[test]

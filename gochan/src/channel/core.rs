@@ -2,7 +2,8 @@
 //! [attempts](state) below both, and [promises](promise) of values to come.
 //!
 //! Invariants, whenever the lock is free:
-//! - if a sender waits, the buffer has no room; if a receiver waits, the buffer is empty;
+//! - if a sender waits, the buffer has no room; if a receiver waits, the buffer is empty; that of a
+//!   closed or abandoned channel has no room;
 //! - at least one of the two wait queues is empty, except for a select that waits both to send
 //!   and to receive;
 //! - a closed or abandoned channel has nobody waiting, but for receivers whom [`Channel::close`] is
@@ -179,6 +180,7 @@ impl<T> Channel<T> {
         if std::mem::replace(&mut state.closed, true) {
             return false;
         }
+        state.buffer.seal();
         state.waiting_senders.take_all(Wake::Closed, &mut woken);
         // A crowd is woken part by part: what is read and written of a waiter to claim it is then
         // still in the caches when it is unparked, and the first of them run meanwhile.
@@ -229,7 +231,12 @@ impl<T> Channel<T> {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        !self.lock().buffer.has_room()
+        let state = self.lock();
+        match state.closed && !state.abandoned {
+            // It takes no more values, full or not.
+            true => (self.capacity()).is_some_and(|capacity| state.buffer.len() >= capacity),
+            false => !state.buffer.has_room(),
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {

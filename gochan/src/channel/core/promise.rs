@@ -31,7 +31,7 @@ impl<T> Channel<T> {
             }
             Promise::OfPlace => {
                 let mut state = self.lock();
-                state.buffer.unreserve();
+                state.unreserve();
                 let value = ManuallyDrop::new(value);
                 let place = (&raw const *value).cast_mut();
                 // A receiver may wait by now: the place was empty until this moment.
@@ -63,7 +63,7 @@ impl<T> Channel<T> {
             },
             Promise::OfPlace => {
                 let mut state = self.lock();
-                state.buffer.unreserve();
+                state.unreserve();
                 let sender = if state.buffer.has_room() {
                     state.waiting_senders.take()
                 } else {

@@ -6,13 +6,13 @@ use std::ptr::NonNull;
 
 impl<T> State<T> {
     /// Sends the value at `value` if that is to fill the buffer, and nothing else, and says what an
-    /// operation would find then. Where there is room no sender waits.
+    /// operation would find then. Where there is room no sender waits, and the channel is open.
     ///
     /// # Safety
     /// The value is the caller's, and moved out if it was sent.
     #[inline(always)]
     pub(super) unsafe fn send_to_buffer(&mut self, value: *const T) -> Option<u8> {
-        if self.closed | self.abandoned || !self.waiting_receivers.is_empty() {
+        if !self.waiting_receivers.is_empty() {
             return None;
         }
         // SAFETY: the caller's promise.
@@ -160,6 +160,13 @@ impl<T> State<T> {
             Some(Refusal::Abandoned)
         } else {
             None
+        }
+    }
+
+    /// Gives up a place that was set aside for a promise.
+    pub(super) fn unreserve(&mut self) {
+        if self.refuses_values().is_none() {
+            self.buffer.unreserve();
         }
     }
 
