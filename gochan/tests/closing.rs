@@ -3,7 +3,7 @@
 mod harness;
 
 use gochan::prelude::*;
-use gochan::{SendError, TryRecvError, channel};
+use gochan::{Select, SendError, TryRecvError, channel};
 use harness::{
     Side, Tally, each_pair, each_runtime, everywhere, give_chances, panic_of, until, watch,
 };
@@ -13,6 +13,60 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 // ----- close ------------------------------------------------------------------------------
+
+/// Uses a channel with room for two so often that its worker comes to own its lock, and what is
+/// done with the buffer goes the short way.
+fn use_often(ch: &Chan<u32>) {
+    for value in 0..2000 {
+        ch.send(value).unwrap();
+        assert_eq!(ch.recv(), Some(value));
+    }
+}
+
+#[test]
+fn what_one_worker_uses_often_takes_no_values_once_it_is_closed() {
+    each_runtime(|| {
+        // The first ones are not owned: the kernel takes some milliseconds to get ready for that.
+        for number in 0..100 {
+            for ch in [Chan::new(2), Chan::unbounded()] {
+                use_often(&ch);
+                // In turns: a promise that is kept too late, one that is broken, or none.
+                let mut select = Select::new();
+                select.send(&ch);
+                let promise = (number % 3 > 0).then(|| select.select());
+                ch.send(1).unwrap();
+                ch.close();
+                assert_eq!(ch.send(2), Err(SendError(2)));
+                assert_eq!(ch.len(), 1);
+                match promise {
+                    Some(promise) if number % 3 == 1 => {
+                        assert_eq!(promise.send(&ch, 3), Err(SendError(3)));
+                    }
+                    promise => drop(promise),
+                }
+                assert_eq!(ch.send(4), Err(SendError(4)));
+                assert!(!ch.is_full());
+                assert_eq!((ch.recv(), ch.recv()), (Some(1), None));
+                assert_eq!(ch.send(5), Err(SendError(5)));
+            }
+        }
+    });
+}
+
+#[test]
+fn what_one_worker_uses_often_takes_no_values_once_it_is_abandoned() {
+    each_runtime(|| {
+        for _ in 0..100 {
+            for ch in [Chan::new(2), Chan::unbounded()] {
+                use_often(&ch);
+                ch.send(1).unwrap();
+                let sender = ch.sender();
+                drop(ch);
+                assert_eq!(sender.send(2), Err(SendError(2)));
+            }
+        }
+    });
+}
 
 #[test]
 fn a_closed_channel_is_drained_and_then_gives_none_for_ever() {
