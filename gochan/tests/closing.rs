@@ -14,57 +14,54 @@ use std::thread;
 
 // ----- close ------------------------------------------------------------------------------
 
-/// Uses a channel with room for two so often that its worker comes to own its lock, and what is
-/// done with the buffer goes the short way.
-fn use_often(ch: &Chan<u32>) {
-    for value in 0..2000 {
-        ch.send(value).unwrap();
-        assert_eq!(ch.recv(), Some(value));
-    }
-}
-
-#[test]
-fn what_one_worker_uses_often_takes_no_values_once_it_is_closed() {
+/// Calls `test` with channels that were used so often that their worker has come to own their
+/// locks, and what is done with their buffers goes the short way. The first ones are not owned: the
+/// kernel takes some milliseconds to get ready for that.
+fn each_owned_channel(test: impl Fn(usize, Chan<u32>) + Sync) {
     each_runtime(|| {
-        // The first ones are not owned: the kernel takes some milliseconds to get ready for that.
         for number in 0..100 {
             for ch in [Chan::new(2), Chan::unbounded()] {
-                use_often(&ch);
-                // In turns: a promise that is kept too late, one that is broken, or none.
-                let mut select = Select::new();
-                select.send(&ch);
-                let promise = (number % 3 > 0).then(|| select.select());
-                ch.send(1).unwrap();
-                ch.close();
-                assert_eq!(ch.send(2), Err(SendError(2)));
-                assert_eq!(ch.len(), 1);
-                match promise {
-                    Some(promise) if number % 3 == 1 => {
-                        assert_eq!(promise.send(&ch, 3), Err(SendError(3)));
-                    }
-                    promise => drop(promise),
+                for value in 0..2000 {
+                    ch.send(value).unwrap();
+                    assert_eq!(ch.recv(), Some(value));
                 }
-                assert_eq!(ch.send(4), Err(SendError(4)));
-                assert!(!ch.is_full());
-                assert_eq!((ch.recv(), ch.recv()), (Some(1), None));
-                assert_eq!(ch.send(5), Err(SendError(5)));
+                test(number, ch);
             }
         }
     });
 }
 
 #[test]
-fn what_one_worker_uses_often_takes_no_values_once_it_is_abandoned() {
-    each_runtime(|| {
-        for _ in 0..100 {
-            for ch in [Chan::new(2), Chan::unbounded()] {
-                use_often(&ch);
-                ch.send(1).unwrap();
-                let sender = ch.sender();
-                drop(ch);
-                assert_eq!(sender.send(2), Err(SendError(2)));
+fn what_one_worker_uses_often_takes_no_values_once_it_is_closed() {
+    each_owned_channel(|number, ch| {
+        // In turns: a promise that is kept too late, one that is broken, or none.
+        let mut select = Select::new();
+        select.send(&ch);
+        let promise = (number % 3 > 0).then(|| select.select());
+        ch.send(1).unwrap();
+        ch.close();
+        assert_eq!(ch.send(2), Err(SendError(2)));
+        assert_eq!(ch.len(), 1);
+        match promise {
+            Some(promise) if number % 3 == 1 => {
+                assert_eq!(promise.send(&ch, 3), Err(SendError(3)));
             }
+            promise => drop(promise),
         }
+        assert_eq!(ch.send(4), Err(SendError(4)));
+        assert!(!ch.is_full());
+        assert_eq!((ch.recv(), ch.recv()), (Some(1), None));
+        assert_eq!(ch.send(5), Err(SendError(5)));
+    });
+}
+
+#[test]
+fn what_one_worker_uses_often_takes_no_values_once_it_is_abandoned() {
+    each_owned_channel(|_, ch| {
+        ch.send(1).unwrap();
+        let sender = ch.sender();
+        drop(ch);
+        assert_eq!(sender.send(2), Err(SendError(2)));
     });
 }
 

@@ -231,10 +231,10 @@ impl<T> Channel<T> {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        let state = self.lock();
+        let (capacity, state) = (self.capacity(), self.lock());
         match state.closed && !state.abandoned {
             // It takes no more values, full or not.
-            true => (self.capacity()).is_some_and(|capacity| state.buffer.len() >= capacity),
+            true => capacity.is_some_and(|capacity| state.buffer.len() >= capacity),
             false => !state.buffer.has_room(),
         }
     }

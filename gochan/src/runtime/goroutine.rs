@@ -352,7 +352,7 @@ impl Completion {
         // once.
         unsafe {
             let begun = self.begin_wait(&frame, reason, location, prepare);
-            frame.switch(begun, |frame| self.end_wait(frame, true))
+            frame.finish(begun, |frame| self.end_wait(frame, true))
         }
     }
 

@@ -58,7 +58,7 @@ impl Place {
 
 /// The number of the processor that the calling thread runs on, if the system says.
 #[cfg(target_os = "linux")]
-pub(super) fn current() -> Option<usize> {
+fn current() -> Option<usize> {
     // SAFETY: it takes nothing and changes nothing.
     usize::try_from(unsafe { libc::sched_getcpu() }).ok()
 }
@@ -109,7 +109,7 @@ pub(super) fn leave(taken: impl Iterator<Item = usize>) {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn current() -> Option<usize> {
+fn current() -> Option<usize> {
     None
 }
 

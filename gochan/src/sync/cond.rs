@@ -214,7 +214,7 @@ impl Cond {
         // switch comes once, and at once.
         let wake = unsafe {
             let begun = self.begin_wait(lock, &frame, location);
-            frame.switch(begun, |frame| self.end_wait(frame, true))
+            frame.finish(begun, |frame| self.end_wait(frame, true))
         };
         (mutex.lock_at(location), wake)
     }

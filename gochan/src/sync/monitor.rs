@@ -151,7 +151,7 @@ impl<S> Monitor<S> {
 
     /// As [`Monitor::wait_after`] of a goroutine without a time limit that asks for nothing, in
     /// steps: this one puts it into the queue, as the last, and leaves the lock; then follow
-    /// [`Waiter::begin`] and [`WaitFrame::switch`], which may call [`Monitor::end_wait`].
+    /// [`Waiter::begin`] and [`WaitFrame::finish`], which may call [`Monitor::end_wait`].
     ///
     /// # Safety
     /// As for [`WaitFrame::set_waiter`].

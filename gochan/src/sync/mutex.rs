@@ -51,7 +51,7 @@ use std::time::{Duration, Instant};
 ///     assert_eq!(*counter.lock(), 10);
 /// }
 /// ```
-#[repr(C)]
+#[repr(C)] // the value behind the lock's word: see `RawLock`
 pub struct Mutex<T: ?Sized> {
     lock: RawLock,
     value: UnsafeCell<T>,

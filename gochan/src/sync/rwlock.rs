@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 /// ports.write().insert("https", 443);
 /// assert_eq!(ports.read().len(), 2);
 /// ```
-#[repr(C)]
+#[repr(C)] // the value behind the lock's word: see `RawLock`
 pub struct RwLock<T: ?Sized> {
     lock: RawLock,
     value: UnsafeCell<T>,

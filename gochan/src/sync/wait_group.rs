@@ -134,7 +134,7 @@ impl Group {
         // once.
         unsafe {
             let begun = self.begin_wait(&wait(), &frame);
-            frame.switch(begun, |frame| self.end_wait(frame, true))
+            frame.finish(begun, |frame| self.end_wait(frame, true))
         }
     }
 

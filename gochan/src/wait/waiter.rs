@@ -161,27 +161,36 @@ impl WaitFrame {
         unsafe { (*self.waiter.get()).assume_init_ref() }
     }
 
-    /// How the wait ends that was begun in this frame, or has ended already, as `begun` says: makes
-    /// the switch, and has `end` see to what is not [plainly done](Waiter::is_plainly_done).
+    /// Makes the switch of a wait that was begun in this frame. `true`: it is
+    /// [plainly done](Waiter::is_plainly_done), else [`Waiter::end`] is to follow.
     ///
     /// # Safety
-    /// If `begun` says nothing a goroutine calls, whose wait has just begun in this frame.
+    /// A goroutine calls, whose wait has just begun in this frame.
     #[inline(always)] // see `Waiter::begin`
-    pub(crate) unsafe fn switch(
-        &self,
-        begun: Option<Wake>,
-        end: impl FnOnce(&WaitFrame) -> Wake,
-    ) -> Wake {
-        if let Some(wake) = begun {
-            return wake;
-        }
+    pub(crate) unsafe fn switch(&self) -> bool {
         // SAFETY: the caller's promise.
         let waiter = unsafe { self.waiter() };
         // SAFETY: as above.
         unsafe { waiter.switch() };
-        match waiter.is_plainly_done() {
-            true => Wake::Done,
-            false => end(self),
+        waiter.is_plainly_done()
+    }
+
+    /// How the wait ends that was begun in this frame, or has ended already, as `begun` says: makes
+    /// the [switch](WaitFrame::switch), and has `end` see to what is not plainly done.
+    ///
+    /// # Safety
+    /// If `begun` says nothing, as for [`WaitFrame::switch`].
+    #[inline(always)] // see `Waiter::begin`
+    pub(crate) unsafe fn finish(
+        &self,
+        begun: Option<Wake>,
+        end: impl FnOnce(&WaitFrame) -> Wake,
+    ) -> Wake {
+        match begun {
+            Some(wake) => wake,
+            // SAFETY: the caller's promise.
+            None if unsafe { self.switch() } => Wake::Done,
+            None => end(self),
         }
     }
 

@@ -33,10 +33,7 @@ impl<T> Channel<T> {
                     refusal.count();
                     false
                 }
-                Begun::Waits => {
-                    frame.waiter().switch();
-                    frame.waiter().is_plainly_done() || self.end_recv(place, &frame, true, location)
-                }
+                Begun::Waits => frame.switch() || self.end_recv(place, &frame, true, location),
             };
             received.then(|| place.read())
         }

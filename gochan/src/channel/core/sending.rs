@@ -32,16 +32,11 @@ impl<T> Channel<T> {
                     return Ok(());
                 }
                 Begun::Refused(refusal) => refusal,
-                Begun::Waits => {
-                    frame.waiter().switch();
-                    if frame.waiter().is_plainly_done() {
-                        return Ok(());
-                    }
-                    match self.end_send(place, &frame, true) {
-                        None => return Ok(()),
-                        Some(refusal) => refusal,
-                    }
-                }
+                Begun::Waits if frame.switch() => return Ok(()),
+                Begun::Waits => match self.end_send(place, &frame, true) {
+                    None => return Ok(()),
+                    Some(refusal) => refusal,
+                },
             };
             let value = place.read();
             refusal.count();

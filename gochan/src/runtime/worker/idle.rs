@@ -35,7 +35,7 @@ pub(super) const NAPS: (Duration, Duration) = (Duration::from_micros(50), Durati
 const MOVES_APART: Duration = Duration::from_millis(5);
 
 impl Worker {
-    /// Looks for work, then sleeps until there may be some.
+    /// Waits for work, and does it on a processor that no other worker uses, if there is one.
     pub(super) fn idle(&self) {
         self.search_or_sleep();
         if self.has_slept.get() && self.has_local_work() {
@@ -46,7 +46,7 @@ impl Worker {
 
     /// Leaves the processor to another worker that is awake there.
     fn run_apart(&self) {
-        let Some(here) = processor::current() else {
+        let Some(here) = self.mailbox.place.processor() else {
             return;
         };
         let others = || {
@@ -54,11 +54,12 @@ impl Worker {
             all.filter(|worker| !ptr::eq(**worker, self.mailbox))
                 .filter_map(|worker| Some((worker, worker.processor_in_use()?)))
         };
+        if !others().any(|(_, processor)| processor == here) {
+            return;
+        }
         let now = Instant::now();
         let has_just_moved = |last| now - last < MOVES_APART;
-        if !others().any(|(_, processor)| processor == here)
-            || self.moved_apart.get().is_some_and(has_just_moved)
-        {
+        if self.moved_apart.get().is_some_and(has_just_moved) {
             return;
         }
         self.moved_apart.set(Some(now));
@@ -68,6 +69,7 @@ impl Worker {
         }
     }
 
+    /// Looks for work, then sleeps until there may be some.
     fn search_or_sleep(&self) {
         self.fire_timers();
         if self.has_local_work() {

@@ -23,7 +23,7 @@ use super::gate::Phase;
 use super::goroutine::{Body, Goroutine, Interrupt};
 use super::mailbox::Mailbox;
 use super::panics;
-use super::placement::{self, Brood, Parent, TIMED_RUNS};
+use super::placement::{self, Brood, Parent, TIMED_RUNS, TIMED_TURNS};
 use super::random::Random;
 use super::reckoning::{Reckoning, Span};
 use super::run_queue::RunQueue;
@@ -711,7 +711,7 @@ impl Worker {
             self.full_turns.set(number.saturating_add(1));
             // Later ones would say the same of a goroutine that never parks, and cost it the look
             // at the clock.
-            if number < placement::TIMED_TURNS {
+            if number < TIMED_TURNS {
                 let now = Instant::now();
                 let began = self.turn_began.replace(now);
                 record.site.note_full_turn(now - began, is_one_sided);
