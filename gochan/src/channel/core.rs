@@ -8,6 +8,8 @@
 //!   and to receive;
 //! - a closed or abandoned channel has nobody waiting, but for receivers whom [`Channel::close`] is
 //!   on its way to tell;
+//! - the buffer's short way is closed to sends if a receiver waits, to receives if a sender waits,
+//!   and to the last receive of a closed channel;
 //! - `readiness` says what a look under the lock would say.
 //!
 //! An operation is an *attempt* under the lock: it either happens, moving the value between the
@@ -153,9 +155,8 @@ impl Attempt {
 }
 
 impl<T> Channel<T> {
-    /// A channel with an empty buffer.
-    pub(super) fn new(buffer: Buffer<T>) -> Self {
-        let allocated_capacity = buffer.capacity();
+    /// A channel with an empty buffer of that capacity.
+    pub(super) fn new(capacity: Capacity, buffer: Buffer<T>) -> Self {
         let state = State {
             buffer,
             waiting_senders: WaitQueue::new(),
@@ -166,7 +167,7 @@ impl<T> Channel<T> {
         Channel {
             readiness: AtomicU8::new(state.readiness()),
             state: BiasedMutex::new(state),
-            allocated_capacity,
+            allocated_capacity: capacity,
             timer: None,
         }
     }
@@ -310,8 +311,8 @@ impl<T> Channel<T> {
 
     /// Publishes what has changed and leaves the lock.
     #[inline]
-    pub(crate) fn unlock(&self, state: BiasedGuard<'_, State<T>>) {
-        self.publish(&state);
+    pub(crate) fn unlock(&self, mut state: BiasedGuard<'_, State<T>>) {
+        self.publish(&mut state);
         drop(state);
     }
 
@@ -333,13 +334,38 @@ impl<T> Channel<T> {
     #[inline]
     fn show(&self, readiness: u8, state: &State<T>) {
         debug_assert_eq!(readiness, state.readiness());
+        debug_assert!(state.bars_whom_it_has_to());
         // Who sees that the channel was closed sees what happened before that.
         self.readiness.store(readiness, Ordering::Release);
     }
 
+    /// Publishes what an operation would find after a change, and opens the short way to it.
     #[inline]
-    pub(crate) fn publish(&self, state: &State<T>) {
+    pub(crate) fn publish(&self, state: &mut State<T>) {
+        state.open_short_way();
         self.show(state.readiness(), state);
+    }
+
+    /// Enqueues a sender, which finds nothing to do, in a channel whose lock is held.
+    ///
+    /// # Safety
+    /// As for [`State::enqueue_sender`]; what changed before was published.
+    #[inline]
+    pub(crate) unsafe fn enqueue_sender(&self, state: &mut State<T>, entry: &Entry) {
+        // SAFETY: the caller's promise.
+        unsafe { state.enqueue_sender(entry) };
+        self.show(self.readiness.load(Ordering::Relaxed) | CAN_RECV, state);
+    }
+
+    /// Enqueues a receiver, which finds nothing to do, in a channel whose lock is held.
+    ///
+    /// # Safety
+    /// As for [`State::enqueue_receiver`]; what changed before was published.
+    #[inline]
+    pub(crate) unsafe fn enqueue_receiver(&self, state: &mut State<T>, entry: &Entry) {
+        // SAFETY: the caller's promise.
+        unsafe { state.enqueue_receiver(entry) };
+        self.show(self.readiness.load(Ordering::Relaxed) | CAN_SEND, state);
     }
 
     /// Takes a waiting sender's entry back; `false` if it was claimed.
@@ -350,7 +376,9 @@ impl<T> Channel<T> {
         let mut state = self.lock();
         // SAFETY: the caller's promise.
         let removed = unsafe { state.waiting_senders.remove(entry) };
-        self.unlock(state);
+        if state.waiting_senders.is_empty() {
+            self.publish(&mut state);
+        }
         removed
     }
 
@@ -362,7 +390,9 @@ impl<T> Channel<T> {
         let mut state = self.lock();
         // SAFETY: the caller's promise.
         let removed = unsafe { state.waiting_receivers.remove(entry) };
-        self.unlock(state);
+        if state.waiting_receivers.is_empty() {
+            self.publish(&mut state);
+        }
         removed
     }
 }

@@ -77,7 +77,7 @@ impl<T> Shared<T> {
         // SAFETY: the layout has room for the slots there, and they go with the channel.
         let buffer = unsafe { Buffer::new(capacity, memory.add(offset).cast()) };
         let counted = Counted {
-            channel: prepare(Channel::new(buffer)),
+            channel: prepare(Channel::new(capacity, buffer)),
             senders: AtomicUsize::new(senders),
             receivers: AtomicUsize::new(1),
             is_one_sided: AtomicBool::new(senders == 0),

@@ -445,8 +445,7 @@ impl<T> Operation for RecvArm<'_, T> {
             unsafe {
                 let entry = self.entry.fill(waiter, index, self.value.get().cast());
                 let state = channel.state_unguarded();
-                state.enqueue_receiver(entry);
-                channel.publish(state);
+                channel.enqueue_receiver(state, entry);
             }
         }
     }
@@ -649,8 +648,7 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
             unsafe {
                 let entry = self.entry.fill(waiter, index, value.cast_mut().cast());
                 let state = channel.state_unguarded();
-                state.enqueue_sender(entry);
-                channel.publish(state);
+                channel.enqueue_sender(state, entry);
             }
         }
     }
@@ -888,8 +886,7 @@ impl<T> Operation for PromiseArm<'_, T> {
         unsafe {
             let entry = self.entry.fill(waiter, index, ptr::null_mut());
             let state = self.channel.state_unguarded();
-            state.enqueue_sender(entry);
-            self.channel.publish(state);
+            self.channel.enqueue_sender(state, entry);
         }
     }
 

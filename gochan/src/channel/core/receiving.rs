@@ -131,7 +131,7 @@ impl<T> Channel<T> {
         let waiter = unsafe {
             let waiter = frame.set_waiter(running.goroutine(), reason, location);
             let entry = frame.set_entry(waiter, place.cast());
-            state.waiting_receivers.push(entry);
+            state.enqueue_receiver(entry);
             waiter
         };
         self.unlock_with(CAN_SEND, state);
@@ -235,7 +235,7 @@ impl<T> Channel<T> {
                     }
                 }
                 Attempt::Refused(refusal) => {
-                    drop(state);
+                    self.unlock(state);
                     refusal.count();
                     return Err(refusal);
                 }
@@ -263,7 +263,7 @@ impl<T> Channel<T> {
             let entry = Entry::new();
             entry.assign(waiter, 0, value.as_mut_ptr().cast());
             // SAFETY: the wait ends only when the entry has left the queue.
-            unsafe { state.waiting_receivers.push(&entry) };
+            unsafe { state.enqueue_receiver(&entry) };
             self.unlock(state);
             waiter.wait(patience.deadline(), || {
                 // SAFETY: the entry was enqueued above and nowhere else.

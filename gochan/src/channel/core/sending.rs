@@ -132,7 +132,7 @@ impl<T> Channel<T> {
         let waiter = unsafe {
             let waiter = frame.set_waiter(running.goroutine(), reason, location);
             let entry = frame.set_entry(waiter, value.cast());
-            state.waiting_senders.push(entry);
+            state.enqueue_sender(entry);
             waiter
         };
         self.unlock_with(CAN_RECV, state);
@@ -195,7 +195,7 @@ impl<T> Channel<T> {
                 self.send_waiting(state, value, patience, location)
             }
             Attempt::Refused(refusal) => {
-                drop(state);
+                self.unlock(state);
                 let value = ManuallyDrop::into_inner(value);
                 refusal.count();
                 Err((value, refusal))
@@ -216,7 +216,7 @@ impl<T> Channel<T> {
             let entry = Entry::new();
             entry.assign(waiter, 0, ptr::from_mut(&mut *value).cast());
             // SAFETY: the wait ends only when the entry has left the queue.
-            unsafe { state.waiting_senders.push(&entry) };
+            unsafe { state.enqueue_sender(&entry) };
             self.unlock(state);
             waiter.wait(patience.deadline(), || {
                 // SAFETY: the entry was enqueued above and nowhere else.
@@ -277,7 +277,7 @@ impl<T> Channel<T> {
         let mut state = self.lock();
         let mut value = MaybeUninit::uninit();
         // SAFETY: `value` may be written to.
-        let taken = unsafe { state.buffer.pop_to(value.as_mut_ptr()) }.is_some();
+        let taken = unsafe { state.buffer.pop_to(value.as_mut_ptr()) };
         self.unlock(state);
         if taken {
             // SAFETY: it was.

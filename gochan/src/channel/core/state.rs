@@ -6,37 +6,47 @@ use std::ptr::NonNull;
 
 impl<T> State<T> {
     /// Sends the value at `value` if that is to fill the buffer, and nothing else, and says what an
-    /// operation would find then. Where there is room no sender waits, and the channel is open.
+    /// operation would find then.
     ///
     /// # Safety
     /// The value is the caller's, and moved out if it was sent.
     #[inline(always)]
     pub(super) unsafe fn send_to_buffer(&mut self, value: *const T) -> Option<u8> {
-        if !self.waiting_receivers.is_empty() {
-            return None;
-        }
         // SAFETY: the caller's promise.
-        let has_room = unsafe { self.buffer.push_from(value) }?;
+        let has_room = unsafe { self.buffer.push_short(value) }?;
         Some(CAN_RECV | (u8::from(has_room) * CAN_SEND))
     }
 
     /// Receives into `place` if that is to empty the buffer, and nothing else, and says what an
-    /// operation would find then. Where there are values no receiver waits.
+    /// operation would find then. The last value of a closed channel is not received in this way.
     ///
     /// # Safety
     /// `place` may be written to.
     #[inline(always)]
     pub(super) unsafe fn receive_from_buffer(&mut self, place: *mut T) -> Option<u8> {
-        if !self.waiting_senders.is_empty() {
-            return None;
-        }
         // SAFETY: the caller's promise.
-        let has_values = unsafe { self.buffer.pop_to(place) }?;
-        let readiness = CAN_SEND | (u8::from(has_values) * CAN_RECV);
-        Some(match self.closed {
-            false => readiness,
-            true => self.readiness_at_end(readiness),
-        })
+        let has_values = unsafe { self.buffer.pop_short(place) }?;
+        Some(CAN_SEND | (u8::from(has_values) * CAN_RECV))
+    }
+
+    /// Opens the buffer's short way to what would have to do nothing else.
+    #[inline]
+    pub(super) fn open_short_way(&mut self) {
+        self.buffer.open(usize::from(self.closed));
+        if !self.waiting_receivers.is_empty() {
+            self.buffer.bar_sends();
+        }
+        if !self.waiting_senders.is_empty() {
+            self.buffer.bar_receives();
+        }
+    }
+
+    /// Whether the short way is closed to what would have to do more.
+    pub(super) fn bars_whom_it_has_to(&self) -> bool {
+        let (sends, receives) = self.buffer.is_open();
+        (self.waiting_receivers.is_empty() || !sends)
+            && (self.waiting_senders.is_empty() || !receives)
+            && !(receives && self.closed && self.buffer.len() == 1)
     }
 
     #[inline]
@@ -101,7 +111,7 @@ impl<T> State<T> {
             return Attempt::Done(Some(unsafe { deliver(receiver, value) }));
         }
         // SAFETY: the caller's value is ours to move.
-        if unsafe { self.buffer.push_from(value) }.is_some() {
+        if unsafe { self.buffer.push_from(value) } {
             return Attempt::Done(None);
         }
         Attempt::Refused(Refusal::WouldBlock)
@@ -114,7 +124,7 @@ impl<T> State<T> {
     #[inline(always)]
     pub(crate) unsafe fn attempt_recv(&mut self, place: *mut T) -> Attempt {
         // SAFETY: the caller's place.
-        if unsafe { self.buffer.pop_to(place) }.is_some() {
+        if unsafe { self.buffer.pop_to(place) } {
             // There is room for one more: the longest waiting sender gets it.
             let sender = self.waiting_senders.take();
             return Attempt::Done(sender.map(|sender| self.admit(sender)));
@@ -145,7 +155,7 @@ impl<T> State<T> {
             if slot.is_null() {
                 self.buffer.reserve();
             } else {
-                self.buffer.push_from(slot).expect("there is room for one");
+                assert!(self.buffer.push_from(slot), "there is room for one");
             }
             sender.as_ref().finish(Wake::Done)
         }
@@ -189,7 +199,9 @@ impl<T> State<T> {
     ///
     /// # Safety
     /// As for [`WaitQueue::push`]; the entry's slot is the value, or null for a promise.
+    #[inline]
     pub(crate) unsafe fn enqueue_sender(&mut self, entry: &Entry) {
+        self.buffer.bar_receives();
         // SAFETY: the caller's promise.
         unsafe { self.waiting_senders.push(entry) };
     }
@@ -198,7 +210,9 @@ impl<T> State<T> {
     ///
     /// # Safety
     /// As for [`WaitQueue::push`]; the entry's slot is where the value goes.
+    #[inline]
     pub(crate) unsafe fn enqueue_receiver(&mut self, entry: &Entry) {
+        self.buffer.bar_sends();
         // SAFETY: the caller's promise.
         unsafe { self.waiting_receivers.push(entry) };
     }
