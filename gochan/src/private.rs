@@ -169,15 +169,50 @@ fn panic_cannot_start(error: &std::io::Error, site: &Site) -> ! {
 /// calls what tries it directly.
 const FEW_ARMS: usize = 4;
 
+/// Whether an arm looks ready, asked where its type is known, so that to ask takes no call.
+#[inline(always)]
+pub fn looks_ready<A: Arm>(arm: &A) -> bool {
+    arm.peek()
+}
+
+/// Selects without a limit, among arms of which some look ready or none does.
 #[inline(always)] // see `wait::begin`
-fn run_select<const N: usize>(
+fn select_forever_among<const N: usize>(
+    looks_ready: [bool; N],
     mut arms: [&mut dyn Arm; N],
     order: Order,
-    limit: Limit,
+    location: &'static Location<'static>,
+) -> usize {
+    let mut any_ready = true;
+    if N <= u64::BITS as usize {
+        let ready = wait::bits_of(looks_ready);
+        any_ready = ready != 0;
+        if any_ready {
+            let chosen = wait::choose(ready, order);
+            if N <= FEW_ARMS {
+                for (index, arm) in arms.iter_mut().enumerate() {
+                    if index == chosen && wait::try_chosen(*arm, location) {
+                        return chosen;
+                    }
+                }
+            } else if wait::try_chosen(arms[chosen], location) {
+                return chosen;
+            }
+        }
+    }
+    run_select(arms, order, Limit::Forever, location, any_ready)
+        .expect("a select without a limit ends with a choice")
+}
+
+/// Tries once, among arms of which none is waited for.
+#[inline(always)] // see `wait::begin`
+fn select_at_once<const N: usize>(
+    arms: [&mut dyn Arm; N],
+    order: Order,
     location: &'static Location<'static>,
 ) -> Option<usize> {
     // The most frequent poll of all; with one arm a look at it is a look at all of them.
-    if N == 1 && matches!(limit, Limit::None) {
+    if N == 1 {
         let seen = arms[0].look();
         if seen != Look::Promising {
             let is_drained = seen == Look::Drained;
@@ -189,24 +224,17 @@ fn run_select<const N: usize>(
             return is_drained.then_some(0);
         }
     }
-    let mut looks_ready = true;
-    if matches!(limit, Limit::Forever) && N <= u64::BITS as usize {
-        // Which arms there are is known here, so to look at them takes no calls.
-        let ready = wait::look_at_all(&arms);
-        looks_ready = ready != 0;
-        if looks_ready {
-            let chosen = wait::choose(ready, order);
-            if N <= FEW_ARMS {
-                for (index, arm) in arms.iter_mut().enumerate() {
-                    if index == chosen && wait::try_chosen(*arm, location) {
-                        return Some(chosen);
-                    }
-                }
-            } else if wait::try_chosen(arms[chosen], location) {
-                return Some(chosen);
-            }
-        }
-    }
+    run_select(arms, order, Limit::None, location, true)
+}
+
+#[inline(always)] // see `wait::begin`
+fn run_select<const N: usize>(
+    mut arms: [&mut dyn Arm; N],
+    order: Order,
+    limit: Limit,
+    location: &'static Location<'static>,
+    looks_ready: bool,
+) -> Option<usize> {
     let (mut ready, mut locks) = ([0; N], [ptr::null(); N]);
     let mut scratch = Scratch {
         ready: &mut ready,
@@ -235,31 +263,29 @@ fn run_select<const N: usize>(
 /// `select!` without `default`
 #[inline(always)] // see `wait::begin`
 #[track_caller]
-pub fn select<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
-    run_select(arms, Order::Random, Limit::Forever, Location::caller())
-        .expect("a select without a limit ends with a choice")
+pub fn select<const N: usize>(looks_ready: [bool; N], arms: [&mut dyn Arm; N]) -> usize {
+    select_forever_among(looks_ready, arms, Order::Random, Location::caller())
 }
 
 /// `select! { biased; … }` without `default`
 #[inline(always)] // see `wait::begin`
 #[track_caller]
-pub fn select_biased<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
-    run_select(arms, Order::Source, Limit::Forever, Location::caller())
-        .expect("a select without a limit ends with a choice")
+pub fn select_biased<const N: usize>(looks_ready: [bool; N], arms: [&mut dyn Arm; N]) -> usize {
+    select_forever_among(looks_ready, arms, Order::Source, Location::caller())
 }
 
 /// `select!` with `default`
 #[inline(always)] // see `wait::begin`
 #[track_caller]
 pub fn try_select<const N: usize>(arms: [&mut dyn Arm; N]) -> Option<usize> {
-    run_select(arms, Order::Random, Limit::None, Location::caller())
+    select_at_once(arms, Order::Random, Location::caller())
 }
 
 /// `select! { biased; … }` with `default`
 #[inline(always)] // see `wait::begin`
 #[track_caller]
 pub fn try_select_biased<const N: usize>(arms: [&mut dyn Arm; N]) -> Option<usize> {
-    run_select(arms, Order::Source, Limit::None, Location::caller())
+    select_at_once(arms, Order::Source, Location::caller())
 }
 
 /// `select! {}`

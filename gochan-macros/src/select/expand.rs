@@ -100,12 +100,18 @@ impl Lowering<'_> {
         let values = operands.iter().map(|operand| &operand.value);
         let patterns = operands.iter().map(|operand| &operand.pattern);
         let late = operands.iter().map(|operand| &operand.late);
-        let references = waiting.iter().map(|(index, _)| {
-            let arm = self.numbered("arm", *index);
-            quote_spanned!(span=> &mut #arm)
-        });
+        let waiting_arms: Vec<Ident> = waiting
+            .iter()
+            .map(|(index, _)| self.numbered("arm", *index))
+            .collect();
+        let references = waiting_arms.iter().map(|arm| quote_spanned!(span=> &mut #arm));
         let choices = self.choices(arms, &waiting, &chosen, &variants);
-        let wait = self.names.private(self.function(arms), span);
+        let has_default = waiting.len() < arms.len();
+        let looks = (!has_default).then(|| {
+            let looks_ready = self.names.private("looks_ready", span);
+            quote_spanned!(span=> [#(#looks_ready(&#waiting_arms)),*],)
+        });
+        let wait = self.names.private(self.function(has_default), span);
         let bodies = arms.iter().zip(&variants).map(|(arm, variant)| {
             let binding = binding(arm, span);
             if binding.is_empty() {
@@ -124,7 +130,7 @@ impl Lowering<'_> {
                     #[allow(unused_mut)]
                     (#(#patterns,)*) => {
                         #(#late)*
-                        match #wait([#(#references),*]) { #choices }
+                        match #wait(#looks [#(#references),*]) { #choices }
                     }
                 };
                 chosen
@@ -134,11 +140,8 @@ impl Lowering<'_> {
         }}
     }
 
-    fn function(&self, arms: &[Arm]) -> &'static str {
-        let default = arms
-            .iter()
-            .any(|arm| matches!(arm.operation, Operation::Default));
-        match (default, self.biased) {
+    fn function(&self, has_default: bool) -> &'static str {
+        match (has_default, self.biased) {
             (false, false) => "select",
             (false, true) => "select_biased",
             (true, false) => "try_select",

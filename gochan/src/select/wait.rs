@@ -167,13 +167,11 @@ pub(crate) unsafe fn end(
     }
 }
 
-/// The arms that look ready, of the first 64: a bit for each.
+/// A bit for each that is true, of at most 64.
 #[inline(always)]
-pub(crate) fn look_at_all(arms: &[&mut dyn Arm]) -> u64 {
-    let bits = arms.iter().zip(0..u64::BITS);
-    bits.fold(0, |ready, (arm, place)| {
-        ready | (u64::from(arm.peek()) << place)
-    })
+pub(crate) fn bits_of<const N: usize>(flags: [bool; N]) -> u64 {
+    let places = flags.into_iter().zip(0..);
+    places.fold(0, |bits, (flag, place)| bits | (u64::from(flag) << place))
 }
 
 /// Chooses one of the arms whose bits are set, of which there are some.
