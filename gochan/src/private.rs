@@ -14,7 +14,7 @@ use crate::runtime::placement::Wish;
 use crate::runtime::{self, Config, Kind, Runtime, SpawnOptions};
 use crate::scope::{Scope, ScopedJoinHandle};
 use crate::select::arm::Look;
-use crate::select::wait::{self, Begun, Limit, Order, Request, Scratch};
+use crate::select::wait::{self, Limit, Order, Request, Scratch};
 use crate::wait::{WaitFrame, Wake};
 use std::fmt;
 use std::panic::Location;
@@ -177,17 +177,15 @@ pub fn looks_ready<A: Arm>(arm: &A) -> bool {
 
 /// Selects without a limit, among arms of which some look ready or none does.
 #[inline(always)] // see `wait::begin`
-fn select_forever_among<const N: usize>(
+fn select_in_order<const N: usize>(
+    order: Order,
     looks_ready: [bool; N],
     mut arms: [&mut dyn Arm; N],
-    order: Order,
     location: &'static Location<'static>,
 ) -> usize {
-    let mut any_ready = true;
     if N <= u64::BITS as usize {
         let ready = wait::bits_of(looks_ready);
-        any_ready = ready != 0;
-        if any_ready {
+        if ready != 0 {
             let chosen = wait::choose(ready, order);
             if N <= FEW_ARMS {
                 for (index, arm) in arms.iter_mut().enumerate() {
@@ -200,15 +198,32 @@ fn select_forever_among<const N: usize>(
             }
         }
     }
-    run_select(arms, order, Limit::Forever, location, any_ready)
-        .expect("a select without a limit ends with a choice")
+    let mut scratch = Scratch {
+        ready: &mut [0; N],
+        locks: &mut [ptr::null(); N],
+    };
+    let request = Request {
+        order,
+        limit: Limit::Forever,
+        location,
+    };
+    let frame = WaitFrame::new();
+    // SAFETY: arms and frame stay here until the wait has ended; the switch comes once, and at
+    // once.
+    unsafe {
+        if let Some(chosen) = wait::begin(&mut arms, &mut scratch, request, &frame) {
+            return chosen;
+        }
+        frame.waiter().switch();
+        wait::end(&mut arms, &mut scratch, request, &frame)
+    }
 }
 
-/// Tries once, among arms of which none is waited for.
-#[inline(always)] // see `wait::begin`
-fn select_at_once<const N: usize>(
-    arms: [&mut dyn Arm; N],
+/// Tries arms of which none is waited for.
+#[inline]
+fn try_in_order<const N: usize>(
     order: Order,
+    mut arms: [&mut dyn Arm; N],
     location: &'static Location<'static>,
 ) -> Option<usize> {
     // The most frequent poll of all; with one arm a look at it is a look at all of them.
@@ -224,68 +239,44 @@ fn select_at_once<const N: usize>(
             return is_drained.then_some(0);
         }
     }
-    run_select(arms, order, Limit::None, location, true)
-}
-
-#[inline(always)] // see `wait::begin`
-fn run_select<const N: usize>(
-    mut arms: [&mut dyn Arm; N],
-    order: Order,
-    limit: Limit,
-    location: &'static Location<'static>,
-    looks_ready: bool,
-) -> Option<usize> {
-    let (mut ready, mut locks) = ([0; N], [ptr::null(); N]);
     let mut scratch = Scratch {
-        ready: &mut ready,
-        locks: &mut locks,
+        ready: &mut [0; N],
+        locks: &mut [ptr::null(); N],
     };
     let request = Request {
         order,
-        limit,
+        limit: Limit::None,
         location,
     };
-    let frame = WaitFrame::new();
-    // SAFETY: arms and frame stay here until the wait has ended; the switch comes once, and at
-    // once.
-    unsafe {
-        match wait::begin(&mut arms, &mut scratch, request, &frame, looks_ready) {
-            Begun::Chosen(index) => Some(index),
-            Begun::TimedOut => None,
-            Begun::Waits => {
-                frame.waiter().switch();
-                wait::end(&mut arms, &mut scratch, request, &frame)
-            }
-        }
-    }
+    wait::select(&mut arms, &mut scratch, request)
 }
 
 /// `select!` without `default`
 #[inline(always)] // see `wait::begin`
 #[track_caller]
 pub fn select<const N: usize>(looks_ready: [bool; N], arms: [&mut dyn Arm; N]) -> usize {
-    select_forever_among(looks_ready, arms, Order::Random, Location::caller())
+    select_in_order(Order::Random, looks_ready, arms, Location::caller())
 }
 
 /// `select! { biased; … }` without `default`
 #[inline(always)] // see `wait::begin`
 #[track_caller]
 pub fn select_biased<const N: usize>(looks_ready: [bool; N], arms: [&mut dyn Arm; N]) -> usize {
-    select_forever_among(looks_ready, arms, Order::Source, Location::caller())
+    select_in_order(Order::Source, looks_ready, arms, Location::caller())
 }
 
 /// `select!` with `default`
-#[inline(always)] // see `wait::begin`
+#[inline]
 #[track_caller]
 pub fn try_select<const N: usize>(arms: [&mut dyn Arm; N]) -> Option<usize> {
-    select_at_once(arms, Order::Random, Location::caller())
+    try_in_order(Order::Random, arms, Location::caller())
 }
 
 /// `select! { biased; … }` with `default`
-#[inline(always)] // see `wait::begin`
+#[inline]
 #[track_caller]
 pub fn try_select_biased<const N: usize>(arms: [&mut dyn Arm; N]) -> Option<usize> {
-    select_at_once(arms, Order::Source, Location::caller())
+    try_in_order(Order::Source, arms, Location::caller())
 }
 
 /// `select! {}`

@@ -376,7 +376,7 @@ impl<T> Channel<T> {
         let mut state = self.lock();
         // SAFETY: the caller's promise.
         let removed = unsafe { state.waiting_senders.remove(entry) };
-        if state.waiting_senders.is_empty() {
+        if removed && state.waiting_senders.is_empty() {
             self.publish(&mut state);
         }
         removed
@@ -390,7 +390,7 @@ impl<T> Channel<T> {
         let mut state = self.lock();
         // SAFETY: the caller's promise.
         let removed = unsafe { state.waiting_receivers.remove(entry) };
-        if state.waiting_receivers.is_empty() {
+        if removed && state.waiting_receivers.is_empty() {
             self.publish(&mut state);
         }
         removed

@@ -1,7 +1,8 @@
 //! The algorithm of `select!`.
 //!
-//! 1. Look at all arms without locks, and try those that look ready under their channels' locks,
-//!    in random order (or, for a biased select, in source order). Under load that is all.
+//! 1. Look at all arms without locks, and try one that looks ready under its channel's lock, chosen
+//!    at random (or, for a biased select, the first in the source; a select with `default` tries all
+//!    that look ready). Under load that is all.
 //! 2. If none was ready, lock every channel, in the order of their addresses, so that two
 //!    selects cannot wait for each other's locks. Now look and try again; if none is ready,
 //!    there was a moment at which none was: take `default`, or enqueue all arms and leave the
@@ -75,25 +76,13 @@ pub(crate) fn select(
     }
 }
 
-/// How far a select has come that only switches to other goroutines if it has to wait.
-pub(crate) enum Begun {
-    Chosen(usize),
-    /// Nothing was ready within the limit.
-    TimedOut,
-    /// It waits: the goroutine is to switch now.
-    Waits,
-}
-
-impl Begun {
-    #[inline]
-    fn over(chosen: Option<usize>) -> Self {
-        chosen.map_or(Begun::TimedOut, Begun::Chosen)
-    }
-}
-
-/// As [`select`], in three steps, of which this is the first; the second is the switch, if there is
-/// to be one, the third [`end`]. See [`Waiter::begin`] for why. If nothing `looks_ready` there is no
-/// second look without locks.
+/// As [`select`] without a limit, in three steps, of which this is the first; the second is the
+/// switch, if there is to be one, the third [`end`]. See [`Waiter::begin`] for why. `None`: it waits,
+/// and the goroutine is to switch now.
+///
+/// The caller has looked at the arms and tried one already. Now all are tried under all locks: what
+/// looked ready and was not is mostly a select that was served elsewhere, with its arms still in
+/// their queues, and to find that out for each arm on its own would take a lock each time.
 ///
 /// # Safety
 /// The arms and the frame stay where they are until the wait ends; if there is one, the switch
@@ -104,48 +93,24 @@ pub(crate) unsafe fn begin(
     scratch: &mut Scratch<'_>,
     request: Request,
     frame: &WaitFrame,
-    looks_ready: bool,
-) -> Begun {
-    if looks_ready && let Some(chosen) = try_at_once(arms, scratch, request) {
-        return Begun::over(chosen);
-    }
-    // SAFETY: the caller's promises.
-    unsafe { begin_to_wait(arms, scratch, request, frame) }
-}
-
-/// The rest of [`begin`], when no arm could be chosen at the first look.
-///
-/// # Safety
-/// As for [`begin`].
-#[inline(never)]
-unsafe fn begin_to_wait(
-    arms: &mut [&mut dyn Arm],
-    scratch: &mut Scratch<'_>,
-    request: Request,
-    frame: &WaitFrame,
-) -> Begun {
+) -> Option<usize> {
     let outcome = match try_locked(arms, scratch, request) {
         Ok(outcome) => outcome,
         Err(locked) => match Running::get() {
-            Some(running)
-                if matches!(request.limit, Limit::Forever) && earliest_timer(arms).is_none() =>
-            {
+            Some(running) if earliest_timer(arms).is_none() => {
                 let (reason, location) = (WaitReason::Select, request.location);
                 // SAFETY: the caller's frame.
                 let waiter = unsafe { frame.set_waiter(running.goroutine(), reason, location) };
                 enqueue_all(arms, locked, waiter);
                 if waiter.begin(running) {
-                    return Begun::Waits;
+                    return None;
                 }
                 end_wait(arms, waiter, false)
             }
             _ => wait_for_all(arms, locked, request),
         },
     };
-    Begun::over(match outcome.chosen() {
-        Some(chosen) => chosen,
-        None => select(arms, scratch, request),
-    })
+    Some(choice(outcome, arms, scratch, request))
 }
 
 /// Ends the wait that [`begin`] began, after the switch.
@@ -158,13 +123,25 @@ pub(crate) unsafe fn end(
     scratch: &mut Scratch<'_>,
     request: Request,
     frame: &WaitFrame,
-) -> Option<usize> {
+) -> usize {
     // SAFETY: the caller's promise.
     let waiter = unsafe { frame.waiter() };
-    match end_wait(arms, waiter, true).chosen() {
-        Some(chosen) => chosen,
-        None => select(arms, scratch, request),
-    }
+    let outcome = end_wait(arms, waiter, true);
+    choice(outcome, arms, scratch, request)
+}
+
+/// What a select without a limit comes to that has come so far.
+#[inline(always)]
+fn choice(
+    outcome: Outcome,
+    arms: &mut [&mut dyn Arm],
+    scratch: &mut Scratch<'_>,
+    request: Request,
+) -> usize {
+    outcome
+        .chosen()
+        .unwrap_or_else(|| select(arms, scratch, request))
+        .expect("a select without a limit ends with a choice")
 }
 
 /// A bit for each that is true, of at most 64.
