@@ -104,7 +104,9 @@ impl Lowering<'_> {
             .iter()
             .map(|(index, _)| self.numbered("arm", *index))
             .collect();
-        let references = waiting_arms.iter().map(|arm| quote_spanned!(span=> &mut #arm));
+        let references = waiting_arms
+            .iter()
+            .map(|arm| quote_spanned!(span=> &mut #arm));
         let choices = self.choices(arms, &waiting, &chosen, &variants);
         let has_default = waiting.len() < arms.len();
         let looks = (!has_default).then(|| {

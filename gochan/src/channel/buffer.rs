@@ -319,7 +319,11 @@ mod tests {
     fn pop<T>(buffer: &mut Buffer<T>) -> Option<T> {
         let mut value = MaybeUninit::uninit();
         // SAFETY: `value` may be written to, and was if the buffer says so.
-        unsafe { buffer.pop_to(value.as_mut_ptr()).then(|| value.assume_init()) }
+        unsafe {
+            buffer
+                .pop_to(value.as_mut_ptr())
+                .then(|| value.assume_init())
+        }
     }
 
     fn push_short(buffer: &mut Buffer<usize>, value: usize) -> Option<bool> {

@@ -13,6 +13,11 @@
 //! send, or nothing but receive; if it does both it may be on its own, so it computes. A
 //! site is measured on as its goroutines come and go, so it may change its family.
 //!
+//! A goroutine that starts others at its own site divides its work: fork and join, a walk through
+//! a tree. Such goroutines compute, and yet start near their parent: spread by number they would
+//! come to wait here and there for parts of any size, while an idle worker that helps itself takes
+//! the oldest, which is the largest part that nobody has begun.
+//!
 //! While nothing is known of a site, its goroutines are put near their parent. If one run of the
 //! parent starts several of them, that is a pool, and a pool that starts on one worker can never
 //! leave it. So when that run is over, and the size of the pool is known, contiguous parts of it
@@ -237,9 +242,18 @@ impl Brood {
 pub(super) struct Parent<'a> {
     /// The index of its worker.
     pub(super) worker: usize,
+    /// The goroutine, unless it is one that the worker runs for itself.
+    pub(super) goroutine: Option<&'a Goroutine>,
     /// A number that is another one in every run of this worker.
     pub(super) run: u64,
     pub(super) brood: &'a Brood,
+}
+
+impl Parent<'_> {
+    /// Whether it was started at that site itself.
+    fn is_of(&self, site: &Site) -> bool {
+        self.goroutine.is_some_and(|it| ptr::eq(it.site, site))
+    }
 }
 
 /// Chooses the worker for a new goroutine of `site`.
@@ -264,7 +278,7 @@ pub(super) fn choose(
             parent.brood.note(parent.run, is_sibling);
             true
         }
-        Wish::Adaptive => site.talks(),
+        Wish::Adaptive => site.talks() || parent.is_of(site),
     };
     if near {
         parent.worker
@@ -385,10 +399,13 @@ mod tests {
     fn what_is_known_of_a_site_decides() {
         let workers = [Mailbox::obtain(), Mailbox::obtain()];
         let (site, brood) = (Site::new(), Brood::new());
-        let choose = |wish, run| {
-            let (worker, brood) = (0, &brood);
-            choose(&workers, &site, wish, Some(Parent { worker, run, brood }))
+        let parent = |run| Parent {
+            worker: 0,
+            goroutine: None,
+            run,
+            brood: &brood,
         };
+        let choose = |wish, run| choose(&workers, &site, wish, Some(parent(run)));
         workers[0].live.0.store(3, Ordering::Relaxed);
         assert_eq!(choose(Wish::Adaptive, 7), 0, "the first");
         assert!(!brood.is_pool());
@@ -404,6 +421,33 @@ mod tests {
         site.note_full_turn(SHORT_TURN, false);
         site.note_full_turn(SHORT_TURN, false);
         assert_eq!(choose(Wish::Adaptive, 9), 1, "the site computes");
+        workers[0].live.0.store(0, Ordering::Relaxed);
+        workers.into_iter().for_each(Mailbox::give_back);
+    }
+
+    #[test]
+    fn recursion_stays_near_whatever_it_does() {
+        static SITE: Site = Site::new();
+        static OTHER: Site = Site::new();
+        let workers = [Mailbox::obtain(), Mailbox::obtain()];
+        workers[0].live.0.store(3, Ordering::Relaxed);
+        let brood = Brood::new();
+        for site in [&SITE, &OTHER] {
+            site.note_run(1_000_000, 0, false);
+        }
+        for (site, at) in [(&SITE, 0), (&OTHER, 1)] {
+            let goroutine = unstarted(1, &SITE, false);
+            let parent = Parent {
+                worker: 0,
+                // SAFETY: it is alive until it is dropped below.
+                goroutine: Some(unsafe { goroutine.as_ref() }),
+                run: 1,
+                brood: &brood,
+            };
+            assert_eq!(choose(&workers, site, Wish::Adaptive, Some(parent)), at);
+            assert_eq!(choose(&workers, site, Wish::Spread, Some(parent)), 1);
+            drop_unstarted(goroutine);
+        }
         workers[0].live.0.store(0, Ordering::Relaxed);
         workers.into_iter().for_each(Mailbox::give_back);
     }

@@ -23,6 +23,11 @@ impl RunQueue {
         self.head.get().is_null()
     }
 
+    /// Whether there is one, and no other.
+    pub(super) fn has_one(&self) -> bool {
+        !self.is_empty() && ptr::eq(self.head.get(), self.tail.get())
+    }
+
     #[inline]
     pub(super) fn first(&self) -> Option<NonNull<Goroutine>> {
         NonNull::new(self.head.get().cast_mut())

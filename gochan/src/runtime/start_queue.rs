@@ -85,20 +85,22 @@ impl Inner {
         Some(goroutine)
     }
 
-    /// Takes the oldest one, if `condition` holds for it.
-    fn pop_oldest(
-        &mut self,
-        condition: impl FnOnce(&Goroutine) -> bool,
-    ) -> Option<NonNull<Goroutine>> {
-        let queue = self.queues().find(|queue| !queue.is_empty())?;
-        // SAFETY: queued goroutines are alive.
-        if !condition(unsafe { queue.first()?.as_ref() }) {
-            return None;
-        }
-        let goroutine = queue.pop();
+    /// The oldest batch, or the arrivals if there are some.
+    fn oldest_batch(&self) -> Option<&RunQueue> {
+        self.queues().find(|queue| !queue.is_empty())
+    }
+
+    /// Restores the invariant after some have left the oldest batch.
+    fn settle_oldest(&mut self) {
         if self.older.front().is_some_and(RunQueue::is_empty) {
             self.older.pop_front();
         }
+    }
+
+    #[cold]
+    fn pop_oldest(&mut self) -> Option<NonNull<Goroutine>> {
+        let goroutine = self.oldest_batch()?.pop();
+        self.settle_oldest();
         goroutine
     }
 }
@@ -221,15 +223,18 @@ impl StartQueue {
         }
         let mut inner = self.queue.0.lock();
         let goroutine = match self.taken().is_multiple_of(OLDEST_EVERY) {
-            true => inner.pop_oldest(|_| true),
+            true => inner.pop_oldest(),
             false => inner.pop_newest(),
         }?;
         self.note_taken(&inner, 1);
         Some(goroutine)
     }
 
-    /// Takes the oldest ones, at most `most`, up to the first for which `may_leave` does not hold,
-    /// for the queue `thief` of the calling worker; and says how many they are.
+    /// Takes the first of the oldest batch, at most `most`, up to the first for which `may_leave`
+    /// does not hold, for the queue `thief` of the calling worker; and says how many they are.
+    ///
+    /// All that is taken from is one batch, and its last one stays if there are others: where each
+    /// goroutine starts a few more, the next younger batch is as much work as all that follow.
     pub(super) fn take_oldest(
         &self,
         thief: &StartQueue,
@@ -237,10 +242,16 @@ impl StartQueue {
         may_leave: impl Fn(&Goroutine) -> bool,
     ) -> (RunQueue, usize) {
         let (taken, mut count) = (RunQueue::new(), 0);
-        if self.len() > 0 {
-            let mut inner = self.queue.0.lock();
+        if self.len() == 0 {
+            return (taken, count);
+        }
+        let mut inner = self.queue.0.lock();
+        if let Some(batch) = inner.oldest_batch() {
             while count < most
-                && let Some(goroutine) = inner.pop_oldest(&may_leave)
+                && (count == 0 || !batch.has_one())
+                // SAFETY: queued goroutines are alive.
+                && batch.first().is_some_and(|first| may_leave(unsafe { first.as_ref() }))
+                && let Some(goroutine) = batch.pop()
             {
                 // SAFETY: it has just left its queue, and is alive.
                 unsafe {
@@ -249,8 +260,9 @@ impl StartQueue {
                 }
                 count += 1;
             }
-            self.note_taken(&inner, count);
         }
+        inner.settle_oldest();
+        self.note_taken(&inner, count);
         (taken, count)
     }
 
@@ -378,6 +390,38 @@ mod tests {
         let queue = filled();
         let left = queue.close();
         assert_eq!(all(|| left.pop()), [6, 1, 2, 3, 4, 5]);
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_thief_takes_of_one_batch_and_leaves_its_last() {
+        let queue = filled();
+        let thief = StartQueue::new();
+        let mut stolen = Vec::new();
+        while queue.len() > 0 {
+            let (some, count) = queue.take_oldest(&thief, 10, |goroutine| !goroutine.is_near);
+            let some = all(|| some.pop());
+            assert_eq!(some.len(), count);
+            stolen.push(some);
+        }
+        assert_eq!(
+            stolen,
+            [vec![6], vec![1], vec![2], vec![3], vec![4], vec![5]]
+        );
+        (1..=9).for_each(|number| push(&queue, number, Some(7)));
+        push(&queue, 100, Some(7));
+        let steal = |most| {
+            let (some, _) = queue.take_oldest(&thief, most, |goroutine| !goroutine.is_near);
+            all(|| some.pop())
+        };
+        assert_eq!(steal(3), [1, 2, 3]);
+        assert_eq!(
+            steal(10),
+            [4, 5, 6, 7, 8, 9],
+            "up to one that may not leave"
+        );
+        assert_eq!(steal(10), [], "it is the last, and may not leave either");
+        drop_unstarted(queue.pop().unwrap());
         assert_eq!(queue.len(), 0);
     }
 

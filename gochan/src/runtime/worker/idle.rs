@@ -250,14 +250,14 @@ impl Worker {
         while stolen < count {
             let most = STOLEN_AT_ONCE.min(count - stolen);
             let (some, number) = victim.start_queue.take_oldest(own, most, may_leave);
-            if number == 0 {
-                break;
-            }
             stolen += number;
             if !own.push_arrivals(&some, number) {
                 while let Some(goroutine) = some.pop() {
                     self.discard(goroutine);
                 }
+            }
+            if number < most {
+                break;
             }
         }
         watch.note_theft(index, victim, now);

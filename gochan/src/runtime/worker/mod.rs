@@ -184,6 +184,8 @@ impl Worker {
     pub(super) fn as_parent(&self) -> Parent<'_> {
         Parent {
             worker: self.index,
+            // SAFETY: it runs.
+            goroutine: self.current_goroutine().map(|it| unsafe { it.as_ref() }),
             run: self.runs.get(),
             brood: &self.brood,
         }
@@ -230,6 +232,7 @@ impl Worker {
     }
 
     /// Runs goroutines until the runtime ends.
+    #[inline(always)] // once, in the function that has the worker in its frame
     pub(super) fn run(&self) {
         WORKER.set(self);
         bias::obtain();
