@@ -13,6 +13,9 @@
 //! send, or nothing but receive; if it does both it may be on its own, so it computes. A
 //! site is measured on as its goroutines come and go, so it may change its family.
 //!
+//! One that starts others in run after run is the head of a family: whom it talks to are mostly its
+//! own children, and they start near it. So such runs count as long ones, and families are spread.
+//!
 //! A goroutine that starts others at its own site divides its work: fork and join, a walk through
 //! a tree. Such goroutines compute, and yet start near their parent: spread by number they would
 //! come to wait here and there for parts of any size, while an idle worker that helps itself takes
@@ -162,15 +165,16 @@ impl Site {
         TIMED_RUNS + 1
     }
 
-    /// Takes a timed run into account, in which the goroutine has sent, or received, so many values
-    /// and done little else. It is short if it took little time for each of them.
+    /// Takes a timed run into account. It is short if it took little time for each of the values that
+    /// it streamed, and started nobody.
     ///
     /// One that used up a turn has been noted already, and its length says nothing: it may have
     /// ended because others wanted their turn.
-    pub(super) fn note_run(&self, nanos: u64, streamed: u32, used_up_a_turn: bool) {
-        if !used_up_a_turn {
-            let short = SHORT_RUN_NANOS.max(u64::from(streamed) * STREAMED_NANOS);
-            self.note(if nanos < short { 1 } else { -1 });
+    pub(super) fn note_run(&self, run: &Run) {
+        let short = SHORT_RUN_NANOS.max(u64::from(run.streamed) * STREAMED_NANOS);
+        if !run.used_up_a_turn {
+            let talks = run.nanos < short && !run.starts_others;
+            self.note(if talks { 1 } else { -1 });
         }
     }
 
@@ -198,6 +202,17 @@ impl Site {
     fn is_unknown(&self) -> bool {
         self.balance.load(Ordering::Relaxed) == 0
     }
+}
+
+/// A timed run of a goroutine.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Run {
+    pub(super) nanos: u64,
+    /// How many values the goroutine has sent, or received, having done little else.
+    pub(super) streamed: u32,
+    pub(super) used_up_a_turn: bool,
+    /// Whether the goroutine has started others, and not in its first run.
+    pub(super) starts_others: bool,
 }
 
 /// What one run of a goroutine has started at sites of which nothing was known.
@@ -334,20 +349,41 @@ mod tests {
     use super::*;
     use crate::runtime::goroutine::tests::{drop_unstarted, unstarted};
 
+    fn note_run(site: &Site, nanos: u64, streamed: u32) {
+        site.note_run(&Run {
+            nanos,
+            streamed,
+            ..Run::default()
+        });
+    }
+
+    #[test]
+    fn who_starts_others_again_and_again_is_on_its_own() {
+        let site = Site::new();
+        let run = Run {
+            nanos: 300,
+            starts_others: true,
+            ..Run::default()
+        };
+        note_run(&site, 300, 0);
+        (0..2).for_each(|_| site.note_run(&run));
+        assert!(!site.is_unknown() && !site.talks());
+    }
+
     #[test]
     fn a_site_learns_its_family_and_can_change_it() {
         let site = Site::new();
         assert!(site.is_unknown() && !site.talks());
-        site.note_run(300, 0, false);
+        note_run(&site, 300, 0);
         assert!(site.talks());
         for _ in 0..20 {
-            site.note_run(1_000_000, 0, false);
+            note_run(&site, 1_000_000, 0);
         }
         assert!(!site.talks());
         for _ in 0..20 {
-            site.note_run(200, 0, false);
+            note_run(&site, 200, 0);
         }
-        site.note_run(5_000_000, 0, false);
+        note_run(&site, 5_000_000, 0);
         assert!(site.talks(), "one long run was enough");
         for _ in 0..10 {
             site.note_full_turn(SHORT_TURN, false);
@@ -367,9 +403,9 @@ mod tests {
         computing.note_full_turn(Duration::from_micros(256), true);
         assert!(!computing.talks() && !computing.is_unknown());
         let (streaming, slow) = (Site::new(), Site::new());
-        streaming.note_run(12_000, 128, false);
+        note_run(&streaming, 12_000, 128);
         assert!(streaming.talks());
-        slow.note_run(128_000, 128, false);
+        note_run(&slow, 128_000, 128);
         assert!(!slow.talks() && !slow.is_unknown());
     }
 
@@ -387,10 +423,14 @@ mod tests {
     #[test]
     fn short_turns_that_are_used_up_do_not_talk() {
         let site = Site::new();
-        site.note_run(300, 0, false);
+        note_run(&site, 300, 0);
         for _ in 0..5 {
             site.note_full_turn(SHORT_TURN, false);
-            site.note_run(1_500, 0, true);
+            site.note_run(&Run {
+                nanos: 1_500,
+                used_up_a_turn: true,
+                ..Run::default()
+            });
         }
         assert!(!site.talks() && !site.is_unknown());
     }
@@ -416,7 +456,7 @@ mod tests {
         assert_eq!(brood.started.get(), 2);
         assert_eq!(choose(Wish::Near, 8), 0);
         assert_eq!(choose(Wish::Spread, 8), 1);
-        site.note_run(100, 0, false);
+        note_run(&site, 100, 0);
         assert_eq!(choose(Wish::Adaptive, 8), 0, "the site talks");
         site.note_full_turn(SHORT_TURN, false);
         site.note_full_turn(SHORT_TURN, false);
@@ -433,7 +473,7 @@ mod tests {
         workers[0].live.0.store(3, Ordering::Relaxed);
         let brood = Brood::new();
         for site in [&SITE, &OTHER] {
-            site.note_run(1_000_000, 0, false);
+            note_run(site, 1_000_000, 0);
         }
         for (site, at) in [(&SITE, 0), (&OTHER, 1)] {
             let goroutine = unstarted(1, &SITE, false);

@@ -23,7 +23,7 @@ use super::gate::Phase;
 use super::goroutine::{Body, Goroutine, Interrupt};
 use super::mailbox::Mailbox;
 use super::panics;
-use super::placement::{self, Brood, Parent, TIMED_RUNS, TIMED_TURNS};
+use super::placement::{self, Brood, Parent, Run, TIMED_RUNS, TIMED_TURNS};
 use super::random::Random;
 use super::reckoning::{Reckoning, Span};
 use super::run_queue::RunQueue;
@@ -474,11 +474,17 @@ impl Worker {
         self.full_turns.set(0);
         self.run_began.set(now);
         self.turn_began.set(now);
+        let ids = self.ids.get();
         let ended = self.resume(goroutine);
-        if ended || left < TIMED_RUNS {
+        let is_first = left == TIMED_RUNS;
+        if ended || !is_first {
             let lasted = self.run_began.get().elapsed();
-            let nanos = u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX);
-            site.note_run(nanos, self.turn.streamed(), self.full_turns.get() > 0);
+            site.note_run(&Run {
+                nanos: u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX),
+                streamed: self.turn.streamed(),
+                used_up_a_turn: self.full_turns.get() > 0,
+                starts_others: !is_first && self.ids.get() != ids,
+            });
         }
     }
 
