@@ -7,7 +7,8 @@
 //!
 //! - [`measure`]: how often a workload is run, and what an operation of it takes.
 //! - [`workloads`]: our side of Go's benchmarks, under Go's names.
-//! - [`programs`]: whole programs, timed from the start of the process to its end.
+//! - [`programs`]: whole programs, timed from the start of the process to its end; `--bin programs`
+//!   is our side of them.
 //! - [`go_peer`]: finds Go, builds its benchmarks and our Go programs, reads what they print.
 //! - [`comparison`]: lets both sides take turns and collects the figures.
 //! - [`growth`]: what operations cost where there is more of something; `cargo run --release -p

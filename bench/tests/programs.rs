@@ -3,8 +3,7 @@
 mod child;
 
 fn run(words: &[&str], workers: &str) -> String {
-    let words = [&["run"], words].concat();
-    child::run(env!("CARGO_BIN_EXE_parallel"), &words, workers)
+    child::run(env!("CARGO_BIN_EXE_programs"), words, workers)
 }
 
 #[test]

@@ -5,46 +5,30 @@ use std::process::ExitCode;
 use anyhow::Result;
 use bench::cli::ProgramOptions;
 use bench::go_peer::Go;
-use bench::programs::{PROGRAMS, Task};
+use bench::programs::PROGRAMS;
 use bench::{cli, comparison, report};
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 /// Runs programs that compute next to the same programs in Go.
 ///
 /// Both sides take turns, each in a process of its own, which is timed from its start to its end.
 /// Reported are medians over the rounds; a ratio below 1 says that gochan takes less time.
 #[derive(Debug, Parser)]
-#[command(name = "parallel", args_conflicts_with_subcommands = true)]
+#[command(name = "parallel")]
 struct Cli {
-    #[command(subcommand)]
-    side: Option<Side>,
     #[command(flatten)]
     options: ProgramOptions,
 }
 
-/// Our side.
-#[derive(Debug, Subcommand)]
-enum Side {
-    /// Runs one of our programs and prints what it computed.
-    #[command(hide = true)]
-    Run {
-        #[command(subcommand)]
-        task: Task,
-    },
-}
-
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
-    match cli.side {
-        Some(Side::Run { task }) => println!("{}", task.run()?),
-        None if cli.options.plan.list => {
-            for program in PROGRAMS {
-                println!("{}", program.name);
-            }
+    if cli.options.plan.list {
+        for program in PROGRAMS {
+            println!("{}", program.name);
         }
-        None => return compare(&cli.options),
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    compare(&cli.options)
 }
 
 /// Compares and reports; fails if a side failed somewhere.

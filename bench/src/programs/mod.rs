@@ -1,5 +1,7 @@
 //! Whole programs, ours and the same written in Go.
 //!
+//! Ours are in the binary `programs`, which brings nothing else, as Go's does not.
+//!
 //! The clock is the wall clock from before the start of the process until after its end, so that
 //! both runtimes pay for starting and for stopping. Output goes to a file on both sides.
 
@@ -42,7 +44,7 @@ enum Kind {
     Md5All,
 }
 
-/// A program that is in this binary and, under the same name, in `bench/go/programs`.
+/// A program that is in the binary `programs` and, under the same name, in `bench/go/programs`.
 ///
 /// Turns are those of a xorshift generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
@@ -285,9 +287,9 @@ fn prepare_task(task: Task, go: Option<&GoPrograms>) -> Result<Prepared> {
         let words = task.words().into_iter().map(OsString::from);
         program.iter().cloned().chain(words).collect()
     };
-    let here = std::env::current_exe()?;
+    let ours = build_binary("bench", "programs")?;
     Ok(Prepared {
-        ours: with_words(&[here.into(), "run".into()]),
+        ours: with_words(&[ours.into()]),
         peer: go.map(|go| with_words(&[go.programs.clone().into()])),
     })
 }
@@ -297,13 +299,13 @@ fn prepare_md5all(directory: &Path, go: Option<&GoPrograms>) -> Result<Prepared>
     files::make_tree(&tree)?;
     let on_tree = |program: PathBuf| vec![program.into(), tree.clone().into()];
     Ok(Prepared {
-        ours: on_tree(build_example("md5all")?),
+        ours: on_tree(build_binary("examples", "md5all")?),
         peer: go.map(|go| on_tree(go.md5all.clone())),
     })
 }
 
-/// Builds a program of the `examples` package next to this program, with the same profile.
-fn build_example(name: &str) -> Result<PathBuf> {
+/// Builds a program of one of our packages next to this program, with the same profile.
+fn build_binary(package: &str, name: &str) -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let out = program
         .parent()
@@ -315,12 +317,12 @@ fn build_example(name: &str) -> Result<PathBuf> {
     process::run(
         Command::new(cargo)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--release", "--package", "examples", "--bin", name])
+            .args(["build", "--release", "--package", package, "--bin", name])
             .arg("--target-dir")
             .arg(target),
         BUILD_LIMIT,
     )
-    .with_context(|| format!("cannot build the example {name}"))?;
+    .with_context(|| format!("cannot build {name} of the package {package}"))?;
     Ok(target.join("release").join(name))
 }
 
@@ -346,7 +348,7 @@ mod tests {
         for program in PROGRAMS {
             if let Kind::Task(task) = program.kind {
                 let task = task();
-                let words = ["run".to_owned()].into_iter().chain(task.words());
+                let words = ["programs".to_owned()].into_iter().chain(task.words());
                 let line = <Line as clap::Parser>::try_parse_from(words).unwrap();
                 assert_eq!(line.task, task);
             }
