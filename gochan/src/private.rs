@@ -165,39 +165,50 @@ fn panic_cannot_start(error: &std::io::Error, site: &Site) -> ! {
 
 // ----- select! ----------------------------------------------------------------------------
 
-/// Among so many arms the one to be tried is looked for: the compiler knows then which it is, and
-/// calls what tries it directly.
-const FEW_ARMS: usize = 4;
-
 /// Whether an arm looks ready, asked where its type is known, so that to ask takes no call.
 #[inline(always)]
 pub fn looks_ready<A: Arm>(arm: &A) -> bool {
     arm.peek()
 }
 
-/// Selects without a limit, among arms of which some look ready or none does.
+/// The arm to try first: one of those that look ready. `N` if none does.
+#[inline(always)]
+fn choose_ready<const N: usize>(looks_ready: [bool; N], order: Order) -> usize {
+    if N > u64::BITS as usize {
+        return N;
+    }
+    match wait::bits_of(looks_ready) {
+        0 => N,
+        ready => wait::choose(ready, order),
+    }
+}
+
+/// The arm that a `select!` tries first, or `N`.
+#[inline(always)]
+pub fn random_ready<const N: usize>(looks_ready: [bool; N]) -> usize {
+    choose_ready(looks_ready, Order::Random)
+}
+
+/// The arm that a `select! { biased; … }` tries first, or `N`.
+#[inline(always)]
+pub fn first_ready<const N: usize>(looks_ready: [bool; N]) -> usize {
+    choose_ready(looks_ready, Order::Source)
+}
+
+/// Tries an arm that looked ready, and says whether it is chosen.
+#[inline(always)]
+#[track_caller]
+pub fn try_arm<A: Arm>(arm: &mut A) -> bool {
+    wait::try_chosen(arm, Location::caller())
+}
+
+/// Selects without a limit, after the arm that was to be tried first.
 #[inline(always)] // see `wait::begin`
 fn select_in_order<const N: usize>(
     order: Order,
-    looks_ready: [bool; N],
     mut arms: [&mut dyn Arm; N],
     location: &'static Location<'static>,
 ) -> usize {
-    if N <= u64::BITS as usize {
-        let ready = wait::bits_of(looks_ready);
-        if ready != 0 {
-            let chosen = wait::choose(ready, order);
-            if N <= FEW_ARMS {
-                for (index, arm) in arms.iter_mut().enumerate() {
-                    if index == chosen && wait::try_chosen(*arm, location) {
-                        return chosen;
-                    }
-                }
-            } else if wait::try_chosen(arms[chosen], location) {
-                return chosen;
-            }
-        }
-    }
     let mut scratch = Scratch {
         ready: &mut [0; N],
         locks: &mut [ptr::null(); N],
@@ -251,18 +262,18 @@ fn try_in_order<const N: usize>(
     wait::select(&mut arms, &mut scratch, request)
 }
 
-/// `select!` without `default`
+/// `select!` without `default`, when the arm tried first is not chosen
 #[inline(always)] // see `wait::begin`
 #[track_caller]
-pub fn select<const N: usize>(looks_ready: [bool; N], arms: [&mut dyn Arm; N]) -> usize {
-    select_in_order(Order::Random, looks_ready, arms, Location::caller())
+pub fn select<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
+    select_in_order(Order::Random, arms, Location::caller())
 }
 
-/// `select! { biased; … }` without `default`
+/// `select! { biased; … }` without `default`, when the arm tried first is not chosen
 #[inline(always)] // see `wait::begin`
 #[track_caller]
-pub fn select_biased<const N: usize>(looks_ready: [bool; N], arms: [&mut dyn Arm; N]) -> usize {
-    select_in_order(Order::Source, looks_ready, arms, Location::caller())
+pub fn select_biased<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
+    select_in_order(Order::Source, arms, Location::caller())
 }
 
 /// `select!` with `default`

@@ -5,7 +5,13 @@
 //!     enum Chosen<Arm0, Arm1> { Arm0(Arm0), Arm1(Arm1) }
 //!     match {
 //!         let chosen = match (RecvArm::new(true, &ch), SendArm::new(true, &ch, value)) {
-//!             (mut arm0, mut arm1) => match select([&mut arm0, &mut arm1]) {
+//!             (mut arm0, mut arm1) => match
+//!                 match random_ready([looks_ready(&arm0), looks_ready(&arm1)]) {
+//!                     0 if try_arm(&mut arm0) => 0,
+//!                     1 if try_arm(&mut arm1) => 1,
+//!                     _ => select([&mut arm0, &mut arm1]),
+//!                 }
+//!             {
 //!                 0 => Chosen::Arm0(arm0.finish()),
 //!                 _ => Chosen::Arm1(arm1.finish()),
 //!             },
@@ -104,16 +110,8 @@ impl Lowering<'_> {
             .iter()
             .map(|(index, _)| self.numbered("arm", *index))
             .collect();
-        let references = waiting_arms
-            .iter()
-            .map(|arm| quote_spanned!(span=> &mut #arm));
         let choices = self.choices(arms, &waiting, &chosen, &variants);
-        let has_default = waiting.len() < arms.len();
-        let looks = (!has_default).then(|| {
-            let looks_ready = self.names.private("looks_ready", span);
-            quote_spanned!(span=> [#(#looks_ready(&#waiting_arms)),*],)
-        });
-        let wait = self.names.private(self.function(has_default), span);
+        let chosen_number = self.chosen_number(waiting.len() < arms.len(), &waiting_arms);
         let bodies = arms.iter().zip(&variants).map(|(arm, variant)| {
             let binding = binding(arm, span);
             if binding.is_empty() {
@@ -132,7 +130,7 @@ impl Lowering<'_> {
                     #[allow(unused_mut)]
                     (#(#patterns,)*) => {
                         #(#late)*
-                        match #wait(#looks [#(#references),*]) { #choices }
+                        match #chosen_number { #choices }
                     }
                 };
                 chosen
@@ -142,12 +140,36 @@ impl Lowering<'_> {
         }}
     }
 
-    fn function(&self, has_default: bool) -> &'static str {
-        match (has_default, self.biased) {
-            (false, false) => "select",
-            (false, true) => "select_biased",
-            (true, false) => "try_select",
-            (true, true) => "try_select_biased",
+    /// What says which of the arms that are waited for is chosen, in the order of the source.
+    ///
+    /// One that looks ready is tried where its type is known, and leads straight to its body; what
+    /// handles all of them alike, and waits, is for those that are not ready.
+    fn chosen_number(&self, has_default: bool, arms: &[Ident]) -> TokenStream {
+        let (span, names) = (self.span, self.names);
+        let private = |name| names.private(name, span);
+        if has_default {
+            let try_all = private(if self.biased {
+                "try_select_biased"
+            } else {
+                "try_select"
+            });
+            return quote_spanned!(span=> #try_all([#(&mut #arms),*]));
+        }
+        let (choose, wait) = match self.biased {
+            false => ("random_ready", "select"),
+            true => ("first_ready", "select_biased"),
+        };
+        let (choose, wait) = (private(choose), private(wait));
+        let (looks_ready, try_arm) = (private("looks_ready"), private("try_arm"));
+        let numbers = 0..arms.len();
+        let tries = numbers
+            .zip(arms)
+            .map(|(number, arm)| quote_spanned!(span=> #number if #try_arm(&mut #arm) => #number,));
+        quote_spanned! {span=>
+            match #choose([#(#looks_ready(&#arms)),*]) {
+                #(#tries)*
+                _ => #wait([#(&mut #arms),*]),
+            }
         }
     }
 

@@ -208,7 +208,7 @@ impl Places {
 
 /// Tries an arm that looked ready, and says whether it is chosen.
 #[inline(always)]
-pub(crate) fn try_chosen(arm: &mut dyn Arm, location: &'static Location<'static>) -> bool {
+pub(crate) fn try_chosen<A: Arm>(arm: &mut A, location: &'static Location<'static>) -> bool {
     let tried = arm.try_now();
     let chosen =
         matches!(tried, Tried::Chosen(None)) || conclude(arm, tried, location) == Some(true);
