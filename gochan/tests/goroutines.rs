@@ -609,6 +609,54 @@ fn of_two_chains_on_a_worker_an_idle_one_takes_one() {
     });
 }
 
+/// Recursion that does next to nothing at each step stays near, so that it is unfolded on one worker;
+/// but an idle one takes large parts of it.
+#[test]
+fn an_idle_worker_takes_its_share_of_a_deep_recursion() {
+    fn leaves(depth: u32, here: thread::ThreadId) -> [u64; 2] {
+        if depth == 0 {
+            let is_elsewhere = thread::current().id() != here;
+            return [u64::from(!is_elsewhere), u64::from(is_elsewhere)];
+        }
+        let one = go!(leaves(depth - 1, here));
+        let other = leaves(depth - 1, here);
+        let one = one.join().unwrap();
+        [one[0] + other[0], one[1] + other[1]]
+    }
+    on_workers(2, || {
+        until(|| {
+            let [here, elsewhere] = leaves(14, thread::current().id());
+            assert_eq!(here + elsewhere, 1 << 14);
+            elsewhere > here / 2
+        });
+    });
+}
+
+/// Goroutines that wait for nobody but children of their own are families, which are spread even
+/// though each of them talks all the time.
+#[test]
+fn families_are_spread() {
+    fn head(children: usize) -> thread::ThreadId {
+        let done = Chan::new(0);
+        for _ in 0..children {
+            let child = done.clone();
+            go!({ child.send(()).unwrap() });
+            done.recv().unwrap();
+        }
+        thread::current().id()
+    }
+    on_workers(2, || {
+        let heads = |children| {
+            let heads: Vec<_> = (0..8).map(|_| go!(head(children))).collect();
+            let places = heads.into_iter().map(|head| head.join().unwrap());
+            places.collect::<HashSet<_>>().len()
+        };
+        // As long as they have no children there is no reason to spread them.
+        until(|| heads(0) == 1);
+        until(|| heads(20) == 2);
+    });
+}
+
 #[test]
 fn a_pool_reaches_all_workers_in_contiguous_parts() {
     const COUNT: usize = 200;

@@ -38,7 +38,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Where a goroutine asks to start.
@@ -87,6 +87,8 @@ pub struct Site {
     last_worker: AtomicUsize,
     /// How many more of the timed runs were short than long, within bounds; 0 to begin with.
     balance: AtomicI32,
+    /// Whether its goroutines start others of their kind.
+    divides: AtomicBool,
 }
 
 impl Site {
@@ -105,6 +107,7 @@ impl Site {
             last_run: AtomicU64::new(0),
             last_worker: AtomicUsize::new(0),
             balance: AtomicI32::new(0),
+            divides: AtomicBool::new(false),
         }
     }
 
@@ -198,6 +201,19 @@ impl Site {
         self.balance.load(Ordering::Relaxed) > 0
     }
 
+    /// Notes whether one of its goroutines starts another.
+    #[inline]
+    fn note_division(&self, parent: &Parent) {
+        if !self.divides() && parent.is_of(self) {
+            self.divides.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(super) fn divides(&self) -> bool {
+        self.divides.load(Ordering::Relaxed)
+    }
+
     #[inline]
     fn is_unknown(&self) -> bool {
         self.balance.load(Ordering::Relaxed) == 0
@@ -285,6 +301,7 @@ pub(super) fn choose(
     let Some(parent) = parent else {
         return least_loaded(workers, 0);
     };
+    site.note_division(&parent);
     let near = match wish {
         Wish::Near => true,
         Wish::Spread => false,
@@ -293,7 +310,7 @@ pub(super) fn choose(
             parent.brood.note(parent.run, is_sibling);
             true
         }
-        Wish::Adaptive => site.talks() || parent.is_of(site),
+        Wish::Adaptive => site.talks() || site.divides(),
     };
     if near {
         parent.worker
@@ -325,15 +342,17 @@ pub(super) fn share_out(
         let Some(at) = others.min_by_key(|&at| workers[at].load()) else {
             break;
         };
-        queue.hand_over(&workers[at].start_queue, part, may_leave);
-        offer(at);
+        let may_leave = |record: &Goroutine| may_leave(record) && !record.site.divides();
+        if queue.hand_over(&workers[at].start_queue, part, may_leave) > 0 {
+            offer(at);
+        }
         rest -= part;
     }
 }
 
 /// Whether one that waits near its parent may start on another worker, if that evens the load out.
 pub(super) fn may_leave(record: &Goroutine) -> bool {
-    !record.is_near && !record.site.talks()
+    !record.is_near && (!record.site.talks() || record.site.divides())
 }
 
 /// The worker with the fewest goroutines; among equals the first from `preferred` on.
@@ -348,6 +367,14 @@ fn least_loaded(workers: &[&'static Mailbox], preferred: usize) -> usize {
 mod tests {
     use super::*;
     use crate::runtime::goroutine::tests::{drop_unstarted, unstarted};
+
+    impl Site {
+        pub(in crate::runtime) const fn that_divides() -> Self {
+            let mut site = Site::new();
+            site.divides = AtomicBool::new(true);
+            site
+        }
+    }
 
     fn note_run(site: &Site, nanos: u64, streamed: u32) {
         site.note_run(&Run {
@@ -486,8 +513,12 @@ mod tests {
             };
             assert_eq!(choose(&workers, site, Wish::Adaptive, Some(parent)), at);
             assert_eq!(choose(&workers, site, Wish::Spread, Some(parent)), 1);
+            note_run(&SITE, 300, 0);
+            note_run(&SITE, 300, 0);
+            assert!(SITE.talks() && may_leave(parent.goroutine.unwrap()));
             drop_unstarted(goroutine);
         }
+        assert!(SITE.divides() && !OTHER.divides());
         workers[0].live.0.store(0, Ordering::Relaxed);
         workers.into_iter().for_each(Mailbox::give_back);
     }
@@ -496,12 +527,21 @@ mod tests {
     /// others before the run ended.
     fn parts(workers: usize, started: usize, taken: usize) -> Vec<Vec<u64>> {
         static SITE: Site = Site::new();
+        parts_of(&SITE, workers, started, taken)
+    }
+
+    fn parts_of(
+        site: &'static Site,
+        workers: usize,
+        started: usize,
+        taken: usize,
+    ) -> Vec<Vec<u64>> {
         let workers: Vec<_> = (0..workers).map(|_| Mailbox::obtain()).collect();
         let brood = Brood::new();
         let queue = |index: usize| &workers[index].start_queue;
         for number in 0..started {
             brood.note(1, number > 0);
-            let goroutine = unstarted(number as u64, &SITE, false);
+            let goroutine = unstarted(number as u64, site, false);
             // SAFETY: it is in no queue.
             assert!(unsafe { queue(0).push(goroutine, Some(1)) });
         }
@@ -538,5 +578,11 @@ mod tests {
         assert_eq!(sizes(parts(8, 12, 0)), [2, 2, 2, 2, 1, 1, 1, 1]);
         assert_eq!(sizes(parts(2, 100, 30)), [50, 20], "others have 30 already");
         assert_eq!(sizes(parts(2, 100, 70)), [30, 0]);
+        static DIVIDES: Site = Site::that_divides();
+        assert_eq!(
+            sizes(parts_of(&DIVIDES, 2, 8, 0)),
+            [8, 0],
+            "large and small"
+        );
     }
 }

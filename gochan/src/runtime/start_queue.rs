@@ -9,7 +9,7 @@ use super::goroutine::Goroutine;
 use super::mailbox::OwnLine;
 use super::run_queue::RunQueue;
 use crate::wait::BiasedMutex;
-use crate::wait::atomic::{AtomicUsize, Ordering};
+use crate::wait::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::collections::VecDeque;
 use std::mem;
 use std::ptr::{self, NonNull};
@@ -28,6 +28,8 @@ pub(super) struct StartQueue {
     taken: AtomicUsize,
     /// How many have been put in since the queue was made.
     pushed: AtomicUsize,
+    /// Whether the site of the newest one divides its work.
+    divides: AtomicBool,
 }
 
 /// From the oldest to the newest: `arrivals`, `older`, `newest`.
@@ -117,7 +119,13 @@ impl StartQueue {
             })),
             taken: AtomicUsize::new(0),
             pushed: AtomicUsize::new(0),
+            divides: AtomicBool::new(false),
         }
+    }
+
+    /// Whether those who wait are likely to be parts of something that divides its work.
+    pub(super) fn divides(&self) -> bool {
+        self.divides.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -180,6 +188,10 @@ impl StartQueue {
         unsafe {
             goroutine.as_ref().set_keeper(self);
             queue.push(goroutine);
+            if run.is_some() {
+                self.divides
+                    .store(goroutine.as_ref().site.divides(), Ordering::Relaxed);
+            }
         }
         self.note_pushed(&inner, 1);
         true
@@ -279,13 +291,13 @@ impl StartQueue {
     }
 
     /// Hands the first `count` of the newest batch for which `may_leave` holds to the queue of
-    /// another worker, which gets them in their order.
+    /// another worker, which gets them in their order, and says how many they are.
     pub(super) fn hand_over(
         &self,
         to: &StartQueue,
         count: usize,
         may_leave: impl Fn(&Goroutine) -> bool,
-    ) {
+    ) -> usize {
         // Both locks at once, so that whoever looks into one queue and then into the other misses
         // nobody. Two workers that hand over to each other take them in the same order.
         let (mut own, others);
@@ -297,7 +309,7 @@ impl StartQueue {
             own = self.queue.0.lock();
         }
         if others.closed {
-            return;
+            return 0;
         }
         let (staying, mut left) = (RunQueue::new(), 0);
         for _ in 0..HAND_OVER {
@@ -323,6 +335,7 @@ impl StartQueue {
         own.settle();
         to.note_pushed(&others, left);
         self.note_taken(&own, left);
+        left
     }
 
     /// Counts so many that were taken. That is no atomic operation, so it asks for what only the

@@ -23,6 +23,10 @@ const LONG_PATIENCE: Duration = Duration::from_millis(5);
 /// none waits long: their worker is always at it, and yet there is always another one. A single
 /// goroutine that starts the next and ends leaves none for a moment each time.
 const STEADY: (u32, Duration) = (8, Duration::from_millis(1));
+/// Where goroutines divide their work among others as many wait to start as there are levels left,
+/// more or less. Of so many the oldest is worth taking at once: the newest is perhaps a hundredth of
+/// it.
+const LEVELS: usize = 8;
 /// So many that wait to start are shared out even though their worker is starting them.
 const BACKLOG: usize = 32;
 /// So many are taken together: their worker waits for the lock of its queue meanwhile.
@@ -236,13 +240,14 @@ impl Worker {
         let waiting = victim.start_queue.len();
         let count = match backlog {
             Backlog::Waiting => waiting.min(surplus / 2),
-            Backlog::Steady => 1,
+            Backlog::Steady | Backlog::Divided => 1,
             Backlog::Stuck => waiting / 2,
         }
         .max(1);
         let may_leave = |record: &Goroutine| match backlog {
             Backlog::Waiting => placement::may_leave(record),
             Backlog::Steady => !record.is_near,
+            Backlog::Divided => !record.is_near && record.site.divides(),
             Backlog::Stuck => true,
         };
         let own = &self.mailbox.start_queue;
@@ -318,6 +323,8 @@ enum Backlog {
     Waiting,
     /// There have been some all the time, though the worker starts them.
     Steady,
+    /// The oldest is a large part of something that divides its work.
+    Divided,
     /// The oldest has waited very long.
     Stuck,
 }
@@ -404,6 +411,9 @@ impl Watch {
                     ..Seen::now(worker, now)
                 };
             }
+            if len >= LEVELS && worker.start_queue.divides() {
+                return Some((index, Backlog::Divided));
+            }
         }
         None
     }
@@ -435,12 +445,40 @@ mod tests {
         assert!(unsafe { worker.start_queue.push(goroutine, Some(run)) });
     }
 
-    #[test]
-    fn a_steady_backlog_is_one_of_many_looks_in_a_row() {
+    fn two_workers() -> Vec<&'static Mailbox> {
         let workers: Vec<&'static Mailbox> = (0..2)
             .map(|_| &*Box::leak(Box::new(Mailbox::new())))
             .collect();
         workers.iter().for_each(|worker| worker.start_queue.open());
+        workers
+    }
+
+    fn clear(worker: &Mailbox) {
+        while let Some(goroutine) = worker.start_queue.pop() {
+            drop_unstarted(goroutine);
+        }
+    }
+
+    #[test]
+    fn of_what_divides_its_work_an_old_part_is_taken_at_once() {
+        static DIVIDES: Site = Site::that_divides();
+        let (workers, now) = (two_workers(), Instant::now());
+        for (site, backlog) in [(&SITE, None), (&DIVIDES, Some((0, Backlog::Divided)))] {
+            let mut watch = Watch::new(&workers, 1, now);
+            for level in 1..=LEVELS as u64 {
+                assert_eq!(watch.overdue(&workers, now), None, "level {level}");
+                // SAFETY: it is in no queue.
+                let queue = &workers[0].start_queue;
+                assert!(unsafe { queue.push(unstarted(level, site, false), Some(level)) });
+            }
+            assert_eq!(watch.overdue(&workers, now), backlog);
+            clear(workers[0]);
+        }
+    }
+
+    #[test]
+    fn a_steady_backlog_is_one_of_many_looks_in_a_row() {
+        let workers = two_workers();
         let start = Instant::now();
         let mut watch = Watch::new(&workers, 1, start);
         let (looks, time) = STEADY;
@@ -465,8 +503,6 @@ mod tests {
         let steady = Some((0, Backlog::Steady));
         assert_eq!(look(&mut watch, moment(2 * looks + 1)), steady);
         assert_eq!(look(&mut watch, moment(2 * looks + 2)), None, "a new row");
-        while let Some(goroutine) = workers[0].start_queue.pop() {
-            drop_unstarted(goroutine);
-        }
+        clear(workers[0]);
     }
 }
