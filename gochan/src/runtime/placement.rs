@@ -16,10 +16,10 @@
 //! One that starts others in run after run is the head of a family: whom it talks to are mostly its
 //! own children, and they start near it. So such runs count as long ones, and families are spread.
 //!
-//! A goroutine that starts others at its own site divides its work: fork and join, a walk through
-//! a tree. Such goroutines compute, and yet start near their parent: spread by number they would
+//! A goroutine that starts others at its own site *divides* its work: fork and join, a walk through
+//! a tree. Such goroutines start near their parent even if they compute: spread by number they would
 //! come to wait here and there for parts of any size, while an idle worker that helps itself takes
-//! the oldest, which is the largest part that nobody has begun.
+//! the oldest, which is the largest part that nobody has begun. It may do so even if they talk.
 //!
 //! While nothing is known of a site, its goroutines are put near their parent. If one run of the
 //! parent starts several of them, that is a pool, and a pool that starts on one worker can never

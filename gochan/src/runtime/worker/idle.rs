@@ -467,8 +467,8 @@ mod tests {
             let mut watch = Watch::new(&workers, 1, now);
             for level in 1..=LEVELS as u64 {
                 assert_eq!(watch.overdue(&workers, now), None, "level {level}");
-                // SAFETY: it is in no queue.
                 let queue = &workers[0].start_queue;
+                // SAFETY: it is in no queue.
                 assert!(unsafe { queue.push(unstarted(level, site, false), Some(level)) });
             }
             assert_eq!(watch.overdue(&workers, now), backlog);
