@@ -4,13 +4,13 @@
 //! [`shared`](super::shared) allocates; a buffer without one has memory of its own, and grows.
 //!
 //! Of most sends and receives nothing is asked but that a value goes into the buffer or comes out of
-//! it: the *short way*. What might stand in its way, from a full buffer to a partner who waits, was
-//! put into one bound for each direction when it came about ([`Buffer::open`],
-//! [`Buffer::bar_sends`], [`Buffer::bar_receives`]), so that the short way makes one comparison.
+//! it: the *short way*. What might stand in the way, from a full buffer to a partner who waits, is put
+//! into one bound for each direction when it comes about ([`Buffer::open`], [`Buffer::bar_sends`],
+//! [`Buffer::bar_receives`]), so that a send or a receive makes one comparison.
 //!
 //! Invariants: of the slots, the `len` from `first` on hold values, counted around the end;
 //! `capacity` is what it was made with less the places that are reserved, or 0 once no more values
-//! are taken; `ceiling` is at most the capacity and the number of slots, `floor` at least 0.
+//! are taken; `ceiling` is at most the capacity and the number of slots.
 
 use std::mem::{self, ManuallyDrop};
 use std::ptr::NonNull;
@@ -189,6 +189,7 @@ impl<T> Buffer<T> {
     /// Sets a place aside.
     pub(super) fn reserve(&mut self) {
         self.capacity -= 1;
+        self.ceiling = self.ceiling.min(self.capacity);
     }
 
     /// Gives a reserved place up, to be filled or left.
@@ -439,7 +440,6 @@ mod tests {
         with_three_slots(|mut buffer| {
             assert!(push(&mut buffer, 1));
             buffer.reserve();
-            buffer.open(0);
             assert_eq!(push_short(&mut buffer, 2), Some(false));
             assert!(!buffer.has_room());
             assert_eq!(push_short(&mut buffer, 3), None);

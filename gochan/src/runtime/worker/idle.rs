@@ -265,7 +265,7 @@ impl Worker {
                 break;
             }
         }
-        watch.note_theft(index, victim, now);
+        watch.note_theft(index, victim, now, stolen);
         stolen > 0
     }
 
@@ -344,6 +344,8 @@ struct Seen {
     waiting: [(Instant, usize); 2],
     /// In how many looks in a row some have waited, and when the first of them was.
     in_a_row: (u32, Instant),
+    /// When nobody that waited could be taken.
+    refused: Option<Instant>,
 }
 
 impl Seen {
@@ -353,6 +355,7 @@ impl Seen {
             taken: worker.start_queue.taken(),
             waiting: [(now, pushed); 2],
             in_a_row: (0, now),
+            refused: None,
         }
     }
 }
@@ -408,19 +411,23 @@ impl Watch {
             if is_served {
                 *seen = Seen {
                     in_a_row: seen.in_a_row,
+                    refused: seen.refused,
                     ..Seen::now(worker, now)
                 };
             }
-            if len >= LEVELS && worker.start_queue.divides() {
+            // Each try holds up the worker, which has the lock for itself otherwise.
+            let was_refused = seen.refused.is_some_and(|at| now - at < PATIENCE);
+            if len >= LEVELS && worker.start_queue.divides() && !was_refused {
                 return Some((index, Backlog::Divided));
             }
         }
         None
     }
 
-    /// Notes that the watcher has taken some: that does not mean that their worker is at it.
-    fn note_theft(&mut self, index: usize, victim: &Mailbox, now: Instant) {
+    /// Notes that the watcher has taken so many: that does not mean that their worker is at it.
+    fn note_theft(&mut self, index: usize, victim: &Mailbox, now: Instant, count: usize) {
         let seen = &mut self.seen[index];
+        seen.refused = (count == 0).then_some(now);
         seen.taken = victim.start_queue.taken();
         seen.waiting[1] = (now, victim.start_queue.pushed());
     }
@@ -471,6 +478,14 @@ mod tests {
                 // SAFETY: it is in no queue.
                 assert!(unsafe { queue.push(unstarted(level, site, false), Some(level)) });
             }
+            assert_eq!(watch.overdue(&workers, now), backlog);
+            watch.note_theft(0, workers[0], now, 0);
+            assert_eq!(
+                watch.overdue(&workers, now),
+                None,
+                "it was refused one just now"
+            );
+            watch.note_theft(0, workers[0], now, 1);
             assert_eq!(watch.overdue(&workers, now), backlog);
             clear(workers[0]);
         }
