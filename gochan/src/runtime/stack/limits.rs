@@ -23,10 +23,12 @@ const SPARE_BYTES: usize = 8 << 20;
 /// How much address space stacks may still take.
 #[cfg(target_os = "linux")]
 pub(super) fn address_space_left() -> usize {
-    match (address_space_limit(), address_space_used()) {
-        (Some(limit), Some(used)) => limit.saturating_sub(used).saturating_sub(SPARE_BYTES),
-        _ => usize::MAX,
-    }
+    // Where there is no limit, as mostly, the file that says what is used is not read.
+    let left = address_space_limit().and_then(|limit| {
+        let used = address_space_used()?;
+        Some(limit.saturating_sub(used).saturating_sub(SPARE_BYTES))
+    });
+    left.unwrap_or(usize::MAX)
 }
 
 #[cfg(not(target_os = "linux"))]
