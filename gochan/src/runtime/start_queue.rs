@@ -242,11 +242,11 @@ impl StartQueue {
         Some(goroutine)
     }
 
-    /// Takes the first of the oldest batch, at most `most`, up to the first for which `may_leave`
-    /// does not hold, for the queue `thief` of the calling worker; and says how many they are.
+    /// Takes the oldest ones, at most `most`, up to the first for which `may_leave` does not hold,
+    /// for the queue `thief` of the calling worker; and says how many they are.
     ///
-    /// All that is taken from is one batch, and its last one stays if there are others: where each
-    /// goroutine starts a few more, the next younger batch is as much work as all that follow.
+    /// Of those that divide their work only one batch is taken, and its last one stays if there are
+    /// others: what is younger is about as much work as that one.
     pub(super) fn take_oldest(
         &self,
         thief: &StartQueue,
@@ -258,22 +258,25 @@ impl StartQueue {
             return (taken, count);
         }
         let mut inner = self.queue.0.lock();
-        if let Some(batch) = inner.oldest_batch() {
-            while count < most
-                && (count == 0 || !batch.has_one())
-                // SAFETY: queued goroutines are alive.
-                && batch.first().is_some_and(|first| may_leave(unsafe { first.as_ref() }))
-                && let Some(goroutine) = batch.pop()
-            {
-                // SAFETY: it has just left its queue, and is alive.
-                unsafe {
-                    goroutine.as_ref().set_keeper(thief);
-                    taken.push(goroutine);
-                }
-                count += 1;
+        let mut begins_batch = true;
+        while count < most
+            && let Some(batch) = inner.oldest_batch()
+            && let Some(goroutine) = batch.first()
+        {
+            // SAFETY: queued goroutines are alive.
+            let record = unsafe { goroutine.as_ref() };
+            let stays = count > 0 && record.site.divides() && (begins_batch || batch.has_one());
+            if stays || !may_leave(record) {
+                break;
             }
+            batch.pop();
+            record.set_keeper(thief);
+            // SAFETY: it has just left its queue.
+            unsafe { taken.push(goroutine) };
+            count += 1;
+            begins_batch = batch.is_empty();
+            inner.settle_oldest();
         }
-        inner.settle_oldest();
         self.note_taken(&inner, count);
         (taken, count)
     }
@@ -407,33 +410,29 @@ mod tests {
     }
 
     #[test]
-    fn a_thief_takes_of_one_batch_and_leaves_its_last() {
-        let queue = filled();
-        let thief = StartQueue::new();
-        let mut stolen = Vec::new();
-        while queue.len() > 0 {
-            let (some, count) = queue.take_oldest(&thief, 10, |goroutine| !goroutine.is_near);
+    fn of_those_that_divide_their_work_a_thief_takes_one_batch_but_for_its_last() {
+        static DIVIDES: Site = Site::that_divides();
+        let (queue, thief) = (filled(), StartQueue::new());
+        for (number, run) in [(7, 22), (8, 22), (9, 22), (10, 23), (11, 24)] {
+            // SAFETY: it is in no queue.
+            assert!(unsafe { queue.push(unstarted(number, &DIVIDES, false), Some(run)) });
+        }
+        push(&queue, 12, Some(25));
+        push(&queue, 100, Some(25));
+        let steal = |most| {
+            let (some, count) = queue.take_oldest(&thief, most, |goroutine| !goroutine.is_near);
             let some = all(|| some.pop());
             assert_eq!(some.len(), count);
-            stolen.push(some);
-        }
-        assert_eq!(
-            stolen,
-            [vec![6], vec![1], vec![2], vec![3], vec![4], vec![5]]
-        );
-        (1..=9).for_each(|number| push(&queue, number, Some(7)));
-        push(&queue, 100, Some(7));
-        let steal = |most| {
-            let (some, _) = queue.take_oldest(&thief, most, |goroutine| !goroutine.is_near);
-            all(|| some.pop())
+            some
         };
-        assert_eq!(steal(3), [1, 2, 3]);
-        assert_eq!(
-            steal(10),
-            [4, 5, 6, 7, 8, 9],
-            "up to one that may not leave"
-        );
-        assert_eq!(steal(10), [], "it is the last, and may not leave either");
+        assert_eq!(steal(4), [6, 1, 2, 3]);
+        assert_eq!(steal(10), [4, 5]);
+        assert_eq!(steal(10), [7, 8], "up to the last of its batch");
+        for number in [9, 10, 11] {
+            assert_eq!(steal(10)[0], number);
+        }
+        assert_eq!(queue.len(), 1, "up to one that may not leave");
+        assert_eq!(steal(10), []);
         drop_unstarted(queue.pop().unwrap());
         assert_eq!(queue.len(), 0);
     }
