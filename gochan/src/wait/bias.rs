@@ -99,6 +99,9 @@ pub(crate) struct Bias {
     /// The token of the thread that may own it, and the phase.
     owner: AtomicUsize,
     inside: AtomicBool,
+    /// What would be padding otherwise: the compiler copies that together with what comes behind it,
+    /// at once, and so waits for what has just been written there in parts.
+    _filler: [u8; 3],
     uses: Uses,
 }
 
@@ -109,6 +112,7 @@ impl Bias {
             Bias {
                 owner: AtomicUsize::new(NOBODY),
                 inside: AtomicBool::new(false),
+                _filler: [0; 3],
                 uses: Uses::new(),
             }
         }
