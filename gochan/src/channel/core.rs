@@ -155,8 +155,8 @@ impl Attempt {
 }
 
 impl<T> Channel<T> {
-    /// A channel with an empty buffer of that capacity.
-    pub(super) fn new(capacity: Capacity, buffer: Buffer<T>) -> Self {
+    /// A channel with an empty buffer of that capacity, and perhaps a timer that sends.
+    pub(super) fn new(capacity: Capacity, buffer: Buffer<T>, timer: Option<ChannelTimer>) -> Self {
         let state = State {
             buffer,
             waiting_senders: WaitQueue::new(),
@@ -168,7 +168,7 @@ impl<T> Channel<T> {
             readiness: AtomicU8::new(state.readiness()),
             state: BiasedMutex::new(state),
             allocated_capacity: capacity,
-            timer: None,
+            timer,
         }
     }
 
@@ -400,10 +400,7 @@ impl<T> Channel<T> {
 impl Channel<Instant> {
     /// The channel of a timer, which is not set yet.
     pub(super) fn of_timer() -> Shared<Instant> {
-        let shared = Shared::without_sender(Capacity::Bounded(1), |channel| Channel {
-            timer: Some(ChannelTimer::new()),
-            ..channel
-        });
+        let shared = Shared::without_sender(Capacity::Bounded(1), Some(ChannelTimer::new()));
         // SAFETY: the channel owns the timer, and stops it when its last receiver goes; nobody
         // else has it yet.
         unsafe { shared.timer().attach(&shared) };

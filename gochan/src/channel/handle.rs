@@ -141,7 +141,7 @@ impl<T> Receiver<T> {
     /// What receives from a channel that has no sending handle, and that only the crate closes.
     pub(crate) fn without_sender() -> Self {
         Receiver {
-            channel: Shared::without_sender(Capacity::Bounded(0), |channel| channel),
+            channel: Shared::without_sender(Capacity::Bounded(0), None),
         }
     }
 }

@@ -11,7 +11,7 @@
 
 use super::buffer::{Buffer, Capacity};
 use super::core::Channel;
-use crate::runtime::blocks;
+use crate::runtime::{ChannelTimer, blocks};
 use crate::wait::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::alloc::Layout;
 use std::ops::Deref;
@@ -48,23 +48,16 @@ impl<T> Shared<T> {
     /// If the memory cannot be had.
     #[track_caller]
     pub(super) fn new(capacity: Capacity) -> Self {
-        Self::allocate(capacity, 1, |channel| channel)
+        Self::allocate(capacity, 1, None)
     }
 
-    /// A channel with one handle, which can receive. `prepare` completes the channel.
-    pub(super) fn without_sender(
-        capacity: Capacity,
-        prepare: impl FnOnce(Channel<T>) -> Channel<T>,
-    ) -> Self {
-        Self::allocate(capacity, 0, prepare)
+    /// A channel with one handle, which can receive what the timer sends, if there is one.
+    pub(super) fn without_sender(capacity: Capacity, timer: Option<ChannelTimer>) -> Self {
+        Self::allocate(capacity, 0, timer)
     }
 
     #[track_caller]
-    fn allocate(
-        capacity: Capacity,
-        senders: usize,
-        prepare: impl FnOnce(Channel<T>) -> Channel<T>,
-    ) -> Self {
+    fn allocate(capacity: Capacity, senders: usize, timer: Option<ChannelTimer>) -> Self {
         let allocated = layout::<T>(capacity)
             .and_then(|(layout, offset)| Some((blocks::allocate(layout)?, offset)));
         let Some((memory, offset)) = allocated else {
@@ -77,7 +70,7 @@ impl<T> Shared<T> {
         // SAFETY: the layout has room for the slots there, and they go with the channel.
         let buffer = unsafe { Buffer::new(capacity, memory.add(offset).cast()) };
         let counted = Counted {
-            channel: prepare(Channel::new(capacity, buffer)),
+            channel: Channel::new(capacity, buffer, timer),
             senders: AtomicUsize::new(senders),
             receivers: AtomicUsize::new(1),
             is_one_sided: AtomicBool::new(senders == 0),
