@@ -295,6 +295,7 @@ impl CancelNode {
 
 impl Drop for CancelNode {
     /// Those who could give up a call keep the list alive, not what is in it.
+    #[inline]
     fn drop(&mut self) {
         if let Some(calls) = self.state.get_mut().calls.take() {
             drop(Calls::close(&calls));

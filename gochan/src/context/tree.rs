@@ -180,6 +180,7 @@ impl Deref for NodeRef {
 
 impl Drop for NodeRef {
     /// One after the other, not by recursion: a tree may be deep, and a goroutine's stack small.
+    #[inline]
     fn drop(&mut self) {
         let mut next = Some(self.0);
         while let Some(node) = next {
