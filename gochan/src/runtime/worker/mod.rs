@@ -783,6 +783,7 @@ impl Worker {
 
     /// Runs a parked goroutine of ours although nobody has readied it. If somebody readies it
     /// at the same moment it finds its wait claimed, and parks again for that wake-up.
+    #[inline(always)] // no return after the switch, which would be mispredicted
     fn interrupt(&self, goroutine: NonNull<Goroutine>, interrupt: Interrupt) {
         // SAFETY: a goroutine with a timer or a waiter of ours has not ended.
         let record = unsafe { goroutine.as_ref() };
