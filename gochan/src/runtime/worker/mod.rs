@@ -762,6 +762,7 @@ impl Worker {
             .is_some_and(|when| self.time_if_past(when).is_some())
     }
 
+    #[inline] // as `interrupt`
     fn fire_timers(&self) {
         let timers = &self.mailbox.timers;
         let earliest = timers.earliest();
