@@ -11,7 +11,7 @@ use crate::cli::{Options, ProgramOptions};
 use crate::go_peer::{Go, GoBenchmarks};
 use crate::measure::{Extent, measure};
 use crate::process;
-use crate::programs::{GoPrograms, PROGRAMS, Prepared};
+use crate::programs::{GoPrograms, OurPrograms, PROGRAMS, Prepared};
 use crate::result_line::ResultLine;
 use crate::summary::{Comparison, Samples};
 use crate::workloads::{WORKLOADS, Workload};
@@ -98,14 +98,15 @@ pub fn benchmarks(options: &Options, go: Option<&Go>) -> Result<Vec<Comparison>>
 /// is returned when Go's programs cannot be built.
 pub fn programs(options: &ProgramOptions, go: Option<&Go>) -> Result<Vec<Comparison>> {
     let directory = tempfile::tempdir()?;
-    let built = go.map(|go| GoPrograms::build(go, directory.path()));
-    let built = built.transpose()?;
+    let ours = OurPrograms::build()?;
+    let peers = go.map(|go| GoPrograms::build(go, directory.path()));
+    let peers = peers.transpose()?;
     let mut rows = Vec::new();
     for program in PROGRAMS {
         if !options.plan.filter.is_match(program.name) {
             continue;
         }
-        let prepared = program.prepare(directory.path(), built.as_ref());
+        let prepared = program.prepare(directory.path(), &ours, peers.as_ref());
         for &workers in &options.workers {
             rows.push(match &prepared {
                 Ok(prepared) => take_turns(prepared, program.name, workers, options.plan.rounds),

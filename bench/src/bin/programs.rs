@@ -1,7 +1,7 @@
 //! Our side of the programs that `--bin parallel` runs: one of them, whose number it prints.
 //!
 //! It is a binary of its own, as Go's side is, because a process is timed with its start: what the
-//! comparison itself needs, to draw charts and more, would take a third of a millisecond to load.
+//! comparison itself needs, to draw charts and more, would take half a millisecond to load.
 
 use anyhow::Result;
 use bench::programs::Task;

@@ -168,9 +168,14 @@ impl Program {
     /// Makes what the program works on in `directory`, and runs both sides once.
     ///
     /// Fails if they print different results.
-    pub fn prepare(&self, directory: &Path, go: Option<&GoPrograms>) -> Result<Prepared> {
+    pub fn prepare(
+        &self,
+        directory: &Path,
+        ours: &OurPrograms,
+        go: Option<&GoPrograms>,
+    ) -> Result<Prepared> {
         let prepared = match self.kind {
-            Kind::Task(task) => prepare_task(task(), go),
+            Kind::Task(task) => prepare_task(task(), ours, go),
             Kind::Md5All => prepare_md5all(directory, go),
         };
         prepared
@@ -220,6 +225,17 @@ impl Task {
             }
         };
         computed.join().map_err(|error| anyhow!("{error}"))
+    }
+}
+
+/// The binary of our [tasks](Task), built.
+#[derive(Debug)]
+pub struct OurPrograms(PathBuf);
+
+impl OurPrograms {
+    /// Builds it next to this program.
+    pub fn build() -> Result<Self> {
+        Ok(OurPrograms(build_binary("bench", "programs")?))
     }
 }
 
@@ -282,14 +298,13 @@ fn run(words: &[OsString], workers: usize) -> Result<process::Finished> {
     )
 }
 
-fn prepare_task(task: Task, go: Option<&GoPrograms>) -> Result<Prepared> {
+fn prepare_task(task: Task, ours: &OurPrograms, go: Option<&GoPrograms>) -> Result<Prepared> {
     let with_words = |program: &[OsString]| {
         let words = task.words().into_iter().map(OsString::from);
         program.iter().cloned().chain(words).collect()
     };
-    let ours = build_binary("bench", "programs")?;
     Ok(Prepared {
-        ours: with_words(&[ours.into()]),
+        ours: with_words(&[ours.0.clone().into()]),
         peer: go.map(|go| with_words(&[go.programs.clone().into()])),
     })
 }

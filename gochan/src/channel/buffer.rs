@@ -135,7 +135,7 @@ impl<T> Buffer<T> {
     /// Takes no more values from now on. No place is reserved or given up after that.
     pub(super) fn seal(&mut self) {
         self.capacity = 0;
-        self.ceiling = 0;
+        self.bar_sends();
     }
 
     #[inline]
