@@ -52,13 +52,24 @@ impl Random {
     #[inline]
     pub(crate) fn below(&self, bound: u32) -> u32 {
         debug_assert!(bound > 0);
-        loop {
-            let product = u64::from(self.next() as u32) * u64::from(bound);
-            let low = product as u32;
-            if low >= bound || low >= bound.wrapping_neg() % bound {
-                return (product >> 32) as u32;
-            }
+        let product = self.product(bound);
+        match product as u32 >= bound {
+            true => (product >> 32) as u32,
+            false => self.below_with_rejection(product, bound),
         }
+    }
+
+    #[inline]
+    fn product(&self, bound: u32) -> u64 {
+        u64::from(self.next() as u32) * u64::from(bound)
+    }
+
+    #[cold]
+    fn below_with_rejection(&self, mut product: u64, bound: u32) -> u32 {
+        while (product as u32) < bound.wrapping_neg() % bound {
+            product = self.product(bound);
+        }
+        (product >> 32) as u32
     }
 }
 

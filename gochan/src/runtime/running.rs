@@ -245,15 +245,20 @@ pub(crate) fn yield_goroutine() -> bool {
 /// thread has a source of its own.
 #[inline]
 pub(crate) fn random_below(bound: u32) -> u32 {
+    match worker::current() {
+        Some(worker) => worker.random().below(bound),
+        None => random_below_on_thread(bound),
+    }
+}
+
+#[cold]
+fn random_below_on_thread(bound: u32) -> u32 {
     thread_local! {
         static RANDOM: OnceCell<Random> = const { OnceCell::new() };
     }
-    match worker::current() {
-        Some(worker) => worker.random().below(bound),
-        None => RANDOM
-            .try_with(|random| random.get_or_init(Random::from_entropy).below(bound))
-            .unwrap_or(0),
-    }
+    RANDOM
+        .try_with(|random| random.get_or_init(Random::from_entropy).below(bound))
+        .unwrap_or(0)
 }
 
 /// The time on the clock of the calling goroutine's runtime.

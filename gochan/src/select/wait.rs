@@ -156,10 +156,16 @@ pub(crate) fn bits_of<const N: usize>(flags: [bool; N]) -> u64 {
 pub(crate) fn choose(ready: u64, order: Order) -> usize {
     #[inline(never)]
     fn choose_at_random(ready: u64) -> usize {
-        if let Ok(byte) = u8::try_from(ready) {
-            let places = Places::of(byte);
-            return places.nth(runtime::random_below(places.count()));
+        match u8::try_from(ready) {
+            Ok(byte) => {
+                let places = Places::of(byte);
+                places.nth(runtime::random_below(places.count()))
+            }
+            Err(_) => choose_of_many(ready),
         }
+    }
+    #[inline(never)]
+    fn choose_of_many(ready: u64) -> usize {
         let mut left = ready;
         for _ in 0..runtime::random_below(ready.count_ones()) {
             left &= left - 1;
@@ -172,50 +178,77 @@ pub(crate) fn choose(ready: u64, order: Order) -> usize {
     }
 }
 
-/// Where bits are set in a byte: in byte `i` of the word stands how many are up to place `i`.
+/// Where bits are set in a byte, which is not 0: byte `n` of the word is the place of the one that
+/// has `n` below it, and the last byte is the place in the word of the last one.
 ///
-/// Such a bit is found without a jump, since where a random choice leads no processor can predict,
-/// with the eight bytes of the word at once, after S. Vigna, "Broadword implementation of
-/// rank/select queries", 2008.
+/// One look into a table says how many they are and where they are. Where a random choice leads no
+/// processor can predict, so whatever comes before the jump is waited for.
+#[derive(Clone, Copy)]
 struct Places(u64);
 
 impl Places {
-    const ONES: u64 = u64::MAX / 0xFF;
-    const HIGH: u64 = Self::ONES << 7;
+    const LAST: u32 = 7;
 
     #[inline]
     fn of(bits: u8) -> Self {
-        // Bit `i` where it stands in byte `i`; then a one in each byte that has it.
-        let apart = (u64::from(bits) * Self::ONES) & 0x8040_2010_0804_0201;
-        let ones = ((apart + (Self::HIGH - Self::ONES)) >> 7) & Self::ONES;
-        Places(ones.wrapping_mul(Self::ONES))
+        static ALL: [Places; 256] = {
+            let mut all = [Places(0); 256];
+            let mut bits = 1;
+            while bits < all.len() {
+                all[bits] = Places::find(bits as u8);
+                bits += 1;
+            }
+            all
+        };
+        ALL[usize::from(bits)]
+    }
+
+    const fn find(bits: u8) -> Self {
+        let (mut word, mut found, mut place) = (0, 0, 0);
+        while place < u8::BITS {
+            if bits & (1 << place) != 0 {
+                word |= (place as u64) << (found * u8::BITS);
+                found += 1;
+            }
+            place += 1;
+        }
+        // If all are set this is where the last one has been put already.
+        Places(word | ((found - 1) as u64) << (Self::LAST * u8::BITS))
     }
 
     /// How many bits are set.
     #[inline]
-    fn count(&self) -> u32 {
-        (self.0 >> 56) as u32
+    fn count(self) -> u32 {
+        self.byte(Self::LAST) + 1
     }
 
     /// The place of the one that has `n` below it.
     #[inline]
-    fn nth(&self, n: u32) -> usize {
-        // The first place up to which there are more than `n`.
-        let reached = ((self.0 | Self::HIGH) - Self::ONES * u64::from(n + 1)) & Self::HIGH;
-        (reached.trailing_zeros() / 8) as usize
+    fn nth(self, n: u32) -> usize {
+        self.byte(n) as usize
+    }
+
+    #[inline]
+    fn byte(self, n: u32) -> u32 {
+        (self.0 >> (n * u8::BITS)) as u32 & 0xFF
     }
 }
 
 /// Tries an arm that looked ready, and says whether it is chosen.
 #[inline(always)]
 pub(crate) fn try_chosen<A: Arm>(arm: &mut A, location: &'static Location<'static>) -> bool {
-    let tried = arm.try_now();
-    let chosen =
-        matches!(tried, Tried::Chosen(None)) || conclude(arm, tried, location) == Some(true);
+    let chosen = arm.try_short() || try_slowly(arm, location);
     if chosen {
         runtime::count(arm.counts_as());
     }
     chosen
+}
+
+/// The rest of [`try_chosen`], where more is to be done than to empty or fill a buffer.
+#[inline(never)]
+fn try_slowly<A: Arm>(arm: &mut A, location: &'static Location<'static>) -> bool {
+    let tried = arm.try_now();
+    matches!(tried, Tried::Chosen(None)) || conclude(arm, tried, location) == Some(true)
 }
 
 /// How a try or a wait ended.

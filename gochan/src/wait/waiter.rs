@@ -309,15 +309,17 @@ impl Waiter {
     /// Tries to become the one who serves this waiter.
     #[inline]
     pub(crate) fn claim(&self, arm: usize) -> bool {
-        if self.shared.get() {
-            // The value travels under the queue's lock and the unpark; the claim itself only
-            // has to be decided.
-            self.claimed
+        if !self.shared.get() {
+            return true;
+        }
+        // The value travels under the queue's lock and the unpark; the claim itself only has to be
+        // decided. A select that was served stands in all its other queues until it runs: a look
+        // is cheaper than to try in vain.
+        self.claimed.load(Ordering::Relaxed) == UNCLAIMED
+            && self
+                .claimed
                 .compare_exchange(UNCLAIMED, arm + 1, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok()
-        } else {
-            true
-        }
     }
 
     /// The arm that was claimed.
