@@ -15,16 +15,27 @@ impl<T> Channel<T> {
     /// alone uses, and the switch to other goroutines; see [`Waiter::begin`] for that.
     #[inline(always)]
     pub(crate) fn recv(&self, location: &'static Location<'static>) -> Option<T> {
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: a receive that is done has filled `value`.
+        let state = match unsafe { self.recv_short(value.as_mut_ptr()) } {
+            Ok(()) => {
+                // SAFETY: as above. If the goroutine is unwound while others run, it is dropped.
+                let value = unsafe { value.assume_init() };
+                runtime::count(Operation::Receive);
+                return Some(value);
+            }
+            Err(state) => state,
+        };
+        // Another place than that of the short way, which is a register.
         let value = UnsafeCell::new(MaybeUninit::<T>::uninit());
         let frame = WaitFrame::new();
         // SAFETY: the frame and the value stay here until the wait has ended; the switch comes
         // once, and at once; a receive that is done has filled `value`.
         unsafe {
             let place = value.get().cast::<T>();
-            let received = match self.begin_recv(place, &frame, location) {
+            let received = match self.begin_recv(state, place, &frame, location) {
                 Begun::Done => true,
                 Begun::DoneLast => {
-                    // Here, if the goroutine is unwound while others run, its value is dropped.
                     let value = place.read();
                     runtime::end_turn();
                     return Some(value);
@@ -36,26 +47,6 @@ impl<T> Channel<T> {
                 Begun::Waits => frame.switch() || self.end_recv(place, &frame, true, location),
             };
             received.then(|| place.read())
-        }
-    }
-
-    /// Receives into `place`, or begins to wait in `frame`, if a goroutine calls.
-    ///
-    /// # Safety
-    /// `place` may be written to. It and the frame stay where they are until the wait ends; if
-    /// there is one, the switch follows and then [`Channel::end_recv`].
-    #[inline(always)]
-    unsafe fn begin_recv(
-        &self,
-        place: *mut T,
-        frame: &WaitFrame,
-        location: &'static Location<'static>,
-    ) -> Begun {
-        // SAFETY: the caller's place.
-        match unsafe { self.recv_short(place) } {
-            Ok(()) => Begun::done(runtime::uses_up_turn(Operation::Receive)),
-            // SAFETY: the caller's promises.
-            Err(state) => unsafe { self.begin_recv_slowly(state, place, frame, location) },
         }
     }
 
@@ -82,12 +73,14 @@ impl<T> Channel<T> {
         }
     }
 
-    /// The rest of [`Channel::begin_recv`], where more is to be done than to empty the buffer.
+    /// Receives into `place`, or begins to wait in `frame`, if a goroutine calls. `state` is what
+    /// [`Channel::recv_short`] has left of the lock.
     ///
     /// # Safety
-    /// As for [`Channel::begin_recv`].
+    /// `place` may be written to. It and the frame stay where they are until the wait ends; if
+    /// there is one, the switch follows and then [`Channel::end_recv`].
     #[inline(never)]
-    unsafe fn begin_recv_slowly(
+    unsafe fn begin_recv(
         &self,
         state: Option<BiasedGuard<'_, State<T>>>,
         place: *mut T,

@@ -19,13 +19,23 @@ impl<T> Channel<T> {
         value: T,
         location: &'static Location<'static>,
     ) -> Result<(), (T, Refusal)> {
-        let value = UnsafeCell::new(ManuallyDrop::new(value));
+        let mut value = ManuallyDrop::new(value);
+        // SAFETY: the value is ours, and not used again if it was sent.
+        let state = match unsafe { self.send_short(&raw mut *value) } {
+            Ok(()) => {
+                runtime::count(Operation::Send);
+                return Ok(());
+            }
+            Err(state) => state,
+        };
+        // It is in a register as far as here: this is where it gets a place for others to find it.
+        let value = UnsafeCell::new(value);
         let frame = WaitFrame::new();
         // SAFETY: the frame and the value stay here until the wait has ended; the switch comes
         // once, and at once; the value is forgotten if it was sent.
         unsafe {
             let place = value.get().cast::<T>();
-            let refusal = match self.begin_send(place, &frame, location) {
+            let refusal = match self.begin_send(state, place, &frame, location) {
                 Begun::Done => return Ok(()),
                 Begun::DoneLast => {
                     runtime::end_turn();
@@ -41,27 +51,6 @@ impl<T> Channel<T> {
             let value = place.read();
             refusal.count();
             Err((value, refusal))
-        }
-    }
-
-    /// Sends the value at `value`, or begins to wait in `frame`, if a goroutine calls.
-    ///
-    /// # Safety
-    /// The value is the caller's, and forgotten if it was sent. It and the frame stay where they
-    /// are until the wait ends; if there is one, the switch follows and then
-    /// [`Channel::end_send`].
-    #[inline(always)]
-    unsafe fn begin_send(
-        &self,
-        value: *mut T,
-        frame: &WaitFrame,
-        location: &'static Location<'static>,
-    ) -> Begun {
-        // SAFETY: the caller's value.
-        match unsafe { self.send_short(value) } {
-            Ok(()) => Begun::done(runtime::uses_up_turn(Operation::Send)),
-            // SAFETY: the caller's promises.
-            Err(state) => unsafe { self.begin_send_slowly(state, value, frame, location) },
         }
     }
 
@@ -88,12 +77,15 @@ impl<T> Channel<T> {
         }
     }
 
-    /// The rest of [`Channel::begin_send`], where more is to be done than to fill the buffer.
+    /// Sends the value at `value`, or begins to wait in `frame`, if a goroutine calls. `state` is what
+    /// [`Channel::send_short`] has left of the lock.
     ///
     /// # Safety
-    /// As for [`Channel::begin_send`].
+    /// The value is the caller's, and forgotten if it was sent. It and the frame stay where they
+    /// are until the wait ends; if there is one, the switch follows and then
+    /// [`Channel::end_send`].
     #[inline(never)]
-    unsafe fn begin_send_slowly(
+    unsafe fn begin_send(
         &self,
         state: Option<BiasedGuard<'_, State<T>>>,
         value: *mut T,
