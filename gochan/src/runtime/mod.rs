@@ -31,6 +31,7 @@ mod running;
 mod spawn;
 mod stack;
 mod start_queue;
+mod this_thread;
 mod timer_heap;
 mod timers;
 mod turn;
@@ -51,6 +52,7 @@ pub(crate) use running::{
 };
 use spawn::reserve_ids;
 pub(crate) use spawn::{Kind, SpawnOptions, start, start_detached};
+pub(crate) use this_thread::this_thread;
 pub(crate) use timers::{ChannelTimer, DeadlineTimer, Expiry, StartTimer};
 pub(crate) use turn::Operation;
 pub(crate) use worker::switch_from;

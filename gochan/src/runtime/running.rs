@@ -6,6 +6,7 @@ use super::clock::Clock;
 use super::goroutine::{Goroutine, Interrupt};
 use super::mailbox::Mailbox;
 use super::random::Random;
+use super::this_thread::this_thread;
 use super::turn::Operation;
 use super::worker::{self, Worker};
 use super::{ask, panics};
@@ -50,12 +51,6 @@ impl Running<'_> {
     #[inline]
     pub(crate) fn goroutine(self) -> NonNull<Goroutine> {
         NonNull::from(self.record)
-    }
-
-    /// Counts an operation that completed without parking; `true` if [`end_turn`] is to follow.
-    #[inline]
-    pub(crate) fn uses_up_turn(self, operation: Operation) -> bool {
-        self.worker.uses_up_turn(operation)
     }
 
     /// As [`ready`].
@@ -152,18 +147,18 @@ pub(crate) unsafe fn ready_in_turn(goroutine: NonNull<Goroutine>) {
     }
 }
 
-/// Counts an operation that completed without parking, if a goroutine calls.
+/// Counts an operation that completed without parking; after many, others get a turn.
 #[inline]
 pub(crate) fn count(operation: Operation) {
-    if let Some(worker) = worker::current() {
-        worker.count(operation);
+    if uses_up_turn(operation) {
+        end_turn();
     }
 }
 
 /// As [`count`], in two steps: `true` if [`end_turn`] is to follow.
 #[inline]
 pub(crate) fn uses_up_turn(operation: Operation) -> bool {
-    worker::current().is_some_and(|worker| worker.uses_up_turn(operation))
+    this_thread(|this| this.turn.count(operation))
 }
 
 /// Lets others run after a turn that was used up.

@@ -39,7 +39,7 @@ const FORMER: usize = 3;
 const PHASES: usize = 4;
 
 /// The token of a thread that never owns anything.
-const STRANGER: usize = !(PHASES - 1);
+pub(crate) const STRANGER: usize = !(PHASES - 1);
 
 /// After so many uses by one thread in a row it becomes the owner: about what it costs others to
 /// take that away, in units of what the owner saves by each use.
@@ -57,22 +57,13 @@ const NEVER: u32 = u32::MAX;
 
 mod token {
     use super::{PHASES, STRANGER};
-    use std::cell::Cell;
+    use crate::runtime::this_thread;
     use std::sync::atomic::{AtomicUsize, Ordering};
-
-    #[cfg(not(all(test, loom)))]
-    thread_local! {
-        static TOKEN: Cell<usize> = const { Cell::new(STRANGER) };
-    }
-    #[cfg(all(test, loom))]
-    loom::thread_local! {
-        static TOKEN: Cell<usize> = Cell::new(STRANGER);
-    }
 
     /// What the calling thread is known as.
     #[inline(always)]
     pub(super) fn current() -> usize {
-        TOKEN.with(Cell::get)
+        this_thread(|this| this.token.get())
     }
 
     /// Lets the calling thread own things, until [`resign`]. It gets a token that no thread has
@@ -82,12 +73,12 @@ mod token {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         // Where words are small the numbers may run out: then this thread is one of many.
         let token = number.saturating_mul(PHASES).min(STRANGER);
-        TOKEN.with(|current| current.set(token));
+        this_thread(|this| this.token.set(token));
     }
 
     /// The calling thread does not enter as an owner any more.
     pub(crate) fn resign() {
-        TOKEN.with(|current| current.set(STRANGER));
+        this_thread(|this| this.token.set(STRANGER));
     }
 }
 

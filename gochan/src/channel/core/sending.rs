@@ -112,7 +112,7 @@ impl<T> Channel<T> {
                     self.unlock(state);
                     // SAFETY: after the lock, once.
                     unsafe { Attempt::wake_partner_by(running, partner) };
-                    return Begun::done(running.uses_up_turn(Operation::Send));
+                    return Begun::done(runtime::uses_up_turn(Operation::Send));
                 }
                 Attempt::Refused(Refusal::WouldBlock) => {}
                 Attempt::Refused(refusal) => return Begun::Refused(refusal),

@@ -28,8 +28,8 @@ use super::random::Random;
 use super::reckoning::{Reckoning, Span};
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
+use super::this_thread::this_thread;
 use super::timers::{Sleeper, Sleepers};
-use super::turn::{Operation, Turn};
 use crate::wait::{Waiter, bias};
 use corosensei::stack::Stack as _;
 use idle::Watch;
@@ -52,17 +52,12 @@ const TICKS_PER_STAMP: u32 = 64;
 /// Numbers that a worker sets aside at a time for the goroutines that it starts.
 const ID_BLOCK: u64 = 64;
 
-thread_local! {
-    /// The worker that runs on this thread.
-    static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
-}
-
 /// The worker of the calling thread, if it is one.
 #[inline]
 pub(super) fn current<'a>() -> Option<&'a Worker> {
     // SAFETY: the pointer is set for as long as `Worker::run` lasts, below which every frame
     // that could ask lies; goroutines end or are leaked suspended before `run` returns.
-    unsafe { WORKER.get().as_ref() }
+    unsafe { this_thread(|this| this.worker.get()).as_ref() }
 }
 
 /// Keeps the promise of [`current`] at the end of a worker.
@@ -70,7 +65,7 @@ struct ResetWorker;
 
 impl Drop for ResetWorker {
     fn drop(&mut self) {
-        WORKER.set(ptr::null());
+        this_thread(|this| this.worker.set(ptr::null()));
         bias::resign();
         if std::thread::panicking() {
             // Its goroutines can neither run on nor be unwound.
@@ -112,8 +107,6 @@ pub(super) struct Worker {
     /// than many a wait.
     stamp: Cell<Nanos>,
     reckoning: Reckoning,
-    /// The turn of the running goroutine.
-    turn: Turn,
     /// How many turns the timed run has used up.
     full_turns: Cell<u32>,
     /// When the timed run began, and when its turn did; later by what it did not run.
@@ -152,7 +145,6 @@ impl Worker {
             runs: Cell::new(0),
             stamp: Cell::new(0),
             reckoning: Reckoning::new(),
-            turn: Turn::new(),
             full_turns: Cell::new(0),
             run_began: Cell::new(Instant::now()),
             turn_began: Cell::new(Instant::now()),
@@ -234,7 +226,7 @@ impl Worker {
     /// Runs goroutines until the runtime ends.
     #[inline(always)] // once, in the function that has the worker in its frame
     pub(super) fn run(&self) {
-        WORKER.set(self);
+        this_thread(|this| this.worker.set(self));
         bias::obtain();
         let _reset = ResetWorker;
         self.mailbox.open(self);
@@ -444,7 +436,7 @@ impl Worker {
     #[inline(always)] // see `Waiter::begin`
     fn resume(&self, goroutine: NonNull<Goroutine>) -> bool {
         self.current.set(goroutine.as_ptr());
-        self.turn.begin();
+        this_thread(|this| this.turn.begin());
         let run = self.runs.get() + 1;
         self.runs.set(run);
         // SAFETY: nobody else touches the coroutine of a goroutine of ours, and it does not
@@ -481,7 +473,7 @@ impl Worker {
             let lasted = self.run_began.get().elapsed();
             site.note_run(&Run {
                 nanos: u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX),
-                streamed: self.turn.streamed(),
+                streamed: this_thread(|this| this.turn.streamed()),
                 used_up_a_turn: self.full_turns.get() > 0,
                 starts_others: !is_first && self.ids.get() != ids,
             });
@@ -690,26 +682,13 @@ impl Worker {
         }
     }
 
-    /// Counts an operation that the running goroutine completed without parking; after many,
-    /// others get a turn.
-    #[inline]
-    pub(super) fn count(&self, operation: Operation) {
-        if self.uses_up_turn(operation) {
-            self.end_turn();
-        }
-    }
-
-    /// Counts an operation as [`Worker::count`] does; `true` if [`Worker::end_turn`] is to follow.
-    #[inline]
-    pub(super) fn uses_up_turn(&self, operation: Operation) -> bool {
-        self.turn.count(operation)
-    }
-
     /// Lets others run after a turn that was used up.
-    #[cold]
     pub(super) fn end_turn(&self) {
-        let is_one_sided = self.turn.is_one_sided();
-        self.turn.begin();
+        let is_one_sided = this_thread(|this| {
+            let is_one_sided = this.turn.is_one_sided();
+            this.turn.begin();
+            is_one_sided
+        });
         let Some(goroutine) = self.current_goroutine() else {
             return;
         };
