@@ -35,6 +35,9 @@ impl Capacity {
 
 /// How many slots a buffer that grows has at first.
 const FIRST_SLOTS: usize = 4;
+/// How many bytes of slots it keeps when it has become empty. To grow to so many again costs each of
+/// the values that fill them about a nanosecond.
+const KEPT_BYTES: usize = 64 * 1024;
 
 /// A queue with a capacity, in which room can be reserved.
 pub(super) struct Buffer<T> {
@@ -50,6 +53,8 @@ pub(super) struct Buffer<T> {
     /// How many values there may be: see the module's text.
     capacity: usize,
     grows: bool,
+    /// Whether it has grown so much that its memory is given back when it becomes empty.
+    is_large: bool,
 }
 
 impl<T> Buffer<T> {
@@ -70,17 +75,18 @@ impl<T> Buffer<T> {
             floor: 0,
             capacity: if grows { usize::MAX } else { slot_count },
             grows,
+            is_large: false,
         }
     }
 
     // ----- the short way ------------------------------------------------------------------
 
     /// Opens the short way as far as the buffer itself allows: a value may be added where there is
-    /// room, and taken where more than `kept` are left.
+    /// room, and taken where more than `kept` are there, or one if the last is to be noticed.
     #[inline]
     pub(super) fn open(&mut self, kept: usize) {
         self.ceiling = self.capacity.min(self.slot_count);
-        self.floor = kept;
+        self.floor = kept.max(usize::from(self.is_large));
     }
 
     /// Closes the short way to sends until it is opened again.
@@ -138,6 +144,11 @@ impl<T> Buffer<T> {
         self.bar_sends();
     }
 
+    /// Whether the receive of the last value is to give memory back.
+    pub(super) fn is_large(&self) -> bool {
+        self.is_large
+    }
+
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.len
@@ -182,6 +193,9 @@ impl<T> Buffer<T> {
         if has_values {
             // SAFETY: there are values; the caller's place.
             unsafe { place.write(self.take_first()) };
+            if self.is_large && self.is_empty() {
+                self.free_slots();
+            }
         }
         has_values
     }
@@ -266,15 +280,17 @@ impl<T> Buffer<T> {
         self.free_slots();
         self.slots = NonNull::new(larger.as_mut_ptr()).expect("a vector is somewhere");
         self.slot_count = larger.capacity();
-        self.first = 0;
+        self.is_large = slot_count.saturating_mul(size_of::<T>()) > KEPT_BYTES;
     }
 
     /// Frees slots in memory of the buffer's own, whatever they hold.
+    #[cold]
     fn free_slots(&mut self) {
         if self.grows {
             // SAFETY: the memory is that of a vector with this capacity, or there is none.
             drop(unsafe { Vec::from_raw_parts(self.slots.as_ptr(), 0, self.slot_count) });
-            self.slot_count = 0;
+            (self.slots, self.slot_count, self.first) = (NonNull::dangling(), 0, 0);
+            self.is_large = false;
         }
     }
 
@@ -406,6 +422,28 @@ mod tests {
             assert!(buffer.slot_count < 2_100, "{}", buffer.slot_count);
             (0..1_000).for_each(|value| assert_eq!(pop(&mut buffer), Some(value)));
         }
+    }
+
+    /// A backlog's memory is not kept for ever: the last value that leaves takes it along, whatever
+    /// way the others have left.
+    #[test]
+    fn a_buffer_that_has_grown_gives_its_memory_back_when_it_is_empty() {
+        const MANY: usize = KEPT_BYTES / size_of::<usize>();
+        let mut buffer = unbounded();
+        for fill in [MANY, MANY + 1, 10 * MANY, 1] {
+            (0..fill).for_each(|value| assert!(push(&mut buffer, value)));
+            buffer.open(0);
+            let slots = buffer.slot_count;
+            for value in 0..fill - 1 {
+                assert_eq!(pop_short(&mut buffer), Some((value, true)));
+                assert_eq!(buffer.slot_count, slots, "values stand there");
+            }
+            assert_eq!(pop_short(&mut buffer).is_none(), fill > MANY);
+            assert_eq!(pop(&mut buffer).is_some(), fill > MANY);
+            let is_kept = buffer.slot_count * size_of::<usize>() <= KEPT_BYTES;
+            assert!(is_kept, "{fill}: {}", buffer.slot_count);
+        }
+        assert!(buffer.slot_count > 0, "what is small is kept");
     }
 
     #[test]

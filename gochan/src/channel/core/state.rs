@@ -46,7 +46,7 @@ impl<T> State<T> {
         let (sends, receives) = self.buffer.is_open();
         (self.waiting_receivers.is_empty() || !sends)
             && (self.waiting_senders.is_empty() || !receives)
-            && !(receives && self.closed && self.buffer.len() == 1)
+            && !(receives && self.buffer.len() == 1 && (self.closed || self.buffer.is_large()))
     }
 
     #[inline]
