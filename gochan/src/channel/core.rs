@@ -110,22 +110,9 @@ pub(crate) enum Attempt {
 /// How far an operation has come that only switches to other goroutines if it has to wait.
 enum Begun {
     Done,
-    /// It is done, and with it the goroutine's turn: others are to run now.
-    DoneLast,
     Refused(Refusal),
     /// It waits: the goroutine is to switch now.
     Waits,
-}
-
-impl Begun {
-    /// Done, of an operation that did not wait, and may have used up the goroutine's turn.
-    #[inline]
-    fn done(uses_up_turn: bool) -> Self {
-        match uses_up_turn {
-            false => Begun::Done,
-            true => Begun::DoneLast,
-        }
-    }
 }
 
 impl Attempt {

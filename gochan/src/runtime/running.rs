@@ -150,20 +150,14 @@ pub(crate) unsafe fn ready_in_turn(goroutine: NonNull<Goroutine>) {
 /// Counts an operation that completed without parking; after many, others get a turn.
 #[inline]
 pub(crate) fn count(operation: Operation) {
-    if uses_up_turn(operation) {
+    if this_thread(|this| this.turn.count(operation)) {
         end_turn();
     }
 }
 
-/// As [`count`], in two steps: `true` if [`end_turn`] is to follow.
-#[inline]
-pub(crate) fn uses_up_turn(operation: Operation) -> bool {
-    this_thread(|this| this.turn.count(operation))
-}
-
 /// Lets others run after a turn that was used up.
 #[cold]
-pub(crate) fn end_turn() {
+fn end_turn() {
     if let Some(worker) = worker::current() {
         worker.end_turn();
     }

@@ -15,39 +15,37 @@ impl<T> Channel<T> {
     /// alone uses, and the switch to other goroutines; see [`Waiter::begin`] for that.
     #[inline(always)]
     pub(crate) fn recv(&self, location: &'static Location<'static>) -> Option<T> {
-        let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: a receive that is done has filled `value`.
-        let state = match unsafe { self.recv_short(value.as_mut_ptr()) } {
-            Ok(()) => {
-                // SAFETY: as above. If the goroutine is unwound while others run, it is dropped.
-                let value = unsafe { value.assume_init() };
-                runtime::count(Operation::Receive);
-                return Some(value);
+        let mut short = MaybeUninit::<T>::uninit();
+        // SAFETY: the place is ours, and filled if the receive is done.
+        let value = match unsafe { self.recv_short(short.as_mut_ptr()) } {
+            // SAFETY: as above.
+            Ok(()) => unsafe { short.assume_init() },
+            Err(state) => {
+                // Another place than that of the short way, which is a register.
+                let value = UnsafeCell::new(MaybeUninit::<T>::uninit());
+                let frame = WaitFrame::new();
+                // SAFETY: the frame and the value stay here until the wait has ended; the switch
+                // comes once, and at once; a receive that is done has filled `value`.
+                unsafe {
+                    let place = value.get().cast::<T>();
+                    match self.begin_recv(state, place, &frame, location) {
+                        Begun::Done => place.read(),
+                        Begun::Refused(refusal) => {
+                            refusal.count();
+                            return None;
+                        }
+                        Begun::Waits => {
+                            let received =
+                                frame.switch() || self.end_recv(place, &frame, true, location);
+                            return received.then(|| place.read());
+                        }
+                    }
+                }
             }
-            Err(state) => state,
         };
-        // Another place than that of the short way, which is a register.
-        let value = UnsafeCell::new(MaybeUninit::<T>::uninit());
-        let frame = WaitFrame::new();
-        // SAFETY: the frame and the value stay here until the wait has ended; the switch comes
-        // once, and at once; a receive that is done has filled `value`.
-        unsafe {
-            let place = value.get().cast::<T>();
-            let received = match self.begin_recv(state, place, &frame, location) {
-                Begun::Done => true,
-                Begun::DoneLast => {
-                    let value = place.read();
-                    runtime::end_turn();
-                    return Some(value);
-                }
-                Begun::Refused(refusal) => {
-                    refusal.count();
-                    false
-                }
-                Begun::Waits => frame.switch() || self.end_recv(place, &frame, true, location),
-            };
-            received.then(|| place.read())
-        }
+        // If the goroutine is unwound while others run, the value is dropped.
+        runtime::count(Operation::Receive);
+        Some(value)
     }
 
     /// Receives into `place`, if nothing is to be done but to empty the buffer of a channel that
@@ -100,7 +98,7 @@ impl<T> Channel<T> {
                     self.unlock(state);
                     // SAFETY: after the lock, once.
                     unsafe { Attempt::wake_partner_by(running, partner) };
-                    return Begun::done(runtime::uses_up_turn(Operation::Receive));
+                    return Begun::Done;
                 }
                 Attempt::Refused(Refusal::WouldBlock) => {}
                 Attempt::Refused(refusal) => return Begun::Refused(refusal),

@@ -21,37 +21,32 @@ impl<T> Channel<T> {
     ) -> Result<(), (T, Refusal)> {
         let mut value = ManuallyDrop::new(value);
         // SAFETY: the value is ours, and not used again if it was sent.
-        let state = match unsafe { self.send_short(&raw mut *value) } {
-            Ok(()) => {
-                runtime::count(Operation::Send);
-                return Ok(());
-            }
-            Err(state) => state,
-        };
-        // It is in a register as far as here: this is where it gets a place for others to find it.
-        let value = UnsafeCell::new(value);
-        let frame = WaitFrame::new();
-        // SAFETY: the frame and the value stay here until the wait has ended; the switch comes
-        // once, and at once; the value is forgotten if it was sent.
-        unsafe {
-            let place = value.get().cast::<T>();
-            let refusal = match self.begin_send(state, place, &frame, location) {
-                Begun::Done => return Ok(()),
-                Begun::DoneLast => {
-                    runtime::end_turn();
-                    return Ok(());
+        if let Err(state) = unsafe { self.send_short(&raw mut *value) } {
+            // It is in a register as far as here: this is where it gets a place for others to find.
+            let value = UnsafeCell::new(value);
+            let frame = WaitFrame::new();
+            // SAFETY: the frame and the value stay here until the wait has ended; the switch comes
+            // once, and at once; the value is forgotten if it was sent.
+            unsafe {
+                let place = value.get().cast::<T>();
+                let refusal = match self.begin_send(state, place, &frame, location) {
+                    Begun::Done => None,
+                    Begun::Refused(refusal) => Some(refusal),
+                    Begun::Waits if frame.switch() => return Ok(()),
+                    Begun::Waits => match self.end_send(place, &frame, true) {
+                        None => return Ok(()),
+                        refusal => refusal,
+                    },
+                };
+                if let Some(refusal) = refusal {
+                    let value = place.read();
+                    refusal.count();
+                    return Err((value, refusal));
                 }
-                Begun::Refused(refusal) => refusal,
-                Begun::Waits if frame.switch() => return Ok(()),
-                Begun::Waits => match self.end_send(place, &frame, true) {
-                    None => return Ok(()),
-                    Some(refusal) => refusal,
-                },
-            };
-            let value = place.read();
-            refusal.count();
-            Err((value, refusal))
+            }
         }
+        runtime::count(Operation::Send);
+        Ok(())
     }
 
     /// Sends the value at `value`, if nothing is to be done but to fill the buffer of a channel that
@@ -112,7 +107,7 @@ impl<T> Channel<T> {
                     self.unlock(state);
                     // SAFETY: after the lock, once.
                     unsafe { Attempt::wake_partner_by(running, partner) };
-                    return Begun::done(runtime::uses_up_turn(Operation::Send));
+                    return Begun::Done;
                 }
                 Attempt::Refused(Refusal::WouldBlock) => {}
                 Attempt::Refused(refusal) => return Begun::Refused(refusal),
