@@ -459,22 +459,22 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         delete: Self::delete,
     };
 
-    /// Allocates a task with two references: the runtime's and the handle's.
-    ///
-    /// `birth` is asked when there is memory to write it to, so that it need not stand anywhere
-    /// else before.
+    /// Memory for a task, to be filled by [`Task::begin`].
     #[inline]
-    pub(super) fn allocate(
-        cache: Option<&BlockCache>,
-        birth: impl FnOnce() -> Birth,
-        body: F,
-    ) -> NonNull<Self> {
+    pub(super) fn allocate(cache: Option<&BlockCache>) -> NonNull<Self> {
         let layout = Layout::new::<Self>();
         let place = blocks::allocate_from(cache, layout);
-        let place = place
-            .unwrap_or_else(|| handle_alloc_error(layout))
-            .cast::<Self>();
-        let birth = birth();
+        let place = place.unwrap_or_else(|| handle_alloc_error(layout));
+        place.cast()
+    }
+
+    /// Writes a task with two references, the runtime's and the handle's, to memory that
+    /// [`Task::allocate`] gave: what it is made of need not stand anywhere else before.
+    ///
+    /// # Safety
+    /// The memory has not been used since.
+    #[inline]
+    pub(super) unsafe fn begin(place: NonNull<Self>, birth: Birth, body: F) {
         let task = Task {
             header: Goroutine {
                 references: AtomicUsize::new(2),
@@ -511,7 +511,6 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         };
         // SAFETY: fresh memory of the right layout.
         unsafe { place.write(task) };
-        place
     }
 
     unsafe fn run(header: NonNull<Goroutine>) {
@@ -675,7 +674,10 @@ pub(super) mod tests {
             is_main: false,
             is_near,
         };
-        Task::allocate(None, || birth, || ()).cast()
+        let task = Task::allocate(None);
+        // SAFETY: the memory is fresh.
+        unsafe { Task::begin(task, birth, || ()) };
+        task.cast()
     }
 
     /// Frees what [`unstarted`] has made and a queue has given out, and returns its number.

@@ -45,8 +45,11 @@ impl Parcel {
             is_main: false,
             is_near: false,
         };
+        let task = Task::allocate(None);
+        // SAFETY: the memory is fresh.
+        unsafe { Task::begin(task, birth, || ()) };
         Arc::new(Parcel {
-            goroutine: Task::allocate(None, || birth, || ()).cast(),
+            goroutine: task.cast(),
             note: Cell::new(false),
         })
     }

@@ -103,7 +103,8 @@ impl Shared {
                 reserve_ids(1)
             }
         };
-        let birth = || Birth {
+        let task = Task::allocate(parent.map(Worker::blocks));
+        let birth = Birth {
             identity: Identity {
                 id: GoroutineId(id),
                 name: options.name,
@@ -115,7 +116,8 @@ impl Shared {
             is_main: kind == Kind::Main,
             is_near: options.wish == Wish::Near,
         };
-        let task = Task::allocate(parent.map(Worker::blocks), birth, body);
+        // SAFETY: the memory is fresh.
+        unsafe { Task::begin(task, birth, body) };
         let result = ResultCell::new(task);
         let goroutine: NonNull<Goroutine> = task.cast();
         if kind == Kind::Local
