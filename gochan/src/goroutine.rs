@@ -33,7 +33,7 @@ impl Goroutine {
 
     /// Where in the source it was started.
     pub fn started_at(&self) -> &'static Location<'static> {
-        self.identity.started_at
+        self.identity.started_at()
     }
 }
 

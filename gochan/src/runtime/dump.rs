@@ -46,7 +46,7 @@ impl GoroutineStatus {
 
     /// Where in the source it was started.
     pub fn started_at(&self) -> &'static Location<'static> {
-        self.identity.started_at
+        self.identity.started_at()
     }
 
     /// What it is doing: `running`, `runnable`, `not started`, or what it waits for, such as
@@ -266,19 +266,21 @@ impl Ord for Place {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::runtime::placement::Site;
     use std::sync::Arc;
 
     fn status(id: u64, name: Option<&str>, lasting: u64) -> GoroutineStatus {
-        static PLACES: [&Location; 2] = [Location::caller(), Location::caller()];
+        static SITE: Site = Site::new();
+        static PLACE: &Location = Location::caller();
         GoroutineStatus {
             identity: Identity {
                 id: GoroutineId(id),
                 name: name.map(|name| Arc::new(name.to_owned())),
-                started_at: PLACES[0],
+                site: &SITE,
             },
             state: "chan receive",
             lasting: Some(Duration::from_millis(lasting)),
-            waiting_at: Some(PLACES[1]),
+            waiting_at: Some(PLACE),
         }
     }
 

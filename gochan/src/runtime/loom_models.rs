@@ -8,13 +8,13 @@ use super::gate::{Gate, Phase};
 use super::goroutine::{Birth, Goroutine, GoroutineId, Identity, Task};
 use super::mailbox::{Mailbox, Sleep};
 use super::placement::Site;
+use super::spawn::Kind;
 use super::stack;
 use super::start_queue::StartQueue;
 use super::{Idleness, Searchers, Shared};
 use crate::wait::atomic::{Arc, AtomicBool, Cell, Ordering, check, check_within};
 use crate::wait::bias;
 use loom::thread;
-use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::time::Instant;
 
@@ -37,13 +37,11 @@ impl Parcel {
             identity: Identity {
                 id: GoroutineId(1),
                 name: None,
-                started_at: Location::caller(),
+                site: &SITE,
             },
-            site: &SITE,
+            kind: Kind::Plain,
             stack_size: stack::round_size(0).unwrap(),
             scope: None,
-            is_main: false,
-            is_near: false,
         };
         let task = Task::allocate(None);
         // SAFETY: the memory is fresh.

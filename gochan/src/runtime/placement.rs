@@ -283,7 +283,7 @@ pub(super) struct Parent<'a> {
 impl Parent<'_> {
     /// Whether it was started at that site itself.
     fn is_of(&self, site: &Site) -> bool {
-        self.goroutine.is_some_and(|it| ptr::eq(it.site, site))
+        self.goroutine.is_some_and(|it| ptr::eq(it.site(), site))
     }
 }
 
@@ -342,7 +342,7 @@ pub(super) fn share_out(
         let Some(at) = others.min_by_key(|&at| workers[at].load()) else {
             break;
         };
-        let may_leave = |record: &Goroutine| may_leave(record) && !record.site.divides();
+        let may_leave = |record: &Goroutine| may_leave(record) && !record.site().divides();
         if queue.hand_over(&workers[at].start_queue, part, may_leave) > 0 {
             offer(at);
         }
@@ -352,7 +352,7 @@ pub(super) fn share_out(
 
 /// Whether one that waits near its parent may start on another worker, if that evens the load out.
 pub(super) fn may_leave(record: &Goroutine) -> bool {
-    !record.is_near && (!record.site.talks() || record.site.divides())
+    !record.is_near() && (!record.site().talks() || record.site().divides())
 }
 
 /// The worker with the fewest goroutines; among equals the first from `preferred` on.

@@ -23,6 +23,8 @@ pub(crate) struct SpawnOptions {
 pub(crate) enum Kind {
     /// One among many.
     Plain,
+    /// One that starts on the worker of the goroutine that starts it.
+    Near,
     /// One that never leaves the worker that it is started on.
     Local,
     /// The main goroutine of a runtime.
@@ -108,13 +110,14 @@ impl Shared {
             identity: Identity {
                 id: GoroutineId(id),
                 name: options.name,
-                started_at: site.location(),
+                site,
             },
-            site,
+            kind: match (kind, options.wish) {
+                (Kind::Plain, Wish::Near) => Kind::Near,
+                _ => kind,
+            },
             stack_size: size,
             scope,
-            is_main: kind == Kind::Main,
-            is_near: options.wish == Wish::Near,
         };
         // SAFETY: the memory is fresh.
         unsafe { Task::begin(task, birth, body) };

@@ -190,7 +190,7 @@ impl StartQueue {
             queue.push(goroutine);
             if run.is_some() {
                 self.divides
-                    .store(goroutine.as_ref().site.divides(), Ordering::Relaxed);
+                    .store(goroutine.as_ref().site().divides(), Ordering::Relaxed);
             }
         }
         self.note_pushed(&inner, 1);
@@ -265,7 +265,7 @@ impl StartQueue {
         {
             // SAFETY: queued goroutines are alive.
             let record = unsafe { goroutine.as_ref() };
-            let stays = count > 0 && record.site.divides() && (begins_batch || batch.has_one());
+            let stays = count > 0 && record.site().divides() && (begins_batch || batch.has_one());
             if stays || !may_leave(record) {
                 break;
             }
@@ -420,7 +420,7 @@ mod tests {
         push(&queue, 12, Some(25));
         push(&queue, 100, Some(25));
         let steal = |most| {
-            let (some, count) = queue.take_oldest(&thief, most, |goroutine| !goroutine.is_near);
+            let (some, count) = queue.take_oldest(&thief, most, |goroutine| !goroutine.is_near());
             let some = all(|| some.pop());
             assert_eq!(some.len(), count);
             some
@@ -458,10 +458,10 @@ mod tests {
         for (number, run) in [(11, 30), (100, 30), (12, 30), (101, 30), (13, 30), (14, 30)] {
             push(&queue, number, Some(run));
         }
-        queue.hand_over(&other, 3, |goroutine| !goroutine.is_near);
+        queue.hand_over(&other, 3, |goroutine| !goroutine.is_near());
         assert_eq!((queue.len(), other.len()), (9, 3));
         assert_eq!(all(|| other.pop()), [11, 12, 13]);
-        queue.hand_over(&other, 9, |goroutine| !goroutine.is_near);
+        queue.hand_over(&other, 9, |goroutine| !goroutine.is_near());
         assert_eq!(all(|| other.pop()), [14], "older batches stay");
         assert_eq!(all(|| queue.pop()), [100, 101, 4, 5, 3, 1, 2, 6]);
         other.close();

@@ -246,8 +246,8 @@ impl Worker {
         .max(1);
         let may_leave = |record: &Goroutine| match backlog {
             Backlog::Waiting => placement::may_leave(record),
-            Backlog::Steady => !record.is_near,
-            Backlog::Divided => !record.is_near && record.site.divides(),
+            Backlog::Steady => !record.is_near(),
+            Backlog::Divided => !record.is_near() && record.site().divides(),
             Backlog::Stuck => true,
         };
         let own = &self.mailbox.start_queue;

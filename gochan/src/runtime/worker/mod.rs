@@ -398,7 +398,7 @@ impl Worker {
         record.home.set(Some(self.mailbox));
         let starts = self.starts.get().wrapping_add(1);
         self.starts.set(starts);
-        record.timed_runs.set(record.site.runs_to_time(starts));
+        record.timed_runs.set(record.site().runs_to_time(starts));
         self.link_live(goroutine, record);
         true
     }
@@ -459,7 +459,7 @@ impl Worker {
     fn resume_timed(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: it is alive until it is resumed.
         let record = unsafe { goroutine.as_ref() };
-        let site = record.site;
+        let site = record.site();
         let left = record.timed_runs.get() - 1;
         record.timed_runs.set(left);
         let now = Instant::now();
@@ -702,7 +702,7 @@ impl Worker {
             if number < TIMED_TURNS {
                 let now = Instant::now();
                 let began = self.turn_began.replace(now);
-                record.site.note_full_turn(now - began, is_one_sided);
+                record.site().note_full_turn(now - began, is_one_sided);
             }
         }
         let others = !self.queue.is_empty()
