@@ -1,8 +1,8 @@
 //! Goroutines of one task, the first of whose errors ends it.
 
 use super::Mutex;
+use super::group::{Membership, SharedGroup};
 use super::monitor::{Monitor, Place, Wait};
-use super::wait_group::{DoneOnDrop, Group};
 use crate::context::{CancelGuard, Context};
 use crate::runtime::panics::{self, GoexitPayload};
 use crate::runtime::placement::Site;
@@ -42,7 +42,7 @@ pub struct ErrGroup<E = Box<dyn Error + Send + Sync>> {
 }
 
 struct Inner<E> {
-    running: Arc<Group>,
+    running: SharedGroup,
     slots: Monitor<Slots>,
     /// How the group has failed so far.
     failure: Mutex<Option<Failure<E>>>,
@@ -121,7 +121,7 @@ impl<E: Send + 'static> ErrGroup<E> {
     fn with_cancellation(cancellation: Option<Cancellation<E>>) -> Self {
         ErrGroup {
             inner: Arc::new(Inner {
-                running: Arc::new(Group::new()),
+                running: SharedGroup::new(),
                 slots: Monitor::new(Slots {
                     limit: None,
                     taken: 0,
@@ -201,9 +201,8 @@ impl<E: Send + 'static> ErrGroup<E> {
         f: impl FnOnce() -> Result<(), E> + Send + 'static,
         location: &'static Location<'static>,
     ) {
-        self.inner.running.add(1);
         let member = Member {
-            _done: DoneOnDrop(Arc::clone(&self.inner.running)),
+            _done: self.inner.running.join(),
             group: Arc::clone(&self.inner),
         };
         let (site, options) = (Site::of(location), SpawnOptions::default());
@@ -352,7 +351,7 @@ impl<E> Drop for Slot<'_, E> {
 struct Member<E> {
     group: Arc<Inner<E>>,
     /// Dropped after the slot has been given back.
-    _done: DoneOnDrop,
+    _done: Membership,
 }
 
 impl<E> Drop for Member<E> {

@@ -4,9 +4,9 @@
 //! Here a writer that has been overtaken once has the lock handed over, so that both ways of
 //! getting it are taken, and a wait with a deadline may end at any moment.
 
+use super::group::{Group, SharedGroup};
 use super::monitor::Wait;
 use super::raw_lock::RawLock;
-use super::wait_group::Group;
 use crate::wait::atomic::{Arc, Cell, check, check_within};
 use crate::wait::{Patience, WaitReason, Wake, bias};
 use loom::thread;
@@ -281,6 +281,50 @@ fn loom_a_group_releases_who_waits() {
         for member in members {
             member.join().unwrap();
         }
+    });
+}
+
+/// The members are the last that know of the group, or the one who waits for them is.
+#[test]
+fn loom_a_group_lives_as_long_as_it_is_used() {
+    for somebody_waits in [false, true] {
+        check(move || {
+            let group = SharedGroup::new();
+            let note = [0, 1].map(|_| Arc::new(Cell::new(false)));
+            let members = [0, 1].map(|i| {
+                let (membership, note) = (group.join(), Arc::clone(&note[i]));
+                thread::spawn(move || {
+                    note.set(true);
+                    drop(membership);
+                })
+            });
+            if somebody_waits {
+                assert_eq!(group.wait(forever), Wake::Done);
+                assert!(note.iter().all(|note| note.get()));
+            }
+            drop(group);
+            for member in members {
+                member.join().unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn loom_a_group_is_joined_again_while_the_last_member_leaves() {
+    check(|| {
+        let group = SharedGroup::new();
+        let member = {
+            let membership = group.join();
+            thread::spawn(move || drop(membership))
+        };
+        let next = {
+            let membership = group.join();
+            drop(group);
+            thread::spawn(move || drop(membership))
+        };
+        member.join().unwrap();
+        next.join().unwrap();
     });
 }
 

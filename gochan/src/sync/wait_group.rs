@@ -1,14 +1,13 @@
 //! Waiting for a number of goroutines.
 
-use super::monitor::{Monitor, Place, Wait};
+use super::group::SharedGroup;
+use super::monitor::Wait;
 use crate::join::JoinHandle;
 use crate::runtime::placement::Site;
-use crate::runtime::{self, Kind, Running, SpawnOptions};
-use crate::wait::atomic::{AtomicUsize, Ordering};
-use crate::wait::{Patience, WaitFrame, WaitQueue, WaitReason, Wake, WakeList};
+use crate::runtime::{self, Kind, SpawnOptions};
+use crate::wait::{Patience, WaitReason, Wake};
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A counter that can be waited for until it is zero: [`add`](WaitGroup::add) to it before a
@@ -45,195 +44,7 @@ use std::time::{Duration, Instant};
 /// ```
 #[derive(Clone)]
 pub struct WaitGroup {
-    group: Arc<Group>,
-}
-
-/// The group itself.
-///
-/// Whoever is done looks at it afterwards only if that was the last one and somebody waits, who
-/// then waits for just this look. So it may go when somebody who does not
-/// [give up](Group::wait_to_the_end) has waited.
-pub(crate) struct Group {
-    /// The count in the upper bits, and in the lowest whether somebody waits, which changes under
-    /// the queue's lock only.
-    state: AtomicUsize,
-    waiting: Monitor<WaitQueue>,
-}
-
-/// Somebody waits.
-const WAITING: usize = 1;
-/// One that is not done yet.
-const ONE: usize = 2;
-/// More are refused, long before the word overflows.
-const LIMIT: usize = usize::MAX / 8;
-
-impl Group {
-    pub(crate) fn new() -> Self {
-        Group {
-            state: AtomicUsize::new(0),
-            waiting: Monitor::new(WaitQueue::new()),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn add(&self, count: usize) {
-        assert!(count <= LIMIT, "WaitGroup counter overflow");
-        let before = self.state.fetch_add(count * ONE, Ordering::Relaxed);
-        if before / ONE > LIMIT {
-            self.state.fetch_sub(count * ONE, Ordering::Relaxed);
-            panic!("WaitGroup counter overflow");
-        }
-    }
-
-    #[inline]
-    pub(crate) fn done(&self) {
-        // Acquires too: who finds the count at zero hands on what all the others have released.
-        let before = self.state.fetch_sub(ONE, Ordering::AcqRel);
-        if before < ONE {
-            self.state.fetch_add(ONE, Ordering::Relaxed);
-            panic!("negative WaitGroup counter");
-        }
-        if before == ONE | WAITING {
-            self.release_all();
-        }
-    }
-
-    #[cold]
-    fn release_all(&self) {
-        let mut woken = WakeList::new();
-        let mut waiting = self.waiting.lock();
-        // If somebody has added meanwhile, the next one who finds the count at zero releases them.
-        if self
-            .state
-            .compare_exchange(WAITING, 0, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
-        {
-            waiting.take_all(Wake::Done, &mut woken);
-        }
-        drop(waiting);
-        drop(woken);
-    }
-
-    #[inline]
-    pub(super) fn wait(&self, wait: impl FnOnce() -> Wait) -> Wake {
-        if self.state.load(Ordering::Acquire) == 0 {
-            return Wake::Done;
-        }
-        self.wait_for_zero(&wait())
-    }
-
-    /// As [`Group::wait`], for as long as it takes. Inlined into the caller is the switch to other
-    /// goroutines; see [`Waiter::begin`](crate::wait::Waiter::begin) for that.
-    #[inline(always)]
-    pub(super) fn wait_for_ever(&self, wait: impl FnOnce() -> Wait) -> Wake {
-        if self.state.load(Ordering::Acquire) == 0 {
-            return Wake::Done;
-        }
-        let frame = WaitFrame::new();
-        // SAFETY: the frame stays here until the wait has ended, and the switch comes once, and at
-        // once.
-        unsafe {
-            let begun = self.begin_wait(&wait(), &frame);
-            frame.finish(begun, |frame| self.end_wait(frame, true))
-        }
-    }
-
-    /// Waits whatever happens to the runtime meanwhile.
-    #[inline(always)]
-    pub(crate) fn wait_to_the_end(&self, reason: WaitReason, location: &'static Location<'static>) {
-        self.wait_for_ever(|| Wait {
-            to_the_end: true,
-            ..Wait::new(reason, location, Patience::Forever)
-        });
-    }
-
-    #[cold]
-    fn wait_for_zero(&self, wait: &Wait) -> Wake {
-        let waiting = self.waiting.lock();
-        if !self.announce_waiting(&waiting) {
-            return Wake::Done;
-        }
-        self.waiting.wait(
-            waiting,
-            |waiting| waiting,
-            Place::Last,
-            &0,
-            wait,
-            |waiting, _| self.note_waiting(waiting),
-        )
-    }
-
-    /// Begins the wait of a goroutine in `frame`, and says nothing: the switch is to follow, and
-    /// [`Group::end_wait`]. An ordinary thread waits here.
-    ///
-    /// # Safety
-    /// As for [`WaitFrame::set_waiter`].
-    #[inline(never)]
-    unsafe fn begin_wait(&self, wait: &Wait, frame: &WaitFrame) -> Option<Wake> {
-        let Some(running) = Running::get() else {
-            return Some(self.wait_for_zero(wait));
-        };
-        let waiting = self.waiting.lock();
-        if !self.announce_waiting(&waiting) {
-            return Some(Wake::Done);
-        }
-        // SAFETY: the caller's promise.
-        let waiter = unsafe {
-            self.waiting
-                .enqueue(waiting, |waiting| waiting, frame, running, wait)
-        };
-        if waiter.begin(running) {
-            return None;
-        }
-        // SAFETY: it has begun above.
-        Some(unsafe { self.end_wait(frame, false) })
-    }
-
-    /// Ends the wait that [`Group::begin_wait`] began, after the switch if there was one.
-    ///
-    /// # Safety
-    /// It has begun in this frame.
-    #[cold]
-    unsafe fn end_wait(&self, frame: &WaitFrame, switched: bool) -> Wake {
-        // SAFETY: the caller's promise.
-        unsafe {
-            self.waiting.end_wait(
-                frame,
-                switched,
-                |waiting| waiting,
-                |waiting, _| self.note_waiting(waiting),
-            )
-        }
-    }
-
-    /// Sets what says that somebody waits; `false` if the count is zero. Called under the queue's
-    /// lock.
-    fn announce_waiting(&self, _waiting: &WaitQueue) -> bool {
-        let announce = |state| (state >= ONE).then_some(state | WAITING);
-        self.state
-            .fetch_update(Ordering::Relaxed, Ordering::Acquire, announce)
-            .is_ok()
-    }
-
-    /// Takes it back if nobody waits any more. Called under the queue's lock.
-    fn note_waiting(&self, waiting: &WaitQueue) {
-        if waiting.is_empty() {
-            self.state.fetch_and(!WAITING, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.state.load(Ordering::Relaxed) / ONE
-    }
-}
-
-/// Says that a member of a group is done, when it is dropped.
-pub(super) struct DoneOnDrop(pub(super) Arc<Group>);
-
-impl Drop for DoneOnDrop {
-    fn drop(&mut self) {
-        self.0.done();
-    }
+    group: SharedGroup,
 }
 
 impl WaitGroup {
@@ -244,7 +55,7 @@ impl WaitGroup {
     /// ```
     pub fn new() -> Self {
         WaitGroup {
-            group: Arc::new(Group::new()),
+            group: SharedGroup::new(),
         }
     }
 
@@ -343,11 +154,10 @@ impl WaitGroup {
         T: Send + 'static,
     {
         let site = Site::of(Location::caller());
-        self.add(1);
-        let done = DoneOnDrop(Arc::clone(&self.group));
+        let membership = self.group.join();
         let options = SpawnOptions::default();
         let body = move || {
-            let _done = done;
+            let _done = membership;
             f()
         };
         // SAFETY: body and result are `Send` and `'static`.

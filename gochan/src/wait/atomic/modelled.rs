@@ -123,7 +123,7 @@ macro_rules! atomics {
     };
 }
 
-atomics!(AtomicBool: bool, AtomicUsize: usize, AtomicPtr<T>: *mut T);
+atomics!(AtomicBool: bool, AtomicUsize: usize, AtomicU64: u64, AtomicPtr<T>: *mut T);
 
 impl AtomicBool {
     /// Writes only what changes the value. Loom does not know that such a write comes straight
@@ -164,39 +164,38 @@ macro_rules! plain_swap {
 plain_swap!(AtomicUsize: usize, AtomicPtr<T>: *mut T);
 
 macro_rules! arithmetic {
-    ($($method:ident)+) => {
+    ($atomic:ident: $value:ty, $($method:ident)+) => {
         #[allow(dead_code, reason = "the set is complete, whoever uses it")]
-        impl AtomicUsize {
+        impl $atomic {
             $(
                 #[track_caller]
-                pub(crate) fn $method(&self, value: usize, ordering: Ordering) -> usize {
+                pub(crate) fn $method(&self, value: $value, ordering: Ordering) -> $value {
                     self.access(&[ordering], |inner| inner.$method(value, ordering))
                 }
             )+
+
+            #[track_caller]
+            pub(crate) fn fetch_update(
+                &self,
+                success: Ordering,
+                failure: Ordering,
+                mut update: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                let mut value = self.load(failure);
+                while let Some(new) = update(value) {
+                    match self.compare_exchange(value, new, success, failure) {
+                        Ok(previous) => return Ok(previous),
+                        Err(current) => value = current,
+                    }
+                }
+                Err(value)
+            }
         }
     };
 }
 
-arithmetic!(fetch_add fetch_sub fetch_and fetch_or);
-
-impl AtomicUsize {
-    #[track_caller]
-    pub(crate) fn fetch_update(
-        &self,
-        success: Ordering,
-        failure: Ordering,
-        mut update: impl FnMut(usize) -> Option<usize>,
-    ) -> Result<usize, usize> {
-        let mut value = self.load(failure);
-        while let Some(new) = update(value) {
-            match self.compare_exchange(value, new, success, failure) {
-                Ok(previous) => return Ok(previous),
-                Err(current) => value = current,
-            }
-        }
-        Err(value)
-    }
-}
+arithmetic!(AtomicUsize: usize, fetch_add fetch_sub fetch_and fetch_or);
+arithmetic!(AtomicU64: u64, fetch_add fetch_sub fetch_and fetch_or);
 
 /// Lets the others go on: a model knows no time. Whoever naps has found the same thing several
 /// times, and to try in which order else nothing happens would not end.

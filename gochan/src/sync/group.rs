@@ -1,0 +1,408 @@
+//! The counters below [`WaitGroup`](super::WaitGroup), [`ErrGroup`](super::ErrGroup) and
+//! [scopes](crate::scope()).
+
+use super::monitor::{Monitor, Place, Wait};
+use crate::runtime::Running;
+use crate::wait::Patience;
+use crate::wait::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::wait::{WaitFrame, WaitQueue, WaitReason, Wake, WakeList};
+use std::ops::Deref;
+use std::panic::Location;
+use std::process;
+use std::ptr::NonNull;
+
+/// A counter that can be waited for until it is zero.
+///
+/// Whoever is done looks at it afterwards only if that was the last one and somebody waits, who
+/// then waits for just this look. So it may go when somebody who does not
+/// [give up](Group::wait_to_the_end) has waited.
+pub(crate) struct Group {
+    /// From the lowest bit up: whether somebody waits, which changes under the queue's lock only;
+    /// how many [members](Membership) there are; and what was [added](Group::add) to that. All of it
+    /// but the lowest bit is counted together. What is added stands above the members, so that they
+    /// are not miscounted whoever adds or takes away too much.
+    state: AtomicU64,
+    waiting: Monitor<WaitQueue>,
+}
+
+/// Somebody waits.
+const WAITING: u64 = 1;
+/// One that is not done yet, and keeps the group alive.
+const MEMBER: u64 = 2;
+/// One that was added and is not done yet.
+const ONE: u64 = 1 << 32;
+/// More are refused, long before their part of the word overflows.
+const LIMIT: u64 = 1 << 29;
+
+impl Group {
+    pub(crate) fn new() -> Self {
+        Group {
+            state: AtomicU64::new(0),
+            waiting: Monitor::new(WaitQueue::new()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        assert!(count <= LIMIT, "WaitGroup counter overflow");
+        self.count_more(count * ONE, |before| before / ONE);
+    }
+
+    /// Adds to the word, unless that part of it that `part` takes out is large already. Returns what
+    /// the word was.
+    #[inline]
+    fn count_more(&self, more: u64, part: impl FnOnce(u64) -> u64) -> u64 {
+        let before = self.state.fetch_add(more, Ordering::Relaxed);
+        if part(before) > LIMIT {
+            self.state.fetch_sub(more, Ordering::Relaxed);
+            panic!("WaitGroup counter overflow");
+        }
+        before
+    }
+
+    #[inline]
+    pub(crate) fn done(&self) {
+        // Acquires too: who finds the count at zero hands on what all the others have released.
+        let before = self.state.fetch_sub(ONE, Ordering::AcqRel);
+        if before < ONE {
+            self.refuse_done();
+        }
+        if before == ONE | WAITING {
+            self.release_all();
+        }
+    }
+
+    /// Adds a member, and says whether it is the only one.
+    #[inline]
+    fn add_member(&self) -> bool {
+        members(self.count_more(MEMBER, members)) == 0
+    }
+
+    /// Takes a member away, and says whether it was the last. If not, the group may be gone.
+    #[inline]
+    fn member_done(&self) -> bool {
+        let before = self.state.fetch_sub(MEMBER, Ordering::AcqRel);
+        if before == MEMBER | WAITING {
+            self.release_all();
+        }
+        members(before) == 1
+    }
+
+    /// Takes back what [`Group::done`] has taken from a count of zero.
+    #[cold]
+    fn refuse_done(&self) -> ! {
+        let before = self.state.fetch_add(ONE, Ordering::AcqRel);
+        if before.wrapping_add(ONE) == WAITING {
+            // The last member was done meanwhile, and the count did not seem zero to it.
+            self.release_all();
+        }
+        panic!("negative WaitGroup counter");
+    }
+
+    #[cold]
+    fn release_all(&self) {
+        let mut woken = WakeList::new();
+        let mut waiting = self.waiting.lock();
+        // If somebody has added meanwhile, the next one who finds the count at zero releases them.
+        if self
+            .state
+            .compare_exchange(WAITING, 0, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
+            waiting.take_all(Wake::Done, &mut woken);
+        }
+        drop(waiting);
+        drop(woken);
+    }
+
+    #[inline]
+    pub(super) fn wait(&self, wait: impl FnOnce() -> Wait) -> Wake {
+        if self.state.load(Ordering::Acquire) == 0 {
+            return Wake::Done;
+        }
+        self.wait_for_zero(&wait())
+    }
+
+    /// As [`Group::wait`], for as long as it takes. Inlined into the caller is the switch to other
+    /// goroutines; see [`Waiter::begin`](crate::wait::Waiter::begin) for that.
+    #[inline(always)]
+    pub(super) fn wait_for_ever(&self, wait: impl FnOnce() -> Wait) -> Wake {
+        if self.state.load(Ordering::Acquire) == 0 {
+            return Wake::Done;
+        }
+        let frame = WaitFrame::new();
+        // SAFETY: the frame stays here until the wait has ended, and the switch comes once, and at
+        // once.
+        unsafe {
+            let begun = self.begin_wait(&wait(), &frame);
+            frame.finish(begun, |frame| self.end_wait(frame, true))
+        }
+    }
+
+    /// Waits whatever happens to the runtime meanwhile.
+    #[inline(always)]
+    pub(crate) fn wait_to_the_end(&self, reason: WaitReason, location: &'static Location<'static>) {
+        self.wait_for_ever(|| Wait {
+            to_the_end: true,
+            ..Wait::new(reason, location, Patience::Forever)
+        });
+    }
+
+    #[cold]
+    fn wait_for_zero(&self, wait: &Wait) -> Wake {
+        let waiting = self.waiting.lock();
+        if !self.announce_waiting(&waiting) {
+            return Wake::Done;
+        }
+        self.waiting.wait(
+            waiting,
+            |waiting| waiting,
+            Place::Last,
+            &0,
+            wait,
+            |waiting, _| self.note_waiting(waiting),
+        )
+    }
+
+    /// Begins the wait of a goroutine in `frame`, and says nothing: the switch is to follow, and
+    /// [`Group::end_wait`]. An ordinary thread waits here.
+    ///
+    /// # Safety
+    /// As for [`WaitFrame::set_waiter`].
+    #[inline(never)]
+    unsafe fn begin_wait(&self, wait: &Wait, frame: &WaitFrame) -> Option<Wake> {
+        let Some(running) = Running::get() else {
+            return Some(self.wait_for_zero(wait));
+        };
+        let waiting = self.waiting.lock();
+        if !self.announce_waiting(&waiting) {
+            return Some(Wake::Done);
+        }
+        // SAFETY: the caller's promise.
+        let waiter = unsafe {
+            self.waiting
+                .enqueue(waiting, |waiting| waiting, frame, running, wait)
+        };
+        if waiter.begin(running) {
+            return None;
+        }
+        // SAFETY: it has begun above.
+        Some(unsafe { self.end_wait(frame, false) })
+    }
+
+    /// Ends the wait that [`Group::begin_wait`] began, after the switch if there was one.
+    ///
+    /// # Safety
+    /// It has begun in this frame.
+    #[cold]
+    unsafe fn end_wait(&self, frame: &WaitFrame, switched: bool) -> Wake {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.waiting.end_wait(
+                frame,
+                switched,
+                |waiting| waiting,
+                |waiting, _| self.note_waiting(waiting),
+            )
+        }
+    }
+
+    /// Sets what says that somebody waits; `false` if the count is zero. Called under the queue's
+    /// lock.
+    fn announce_waiting(&self, _waiting: &WaitQueue) -> bool {
+        let announce = |state| (state & !WAITING != 0).then_some(state | WAITING);
+        self.state
+            .fetch_update(Ordering::Relaxed, Ordering::Acquire, announce)
+            .is_ok()
+    }
+
+    /// Takes it back if nobody waits any more. Called under the queue's lock.
+    fn note_waiting(&self, waiting: &WaitQueue) {
+        if waiting.is_empty() {
+            self.state.fetch_and(!WAITING, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        let state = self.state.load(Ordering::Relaxed);
+        usize::try_from(state / ONE + members(state)).unwrap_or(usize::MAX)
+    }
+}
+
+/// How many members a word counts.
+#[inline]
+fn members(state: u64) -> u64 {
+    state % ONE / MEMBER
+}
+
+/// A handle of a group, which lives as long as there is one or a member is not done.
+///
+/// The members together have one reference, however many they are: the first one takes it and the
+/// last one gives it back. So to start a goroutine as a member, and to see it end, is one atomic
+/// operation each.
+pub(crate) struct SharedGroup(NonNull<Counted>);
+
+/// A group with the number of its references.
+struct Counted {
+    group: Group,
+    references: AtomicUsize,
+}
+
+/// More references than there is memory for, unless most handles were forgotten.
+const MAX_REFERENCES: usize = isize::MAX as usize;
+
+// SAFETY: the group is shared by atomics and locks alone, and freed by whoever comes last.
+unsafe impl Send for SharedGroup {}
+// SAFETY: as above.
+unsafe impl Sync for SharedGroup {}
+
+impl SharedGroup {
+    pub(crate) fn new() -> Self {
+        SharedGroup(NonNull::from(Box::leak(Box::new(Counted {
+            group: Group::new(),
+            references: AtomicUsize::new(1),
+        }))))
+    }
+
+    /// Makes somebody a member. To be called before the goroutine starts that is to be one.
+    #[inline]
+    pub(crate) fn join(&self) -> Membership {
+        if self.add_member() {
+            self.refer();
+        }
+        Membership(self.0)
+    }
+
+    fn refer(&self) {
+        // SAFETY: our reference keeps it alive.
+        let references = unsafe { &self.0.as_ref().references };
+        if references.fetch_add(1, Ordering::Relaxed) > MAX_REFERENCES {
+            process::abort();
+        }
+    }
+}
+
+impl Deref for SharedGroup {
+    type Target = Group;
+
+    #[inline]
+    fn deref(&self) -> &Group {
+        // SAFETY: our reference keeps it alive.
+        unsafe { &self.0.as_ref().group }
+    }
+}
+
+impl Clone for SharedGroup {
+    fn clone(&self) -> Self {
+        self.refer();
+        SharedGroup(self.0)
+    }
+}
+
+impl Drop for SharedGroup {
+    fn drop(&mut self) {
+        // SAFETY: the handle's reference is given back once, here.
+        unsafe { give_back(self.0) };
+    }
+}
+
+/// Frees a group if this was its last reference.
+///
+/// # Safety
+/// The caller owns a reference and does not use the group afterwards.
+unsafe fn give_back(counted: NonNull<Counted>) {
+    // SAFETY: the caller's reference keeps it alive.
+    let references = unsafe { &counted.as_ref().references };
+    // The only one left is alone with the count: nobody else could make another.
+    if references.load(Ordering::Acquire) == 1 || references.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // SAFETY: it came from a box, and this was the last reference.
+        drop(unsafe { Box::from_raw(counted.as_ptr()) });
+    }
+}
+
+/// A member of a group, which is done when this is dropped.
+pub(crate) struct Membership(NonNull<Counted>);
+
+// SAFETY: as for the handle.
+unsafe impl Send for Membership {}
+// SAFETY: as for the handle.
+unsafe impl Sync for Membership {}
+
+impl Drop for Membership {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the members' reference keeps it alive until the last of them is done.
+        let is_last = unsafe { self.0.as_ref() }.group.member_done();
+        if is_last {
+            // SAFETY: the last one gives the members' reference back, once.
+            unsafe { give_back(self.0) };
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn references(group: &SharedGroup) -> usize {
+        // SAFETY: the handle keeps it alive.
+        unsafe { group.0.as_ref() }
+            .references
+            .load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn members_have_one_reference_together() {
+        let group = SharedGroup::new();
+        assert_eq!(references(&group), 1);
+        for _ in 0..2 {
+            let members = [group.join(), group.join(), group.join()];
+            let handle = group.clone();
+            for (member, left) in members.into_iter().zip([2, 1, 0]) {
+                drop(member);
+                assert_eq!(group.count(), left);
+                assert_eq!(references(&group), 2 + usize::from(left > 0));
+            }
+            drop(handle);
+            assert_eq!(references(&group), 1);
+        }
+    }
+
+    /// Whoever counts wrongly gets a panic, and the group stays as it was.
+    #[test]
+    fn members_are_not_miscounted_by_who_takes_away_or_adds_too_much() {
+        let group = SharedGroup::new();
+        let member = group.join();
+        let panics = |f: &dyn Fn()| catch_unwind(AssertUnwindSafe(f)).is_err();
+        assert!(panics(&|| group.done()));
+        assert!(panics(&|| group.add(usize::MAX)));
+        group.add(usize::try_from(LIMIT).unwrap());
+        group.add(1);
+        assert!(panics(&|| group.add(1)));
+        assert_eq!(group.count() as u64, LIMIT + 2);
+        assert_eq!(references(&group), 2);
+        drop(member);
+        assert_eq!(group.count() as u64, LIMIT + 1);
+        assert_eq!(references(&group), 1);
+    }
+
+    /// A goroutine that is done too often does so while the last member leaves.
+    #[test]
+    fn who_waits_is_released_though_somebody_takes_away_too_much() {
+        for _ in 0..2_000 {
+            let group = SharedGroup::new();
+            let member = group.join();
+            std::thread::scope(|s| {
+                s.spawn(|| drop(member));
+                s.spawn(|| assert!(catch_unwind(AssertUnwindSafe(|| group.done())).is_err()));
+                let wait = || {
+                    let location = Location::caller();
+                    Wait::new(WaitReason::WaitGroup, location, Patience::Forever)
+                };
+                assert_eq!(group.wait(wait), Wake::Done);
+            });
+        }
+    }
+}
