@@ -387,22 +387,4 @@ mod tests {
         assert_eq!(group.count() as u64, LIMIT + 1);
         assert_eq!(references(&group), 1);
     }
-
-    /// A goroutine that is done too often does so while the last member leaves.
-    #[test]
-    fn who_waits_is_released_though_somebody_takes_away_too_much() {
-        for _ in 0..2_000 {
-            let group = SharedGroup::new();
-            let member = group.join();
-            std::thread::scope(|s| {
-                s.spawn(|| drop(member));
-                s.spawn(|| assert!(catch_unwind(AssertUnwindSafe(|| group.done())).is_err()));
-                let wait = || {
-                    let location = Location::caller();
-                    Wait::new(WaitReason::WaitGroup, location, Patience::Forever)
-                };
-                assert_eq!(group.wait(wait), Wake::Done);
-            });
-        }
-    }
 }

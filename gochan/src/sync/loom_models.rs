@@ -10,7 +10,7 @@ use super::raw_lock::RawLock;
 use crate::wait::atomic::{Arc, Cell, check, check_within};
 use crate::wait::{Patience, WaitReason, Wake, bias};
 use loom::thread;
-use std::panic::Location;
+use std::panic::{self, AssertUnwindSafe, Location};
 use std::time::Instant;
 
 fn wait(patience: Patience) -> Wait {
@@ -325,6 +325,28 @@ fn loom_a_group_is_joined_again_while_the_last_member_leaves() {
         };
         member.join().unwrap();
         next.join().unwrap();
+    });
+}
+
+/// To who takes away too much the count seems to be zero while the last member leaves, and to that
+/// one it does not.
+#[test]
+fn loom_a_group_releases_who_waits_though_somebody_takes_away_too_much() {
+    check(|| {
+        let group = SharedGroup::new();
+        let member = {
+            let membership = group.join();
+            thread::spawn(move || drop(membership))
+        };
+        let wrong = {
+            let group = group.clone();
+            thread::spawn(move || {
+                panic::catch_unwind(AssertUnwindSafe(|| group.done())).unwrap_err();
+            })
+        };
+        assert_eq!(group.wait(forever), Wake::Done);
+        member.join().unwrap();
+        wrong.join().unwrap();
     });
 }
 
