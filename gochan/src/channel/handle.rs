@@ -74,6 +74,9 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 
 /// Makes a channel on which no send ever waits.
 ///
+/// Its memory grows with the number of values that have been sent and not received. That of a backlog
+/// of more than 64 KiB is given back when the last of it has been received.
+///
 /// ```
 /// let (tx, rx) = gochan::unbounded();
 /// for i in 0..1000 {
@@ -98,7 +101,7 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Makes a channel on which no send ever waits.
+    /// Makes a channel on which no send ever waits; see [`unbounded`] for its memory.
     pub fn unbounded() -> Self {
         Chan {
             channel: Shared::new(Capacity::Unbounded),
