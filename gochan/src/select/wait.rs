@@ -97,7 +97,7 @@ pub(crate) unsafe fn begin(
     let outcome = match try_locked(arms, scratch, request) {
         Ok(outcome) => outcome,
         Err(locked) => match Running::get() {
-            Some(running) if earliest_timer(arms).is_none() => {
+            Some(running) if locked.is_of_all_arms() || earliest_timer(arms).is_none() => {
                 let (reason, location) = (WaitReason::Select, request.location);
                 // SAFETY: the caller's frame.
                 let waiter = unsafe { frame.set_waiter(running.goroutine(), reason, location) };
@@ -423,6 +423,12 @@ impl<'a> Locked<'a> {
             lock.lock();
         }
         locked
+    }
+
+    /// Whether every arm has a channel, so that none is a timer.
+    fn is_of_all_arms(&self) -> bool {
+        // They are sorted.
+        self.locks.first().is_none_or(|lock| !lock.is_null())
     }
 
     fn distinct(&self) -> impl Iterator<Item = &BiasedLock> {

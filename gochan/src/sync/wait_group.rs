@@ -63,7 +63,7 @@ impl WaitGroup {
     /// for, not in it: there it may come too late.
     ///
     /// # Panics
-    /// With `WaitGroup counter overflow`, at a count beyond all reason.
+    /// With `WaitGroup counter overflow`, at a count of more than some 500 million (2²⁹).
     ///
     /// ```
     /// let wg = gochan::sync::WaitGroup::new();
