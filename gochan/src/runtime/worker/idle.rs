@@ -159,6 +159,7 @@ impl Worker {
 
     pub(super) fn has_local_work(&self) -> bool {
         !self.queue.is_empty()
+            || !self.arrivals.is_empty()
             || !self.next.get().is_null()
             || !self.mailbox.inbox_is_empty()
             || self.mailbox.start_queue.len() > 0

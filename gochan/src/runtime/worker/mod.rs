@@ -96,6 +96,10 @@ pub(super) struct Worker {
     next: Cell<*const Goroutine>,
     next_streak: Cell<u32>,
     queue: RunQueue,
+    /// Those that other workers and ordinary threads have made ready.
+    arrivals: RunQueue,
+    /// Whether the one that was picked last came from there.
+    picked_arrival: Cell<bool>,
     /// The first of the goroutines that have started here and not ended.
     live: Cell<*const Goroutine>,
     tick: Cell<u32>,
@@ -139,6 +143,8 @@ impl Worker {
             next: Cell::new(ptr::null()),
             next_streak: Cell::new(0),
             queue: RunQueue::new(),
+            arrivals: RunQueue::new(),
+            picked_arrival: Cell::new(false),
             live: Cell::new(ptr::null()),
             tick: Cell::new(0),
             starts: Cell::new(0),
@@ -314,6 +320,10 @@ impl Worker {
             unsafe { self.enqueue(next) };
         }
         self.next_streak.set(0);
+        if !self.arrivals.is_empty() && !self.picked_arrival.replace(true) {
+            return self.arrivals.pop();
+        }
+        self.picked_arrival.set(false);
         // SAFETY: queued goroutines are alive.
         let is_behind = self.queue.first().is_none_or(|first| unsafe {
             first.as_ref().behind.get() > self.mailbox.start_queue.taken()
@@ -321,7 +331,7 @@ impl Worker {
         if is_behind && let Some(unstarted) = self.mailbox.start_queue.pop() {
             return Some(unstarted);
         }
-        self.queue.pop()
+        self.queue.pop().or_else(|| self.arrivals.pop())
     }
 
     #[cold]
@@ -331,7 +341,7 @@ impl Worker {
             // SAFETY: the list holds goroutines of ours that are ready and in no other queue.
             unsafe {
                 list = goroutine.as_ref().link.get();
-                self.enqueue(goroutine);
+                self.arrivals.push(goroutine);
             }
         }
     }
@@ -706,6 +716,7 @@ impl Worker {
             }
         }
         let others = !self.queue.is_empty()
+            || !self.arrivals.is_empty()
             || !self.next.get().is_null()
             || self.mailbox.start_queue.len() > 0
             || !self.mailbox.inbox_is_empty()
