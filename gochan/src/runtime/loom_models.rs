@@ -257,6 +257,27 @@ fn loom_what_waits_to_start_is_taken_once() {
     });
 }
 
+/// Who places goroutines by their number does not miss one that is about to start.
+#[test]
+fn loom_a_goroutine_that_is_about_to_start_is_part_of_the_load() {
+    check(|| {
+        let mailbox = mailbox();
+        let parcel = Parcel::new();
+        assert!(parcel.push_to(&mailbox));
+        let worker = {
+            let (mailbox, parcel) = (Arc::clone(&mailbox), Arc::clone(&parcel));
+            thread::spawn(move || parcel.assert_is(mailbox.take_unstarted().unwrap()))
+        };
+        assert!(mailbox.load() >= 1);
+        worker.join().unwrap();
+        assert_eq!(mailbox.load(), 1);
+        assert!(mailbox.take_unstarted().is_none());
+        assert_eq!(mailbox.load(), 1);
+        mailbox.note_gone();
+        assert_eq!(mailbox.load(), 0);
+    });
+}
+
 #[test]
 fn loom_a_worker_and_a_thief_count_what_they_take() {
     check(|| {

@@ -204,7 +204,37 @@ impl Mailbox {
 
     /// How many goroutines live here or wait to start here.
     pub(super) fn load(&self) -> usize {
-        self.live.0.load(Ordering::Relaxed) + self.start_queue.len()
+        // What leaves the queue meanwhile counts twice: no load is there that nobody sees.
+        let waiting = self.start_queue.len();
+        waiting + self.live.0.load(Ordering::Relaxed)
+    }
+
+    /// Takes the goroutine that the worker is to start next.
+    #[inline]
+    pub(super) fn take_unstarted(&self) -> Option<NonNull<Goroutine>> {
+        if self.start_queue.len() == 0 {
+            return None;
+        }
+        self.note_living();
+        let unstarted = self.start_queue.pop();
+        if unstarted.is_none() {
+            self.note_gone();
+        }
+        unstarted
+    }
+
+    /// Counts a goroutine that lives here from now on. Called by the worker.
+    #[inline]
+    pub(super) fn note_living(&self) {
+        let living = self.live.0.load(Ordering::Relaxed);
+        self.live.0.store(living + 1, Ordering::Relaxed);
+    }
+
+    /// Counts one that does not any more, or has not come to. Called by the worker.
+    #[inline]
+    pub(super) fn note_gone(&self) {
+        let living = self.live.0.load(Ordering::Relaxed);
+        self.live.0.store(living - 1, Ordering::Relaxed);
     }
 }
 

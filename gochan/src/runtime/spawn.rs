@@ -126,6 +126,7 @@ impl Shared {
         if kind == Kind::Local
             && let Some(worker) = parent
         {
+            worker.mailbox().note_living();
             // SAFETY: it is alive and in no queue; we are on the worker's thread.
             unsafe { worker.enqueue(goroutine) };
             return Ok(result);

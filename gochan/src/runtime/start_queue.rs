@@ -140,8 +140,9 @@ impl StartQueue {
         self.pushed.load(Ordering::SeqCst).saturating_sub(taken)
     }
 
+    /// Who sees what was taken sees what had been done before that.
     pub(super) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+        self.taken.load(Ordering::Acquire)
     }
 
     #[inline]
@@ -345,7 +346,7 @@ impl StartQueue {
     /// holder of the lock has.
     #[inline]
     fn note_taken(&self, _held: &Inner, count: usize) {
-        self.taken.store(self.taken() + count, Ordering::Relaxed);
+        self.taken.store(self.taken() + count, Ordering::Release);
     }
 
     /// Counts so many that were put in; as [`StartQueue::note_taken`].

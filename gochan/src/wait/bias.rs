@@ -22,7 +22,9 @@
 use super::asymmetric::{self, Readiness};
 use super::atomic::{AtomicBool, AtomicUsize, Ordering, const_unless_loom};
 use super::lock::Backoff;
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicU32;
+use std::time::Instant;
 
 /// Nobody has ever owned it. Any other value is the token of the one who may, with a phase.
 const NOBODY: usize = 0;
@@ -54,6 +56,9 @@ const MOST_USES: u32 = if cfg!(all(test, loom)) {
 };
 /// More uses than there will be.
 const NEVER: u32 = u32::MAX;
+/// Who owned it so long at least was rightly made the owner: to take away so rarely what is adopted
+/// again costs others a hundredth of the time between.
+const LONG_TENURE: u32 = 2;
 
 mod token {
     use super::{PHASES, STRANGER};
@@ -183,6 +188,9 @@ impl Bias {
             self.exit();
         }
         let phase = if announced { OWNS } else { FORMER };
+        if announced {
+            self.uses.begin_tenure();
+        }
         self.owner.store(me | phase, Ordering::Release);
         announced
     }
@@ -228,7 +236,7 @@ impl Bias {
             eprintln!("fatal error: gochan: the kernel has withdrawn membarrier from this process");
             std::process::abort();
         }
-        self.uses.ask_for_more();
+        self.uses.end_tenure();
         let mut backoff = Backoff::new();
         while self.inside.load(Ordering::Acquire) {
             backoff.pause();
@@ -243,7 +251,7 @@ impl Bias {
 struct Uses {
     /// The lower part of the token of the thread that used it last.
     last: AtomicU32,
-    /// How often that one has used it in a row.
+    /// How often that one has used it in a row; while it has an owner, since when, in milliseconds.
     streak: AtomicU32,
     /// How often it has to, to become the owner.
     needed: AtomicU32,
@@ -285,6 +293,21 @@ impl Uses {
         self.streak.store(0, Ordering::Relaxed);
     }
 
+    fn begin_tenure(&self) {
+        self.streak.store(milliseconds(), Ordering::Relaxed);
+    }
+
+    /// Somebody has taken the ownership away: it was not worth while unless it lasted.
+    fn end_tenure(&self) {
+        let lasted = milliseconds().wrapping_sub(self.streak.load(Ordering::Relaxed));
+        if lasted < LONG_TENURE {
+            self.ask_for_more();
+        } else {
+            self.needed.store(USES, Ordering::Relaxed);
+            self.start_again();
+        }
+    }
+
     /// Somebody else has taken the ownership away, or would have.
     fn ask_for_more(&self) {
         let needed = self.needed.load(Ordering::Relaxed);
@@ -299,5 +322,55 @@ impl Uses {
     /// Nobody becomes the owner any more.
     fn end(&self) {
         self.needed.store(NEVER, Ordering::Relaxed);
+    }
+}
+
+/// The time, of which only differences mean something. In a model it must not decide anything.
+fn milliseconds() -> u32 {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    match cfg!(all(test, loom)) {
+        true => 0,
+        false => BEGIN.elapsed().as_millis() as u32,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::thread;
+    use std::time::Duration;
+
+    /// How many uses are asked for after a tenure, if it lasted as `wait` takes, which it says.
+    fn needed_after_tenure(uses: &Uses, wait: impl Fn()) -> (u32, Duration) {
+        let begin = Instant::now();
+        uses.begin_tenure();
+        wait();
+        uses.end_tenure();
+        (uses.needed.load(Ordering::Relaxed), begin.elapsed())
+    }
+
+    #[test]
+    fn whom_the_ownership_was_taken_from_soon_has_to_ask_for_it_longer() {
+        let uses = Uses::new();
+        let long = Duration::from_millis(u64::from(LONG_TENURE) + 1);
+        let mut expected = USES;
+        for _ in 0..1_000 {
+            let before = uses.needed.load(Ordering::Relaxed);
+            assert_eq!(before, expected);
+            let (needed, lasted) = needed_after_tenure(&uses, || {});
+            // The thread may have been kept from going on meanwhile.
+            if lasted < Duration::from_millis(1) {
+                assert_eq!(needed, before * GROWTH);
+                expected = needed;
+            } else {
+                expected = USES;
+                uses.needed.store(USES, Ordering::Relaxed);
+            }
+            if expected == USES * GROWTH * GROWTH {
+                assert_eq!(needed_after_tenure(&uses, || thread::sleep(long)).0, USES);
+                return;
+            }
+        }
+        panic!("two short tenures never followed each other");
     }
 }

@@ -328,7 +328,7 @@ impl Worker {
         let is_behind = self.queue.first().is_none_or(|first| unsafe {
             first.as_ref().behind.get() > self.mailbox.start_queue.taken()
         });
-        if is_behind && let Some(unstarted) = self.mailbox.start_queue.pop() {
+        if is_behind && let Some(unstarted) = self.mailbox.take_unstarted() {
             return Some(unstarted);
         }
         self.queue.pop().or_else(|| self.arrivals.pop())
@@ -386,6 +386,7 @@ impl Worker {
     fn start(&self, goroutine: NonNull<Goroutine>) -> bool {
         if self.shared.is_ending() {
             self.discard(goroutine);
+            self.mailbox.note_gone();
             return false;
         }
         // SAFETY: it has just left its queue.
@@ -421,8 +422,6 @@ impl Worker {
         if let Some(first) = unsafe { first.as_ref() } {
             first.previous.set(goroutine.as_ptr());
         }
-        let live = &self.mailbox.live.0;
-        live.store(live.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     fn unlink_live(&self, record: &Goroutine) {
@@ -437,8 +436,7 @@ impl Worker {
                 next.previous.set(previous);
             }
         }
-        let live = &self.mailbox.live.0;
-        live.store(live.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        self.mailbox.note_gone();
     }
 
     /// Switches to a goroutine until it parks or ends, and says whether it has ended. If so its
