@@ -364,6 +364,38 @@ fn a_negative_counter_panics() {
     });
 }
 
+/// Members keep their group alive, whoever else has let go of it, and however often its counter was
+/// taken down too far; their number is part of the counter.
+#[test]
+fn members_outlive_the_handles_of_their_group() {
+    everywhere(|| {
+        for round in 0..200 {
+            let wg = WaitGroup::new();
+            let members: Vec<_> = (0..3)
+                .map(|i| {
+                    wg.go(move || {
+                        for _ in 0..(round + i) % 3 {
+                            gochan::yield_now();
+                        }
+                        i
+                    })
+                })
+                .collect();
+            assert_eq!(panic_of(|| wg.done()), "negative WaitGroup counter");
+            let handle = wg.clone();
+            drop(wg);
+            if round % 2 == 0 {
+                handle.wait();
+                assert!(handle.wait_timeout(Duration::ZERO));
+            }
+            drop(handle);
+            for (i, member) in members.into_iter().enumerate() {
+                assert_eq!(member.join().unwrap(), i);
+            }
+        }
+    });
+}
+
 #[test]
 fn what_was_done_is_seen_by_who_waited() {
     each_runtime(|| {
