@@ -80,7 +80,8 @@ impl WaitGroup {
     /// Takes one from the counter, and releases those who wait if that was the last.
     ///
     /// # Panics
-    /// With `negative WaitGroup counter` if the counter is zero; it stays zero.
+    /// With `negative WaitGroup counter` if all that was [added](WaitGroup::add) has been taken away;
+    /// the counter stays as it was. What [`go`](WaitGroup::go) adds its goroutine takes away itself.
     ///
     /// ```should_panic
     /// gochan::sync::WaitGroup::new().done();
