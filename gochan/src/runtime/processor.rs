@@ -66,9 +66,15 @@ fn current() -> Option<usize> {
 /// The number of the processor that a thread of this process runs on, or waits for.
 #[cfg(target_os = "linux")]
 fn of(thread: ThreadId) -> Option<usize> {
+    use std::fs::File;
+    use std::io::Read as _;
     /// Fields between the name in parentheses and that of the processor; see proc_pid_stat(5).
     const BEFORE: usize = 36;
-    let stat = std::fs::read(format!("/proc/self/task/{thread}/stat")).ok()?;
+    let mut file = File::open(format!("/proc/self/task/{thread}/stat")).ok()?;
+    // Some three hundred bytes, which the system hands out at once.
+    let mut stat = [0; 1024];
+    let len = file.read(&mut stat).ok()?;
+    let stat = &stat[..len];
     // The name may hold anything, but nothing after it holds a parenthesis.
     let name_end = stat.iter().rposition(|&byte| byte == b')')?;
     let fields = str::from_utf8(&stat[name_end + 1..]).ok()?;
