@@ -4,6 +4,7 @@ mod harness;
 
 use gochan::goroutine::{self, Builder};
 use gochan::prelude::*;
+use gochan::sync::WaitGroup;
 use gochan::{goexit, runtime, yield_now};
 use harness::{
     Side, Tally, compute, each_runtime, everywhere, give_chances, message_of, on_workers, panic_of,
@@ -1006,5 +1007,59 @@ fn deferred_blocks_may_use_channels_while_unwinding() {
             assert_eq!((out.recv(), out.recv()), (Some(3), Some(4)));
             assert_eq!(handle.join().is_ok(), how == 0);
         }
+    });
+}
+
+/// Whom another thread has made ready waits for one of the worker's own each time, not for all of
+/// them; nor do they wait for all of those.
+#[test]
+fn who_was_made_ready_elsewhere_takes_turns_with_those_that_run_here() {
+    const ARRIVALS: usize = 5;
+    const LOCALS: usize = 20;
+    on_workers(1, || {
+        let runs = Arc::new(Mutex::new(Vec::new()));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let started = WaitGroup::new();
+        let channels: Vec<_> = (0..ARRIVALS).map(|_| Chan::<()>::new(0)).collect();
+        for (number, channel) in channels.iter().cloned().enumerate() {
+            go!(clone(runs), {
+                channel.recv();
+                runs.lock().unwrap().push(Some(number));
+            });
+        }
+        for _ in 0..LOCALS {
+            started.add(1);
+            go!(clone(runs, is_over, started), {
+                started.done();
+                while !is_over.load(Ordering::Relaxed) {
+                    runs.lock().unwrap().push(None);
+                    gochan::yield_now();
+                }
+            });
+        }
+        started.wait();
+        // Nobody else runs on this worker until the thread has made all of them ready.
+        let sender = thread::spawn(move || channels.iter().for_each(|it| it.send(()).unwrap()));
+        while !sender.is_finished() {
+            std::hint::spin_loop();
+        }
+        runs.lock().unwrap().clear();
+        while runs.lock().unwrap().len() < 2 * ARRIVALS {
+            runs.lock().unwrap().push(None);
+            gochan::yield_now();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let runs = runs.lock().unwrap();
+        // The first is this goroutine, before it yields.
+        let turns: Vec<_> = runs[1..2 * ARRIVALS].iter().copied().step_by(2).collect();
+        assert_eq!(
+            turns,
+            (0..ARRIVALS).map(Some).collect::<Vec<_>>(),
+            "{runs:?}"
+        );
+        assert!(
+            runs[..2 * ARRIVALS].iter().step_by(2).all(Option::is_none),
+            "{runs:?}"
+        );
     });
 }
