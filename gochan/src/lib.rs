@@ -47,6 +47,7 @@ pub mod goroutine;
 mod join;
 mod macros;
 pub mod net;
+mod references;
 pub mod runtime;
 mod scope;
 mod select;

@@ -11,11 +11,11 @@
 
 use super::buffer::{Buffer, Capacity};
 use super::core::Channel;
+use crate::references::References;
 use crate::runtime::{ChannelTimer, blocks};
-use crate::wait::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::wait::atomic::{AtomicBool, Ordering};
 use std::alloc::Layout;
 use std::ops::Deref;
-use std::process;
 use std::ptr::NonNull;
 
 /// A handle's reference to its channel. Each belongs to a side, or to both, and is given back by
@@ -25,9 +25,9 @@ pub(super) struct Shared<T>(NonNull<Counted<T>>);
 struct Counted<T> {
     channel: Channel<T>,
     /// Handles that can send.
-    senders: AtomicUsize,
+    senders: References,
     /// Handles that can receive.
-    receivers: AtomicUsize,
+    receivers: References,
     /// Whether one of the sides has gone.
     is_one_sided: AtomicBool,
 }
@@ -37,9 +37,6 @@ struct Counted<T> {
 unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Shared<T> {}
-
-/// More handles than there is memory for, unless most of them were forgotten.
-const MAX_HANDLES: usize = isize::MAX as usize;
 
 impl<T> Shared<T> {
     /// A channel with one handle that can send and receive.
@@ -71,8 +68,8 @@ impl<T> Shared<T> {
         let buffer = unsafe { Buffer::new(capacity, memory.add(offset).cast()) };
         let counted = Counted {
             channel: Channel::new(capacity, buffer, timer),
-            senders: AtomicUsize::new(senders),
-            receivers: AtomicUsize::new(1),
+            senders: References::new(senders),
+            receivers: References::new(1),
             is_one_sided: AtomicBool::new(senders == 0),
         };
         let place = memory.cast();
@@ -96,21 +93,21 @@ impl<T> Shared<T> {
     /// A reference for a handle that can send, made by one that can.
     #[inline]
     pub(super) fn for_sender(&self) -> Self {
-        count(&self.counted().senders);
+        self.counted().senders.add();
         Shared(self.0)
     }
 
     /// A reference for a handle that can receive, made by one that can.
     #[inline]
     pub(super) fn for_receiver(&self) -> Self {
-        count(&self.counted().receivers);
+        self.counted().receivers.add();
         Shared(self.0)
     }
 
     /// A reference for a handle that can send and receive, made by one that can.
     #[inline]
     pub(super) fn for_both(&self) -> Self {
-        count(&self.counted().senders);
+        self.counted().senders.add();
         self.for_receiver()
     }
 
@@ -130,7 +127,7 @@ impl<T> Shared<T> {
     #[inline]
     pub(super) unsafe fn sender_gone(&self) {
         let counted = self.counted();
-        if uncount(&counted.senders) {
+        if counted.senders.remove() {
             counted.channel.close();
             // SAFETY: this side has gone.
             unsafe { self.side_gone() };
@@ -144,7 +141,7 @@ impl<T> Shared<T> {
     #[inline]
     pub(super) unsafe fn receiver_gone(&self) {
         let counted = self.counted();
-        if uncount(&counted.receivers) {
+        if counted.receivers.remove() {
             counted.channel.abandon();
             // SAFETY: this side has gone.
             unsafe { self.side_gone() };
@@ -160,8 +157,7 @@ impl<T> Shared<T> {
         let counted = self.counted();
         // In this order: nobody but the last who can send could make another one who can receive,
         // but for those who are counted then.
-        let is_only_one = counted.senders.load(Ordering::Acquire) == 1
-            && counted.receivers.load(Ordering::Acquire) == 1;
+        let is_only_one = counted.senders.is_one() && counted.receivers.is_one();
         // SAFETY: the caller's promises; nobody else has a handle in the first case.
         unsafe {
             if is_only_one {
@@ -217,18 +213,4 @@ impl<T> Deref for Shared<T> {
 fn layout<T>(capacity: Capacity) -> Option<(Layout, usize)> {
     let slots = Layout::array::<T>(capacity.slots()).ok()?;
     Layout::new::<Counted<T>>().extend(slots).ok()
-}
-
-#[inline]
-fn count(handles: &AtomicUsize) {
-    if handles.fetch_add(1, Ordering::Relaxed) > MAX_HANDLES {
-        process::abort();
-    }
-}
-
-/// Counts a handle less; `true` if it was the last one. What the count says then counts no more.
-#[inline]
-fn uncount(handles: &AtomicUsize) -> bool {
-    // The last one is alone with the count: nobody else could make another.
-    handles.load(Ordering::Acquire) == 1 || handles.fetch_sub(1, Ordering::AcqRel) == 1
 }

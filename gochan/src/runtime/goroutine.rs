@@ -660,7 +660,7 @@ unsafe impl<T: Send> Send for ResultCell<T> {}
 // SAFETY: shared use reads the identity and the completion only.
 unsafe impl<T: Send> Sync for ResultCell<T> {}
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 pub(super) mod tests {
     use super::*;
 
@@ -690,7 +690,7 @@ pub(super) mod tests {
     /// A record is written when its goroutine starts, and read when it runs and ends: each cache line
     /// more costs some two hundredths of that.
     #[test]
-    #[cfg(target_pointer_width = "64")]
+    #[cfg(all(target_pointer_width = "64", not(loom)))]
     fn a_goroutine_with_a_small_body_has_a_small_record() {
         assert!(size_of::<Task<[usize; 2], ()>>() <= 256);
     }

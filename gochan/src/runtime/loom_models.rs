@@ -5,11 +5,10 @@ use super::blocking::BlockingPool;
 use super::clock::Clock;
 use super::config::Config;
 use super::gate::{Gate, Phase};
-use super::goroutine::{Birth, Goroutine, GoroutineId, Identity, Task};
+use super::goroutine::Goroutine;
+use super::goroutine::tests::{drop_unstarted, unstarted};
 use super::mailbox::{Mailbox, Sleep};
 use super::placement::Site;
-use super::spawn::Kind;
-use super::stack;
 use super::start_queue::StartQueue;
 use super::{Idleness, Searchers, Shared};
 use crate::wait::atomic::{Arc, AtomicBool, Cell, Ordering, check, check_within};
@@ -33,21 +32,8 @@ unsafe impl Sync for Parcel {}
 
 impl Parcel {
     fn new() -> Arc<Parcel> {
-        let birth = Birth {
-            identity: Identity {
-                id: GoroutineId(1),
-                name: None,
-                site: &SITE,
-            },
-            kind: Kind::Plain,
-            stack_size: stack::round_size(0).unwrap(),
-            scope: None,
-        };
-        let task = Task::allocate(None);
-        // SAFETY: the memory is fresh.
-        unsafe { Task::begin(task, birth, || ()) };
         Arc::new(Parcel {
-            goroutine: task.cast(),
+            goroutine: unstarted(1, &SITE, false),
             note: Cell::new(false),
         })
     }
@@ -76,12 +62,7 @@ impl Parcel {
 
 impl Drop for Parcel {
     fn drop(&mut self) {
-        // SAFETY: it is in no queue any more; both references are the parcel's.
-        unsafe {
-            Goroutine::discard(self.goroutine);
-            Goroutine::release(self.goroutine);
-            Goroutine::release(self.goroutine);
-        }
+        drop_unstarted(self.goroutine);
     }
 }
 

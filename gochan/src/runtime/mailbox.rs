@@ -212,15 +212,7 @@ impl Mailbox {
     /// Takes the goroutine that the worker is to start next.
     #[inline]
     pub(super) fn take_unstarted(&self) -> Option<NonNull<Goroutine>> {
-        if self.start_queue.len() == 0 {
-            return None;
-        }
-        self.note_living();
-        let unstarted = self.start_queue.pop();
-        if unstarted.is_none() {
-            self.note_gone();
-        }
-        unstarted
+        self.start_queue.pop_after(|| self.note_living())
     }
 
     /// Counts a goroutine that lives here from now on. Called by the worker.
@@ -230,7 +222,7 @@ impl Mailbox {
         self.live.0.store(living + 1, Ordering::Relaxed);
     }
 
-    /// Counts one that does not any more, or has not come to. Called by the worker.
+    /// Counts one that does not any more. Called by the worker.
     #[inline]
     pub(super) fn note_gone(&self) {
         let living = self.live.0.load(Ordering::Relaxed);

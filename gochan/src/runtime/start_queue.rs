@@ -228,9 +228,10 @@ impl StartQueue {
         }
     }
 
-    /// Takes the one that the worker is to start next.
+    /// Takes the one that the worker is to start next. If there is one `leaves` is called while it
+    /// still counts as waiting here.
     #[inline]
-    pub(super) fn pop(&self) -> Option<NonNull<Goroutine>> {
+    pub(super) fn pop_after(&self, leaves: impl FnOnce()) -> Option<NonNull<Goroutine>> {
         if self.len() == 0 {
             return None;
         }
@@ -239,8 +240,14 @@ impl StartQueue {
             true => inner.pop_oldest(),
             false => inner.pop_newest(),
         }?;
+        leaves();
         self.note_taken(&inner, 1);
         Some(goroutine)
+    }
+
+    #[cfg(test)]
+    pub(super) fn pop(&self) -> Option<NonNull<Goroutine>> {
+        self.pop_after(|| {})
     }
 
     /// Takes the oldest ones, at most `most`, up to the first for which `may_leave` does not hold,

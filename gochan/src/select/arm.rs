@@ -93,9 +93,15 @@ mod sealed {
         /// Looks whether it is ready, and tries it if it looks so.
         #[inline]
         fn try_now(&mut self) -> Tried {
-            if self.try_short() {
-                return Tried::Chosen(None);
+            match self.try_short() {
+                true => Tried::Chosen(None),
+                false => self.try_at_length(),
             }
+        }
+
+        /// As [`try_now`](Operation::try_now), where the short way was not open.
+        #[inline]
+        fn try_at_length(&mut self) -> Tried {
             match self.look() {
                 Look::NotReady => return Tried::NotReady,
                 Look::Drained => {

@@ -191,6 +191,7 @@ impl Places {
 
     #[inline]
     fn of(bits: u8) -> Self {
+        debug_assert_ne!(bits, 0);
         static ALL: [Places; 256] = {
             let mut all = [Places(0); 256];
             let mut bits = 1;
@@ -247,7 +248,7 @@ pub(crate) fn try_chosen<A: Arm>(arm: &mut A, location: &'static Location<'stati
 /// The rest of [`try_chosen`], where more is to be done than to empty or fill a buffer.
 #[inline(never)]
 fn try_slowly<A: Arm>(arm: &mut A, location: &'static Location<'static>) -> bool {
-    let tried = arm.try_now();
+    let tried = arm.try_at_length();
     matches!(tried, Tried::Chosen(None)) || conclude(arm, tried, location) == Some(true)
 }
 

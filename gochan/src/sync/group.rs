@@ -2,13 +2,13 @@
 //! [scopes](crate::scope()).
 
 use super::monitor::{Monitor, Place, Wait};
+use crate::references::References;
 use crate::runtime::Running;
 use crate::wait::Patience;
-use crate::wait::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::wait::atomic::{AtomicU64, Ordering};
 use crate::wait::{WaitFrame, WaitQueue, WaitReason, Wake, WakeList};
 use std::ops::Deref;
 use std::panic::Location;
-use std::process;
 use std::ptr::NonNull;
 
 /// A counter that can be waited for until it is zero.
@@ -55,7 +55,7 @@ impl Group {
     fn count_more(&self, more: u64, part: impl FnOnce(u64) -> u64) -> u64 {
         let before = self.state.fetch_add(more, Ordering::Relaxed);
         if part(before) > LIMIT {
-            self.state.fetch_sub(more, Ordering::Relaxed);
+            self.take_back(more);
             panic!("WaitGroup counter overflow");
         }
         before
@@ -66,7 +66,8 @@ impl Group {
         // Acquires too: who finds the count at zero hands on what all the others have released.
         let before = self.state.fetch_sub(ONE, Ordering::AcqRel);
         if before < ONE {
-            self.refuse_done();
+            self.take_back(ONE.wrapping_neg());
+            panic!("negative WaitGroup counter");
         }
         if before == ONE | WAITING {
             self.release_all();
@@ -89,15 +90,14 @@ impl Group {
         members(before) == 1
     }
 
-    /// Takes back what [`Group::done`] has taken from a count of zero.
+    /// Takes back what was added to the word, and is refused.
     #[cold]
-    fn refuse_done(&self) -> ! {
-        let before = self.state.fetch_add(ONE, Ordering::AcqRel);
-        if before.wrapping_add(ONE) == WAITING {
-            // The last member was done meanwhile, and the count did not seem zero to it.
+    fn take_back(&self, change: u64) {
+        let before = self.state.fetch_sub(change, Ordering::AcqRel);
+        if before.wrapping_sub(change) == WAITING {
+            // The last one was done meanwhile, and the count did not seem zero to it.
             self.release_all();
         }
-        panic!("negative WaitGroup counter");
     }
 
     #[cold]
@@ -246,11 +246,8 @@ pub(crate) struct SharedGroup(NonNull<Counted>);
 /// A group with the number of its references.
 struct Counted {
     group: Group,
-    references: AtomicUsize,
+    references: References,
 }
-
-/// More references than there is memory for, unless most handles were forgotten.
-const MAX_REFERENCES: usize = isize::MAX as usize;
 
 // SAFETY: the group is shared by atomics and locks alone, and freed by whoever comes last.
 unsafe impl Send for SharedGroup {}
@@ -261,7 +258,7 @@ impl SharedGroup {
     pub(crate) fn new() -> Self {
         SharedGroup(NonNull::from(Box::leak(Box::new(Counted {
             group: Group::new(),
-            references: AtomicUsize::new(1),
+            references: References::new(1),
         }))))
     }
 
@@ -276,10 +273,7 @@ impl SharedGroup {
 
     fn refer(&self) {
         // SAFETY: our reference keeps it alive.
-        let references = unsafe { &self.0.as_ref().references };
-        if references.fetch_add(1, Ordering::Relaxed) > MAX_REFERENCES {
-            process::abort();
-        }
+        unsafe { self.0.as_ref() }.references.add();
     }
 }
 
@@ -313,9 +307,8 @@ impl Drop for SharedGroup {
 /// The caller owns a reference and does not use the group afterwards.
 unsafe fn give_back(counted: NonNull<Counted>) {
     // SAFETY: the caller's reference keeps it alive.
-    let references = unsafe { &counted.as_ref().references };
-    // The only one left is alone with the count: nobody else could make another.
-    if references.load(Ordering::Acquire) == 1 || references.fetch_sub(1, Ordering::AcqRel) == 1 {
+    let is_last = unsafe { counted.as_ref() }.references.remove();
+    if is_last {
         // SAFETY: it came from a box, and this was the last reference.
         drop(unsafe { Box::from_raw(counted.as_ptr()) });
     }
@@ -348,9 +341,7 @@ mod tests {
 
     fn references(group: &SharedGroup) -> usize {
         // SAFETY: the handle keeps it alive.
-        unsafe { group.0.as_ref() }
-            .references
-            .load(Ordering::Relaxed)
+        unsafe { group.0.as_ref() }.references.count()
     }
 
     #[test]

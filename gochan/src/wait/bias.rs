@@ -56,8 +56,8 @@ const MOST_USES: u32 = if cfg!(all(test, loom)) {
 };
 /// More uses than there will be.
 const NEVER: u32 = u32::MAX;
-/// Who owned it so long at least was rightly made the owner: to take away so rarely what is adopted
-/// again costs others a hundredth of the time between.
+/// Who owned it so long at least, in milliseconds, was rightly made the owner: to take away so rarely
+/// what is adopted again costs others a hundredth of the time between.
 const LONG_TENURE: u32 = 2;
 
 mod token {
@@ -189,7 +189,7 @@ impl Bias {
         }
         let phase = if announced { OWNS } else { FORMER };
         if announced {
-            self.uses.begin_tenure();
+            self.uses.begin_tenure(milliseconds());
         }
         self.owner.store(me | phase, Ordering::Release);
         announced
@@ -236,7 +236,7 @@ impl Bias {
             eprintln!("fatal error: gochan: the kernel has withdrawn membarrier from this process");
             std::process::abort();
         }
-        self.uses.end_tenure();
+        self.uses.end_tenure(milliseconds());
         let mut backoff = Backoff::new();
         while self.inside.load(Ordering::Acquire) {
             backoff.pause();
@@ -293,13 +293,13 @@ impl Uses {
         self.streak.store(0, Ordering::Relaxed);
     }
 
-    fn begin_tenure(&self) {
-        self.streak.store(milliseconds(), Ordering::Relaxed);
+    fn begin_tenure(&self, now: u32) {
+        self.streak.store(now, Ordering::Relaxed);
     }
 
     /// Somebody has taken the ownership away: it was not worth while unless it lasted.
-    fn end_tenure(&self) {
-        let lasted = milliseconds().wrapping_sub(self.streak.load(Ordering::Relaxed));
+    fn end_tenure(&self, now: u32) {
+        let lasted = now.wrapping_sub(self.streak.load(Ordering::Relaxed));
         if lasted < LONG_TENURE {
             self.ask_for_more();
         } else {
@@ -337,40 +337,21 @@ fn milliseconds() -> u32 {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use std::thread;
-    use std::time::Duration;
-
-    /// How many uses are asked for after a tenure, if it lasted as `wait` takes, which it says.
-    fn needed_after_tenure(uses: &Uses, wait: impl Fn()) -> (u32, Duration) {
-        let begin = Instant::now();
-        uses.begin_tenure();
-        wait();
-        uses.end_tenure();
-        (uses.needed.load(Ordering::Relaxed), begin.elapsed())
-    }
 
     #[test]
     fn whom_the_ownership_was_taken_from_soon_has_to_ask_for_it_longer() {
         let uses = Uses::new();
-        let long = Duration::from_millis(u64::from(LONG_TENURE) + 1);
-        let mut expected = USES;
-        for _ in 0..1_000 {
-            let before = uses.needed.load(Ordering::Relaxed);
-            assert_eq!(before, expected);
-            let (needed, lasted) = needed_after_tenure(&uses, || {});
-            // The thread may have been kept from going on meanwhile.
-            if lasted < Duration::from_millis(1) {
-                assert_eq!(needed, before * GROWTH);
-                expected = needed;
-            } else {
-                expected = USES;
-                uses.needed.store(USES, Ordering::Relaxed);
-            }
-            if expected == USES * GROWTH * GROWTH {
-                assert_eq!(needed_after_tenure(&uses, || thread::sleep(long)).0, USES);
-                return;
-            }
+        let needed_after_tenure = |begin: u32, lasted| {
+            uses.begin_tenure(begin);
+            uses.end_tenure(begin.wrapping_add(lasted));
+            uses.needed.load(Ordering::Relaxed)
+        };
+        // The clock goes round in between.
+        for begin in [7, u32::MAX] {
+            assert_eq!(needed_after_tenure(begin, 0), USES * GROWTH);
+            let soon = needed_after_tenure(begin, LONG_TENURE - 1);
+            assert_eq!(soon, USES * GROWTH * GROWTH);
+            assert_eq!(needed_after_tenure(begin, LONG_TENURE), USES);
         }
-        panic!("two short tenures never followed each other");
     }
 }

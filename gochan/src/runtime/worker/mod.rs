@@ -713,14 +713,8 @@ impl Worker {
                 record.site().note_full_turn(now - began, is_one_sided);
             }
         }
-        let others = !self.queue.is_empty()
-            || !self.arrivals.is_empty()
-            || !self.next.get().is_null()
-            || self.mailbox.start_queue.len() > 0
-            || !self.mailbox.inbox_is_empty()
-            || self.timer_is_due();
         // At the end of the runtime the worker itself is the one who waits for its turn.
-        if others || self.shared.is_ending() {
+        if self.has_local_work() || self.timer_is_due() || self.shared.is_ending() {
             self.yield_now(record);
         }
     }
