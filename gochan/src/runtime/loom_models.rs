@@ -245,12 +245,12 @@ fn loom_a_goroutine_that_is_about_to_start_is_part_of_the_load() {
         let mailbox = mailbox();
         let parcel = Parcel::new();
         assert!(parcel.push_to(&mailbox));
-        let worker = {
-            let (mailbox, parcel) = (Arc::clone(&mailbox), Arc::clone(&parcel));
-            thread::spawn(move || parcel.assert_is(mailbox.take_unstarted().unwrap()))
+        let placing = {
+            let mailbox = Arc::clone(&mailbox);
+            thread::spawn(move || assert!(mailbox.load() >= 1))
         };
-        assert!(mailbox.load() >= 1);
-        worker.join().unwrap();
+        parcel.assert_is(mailbox.take_unstarted().unwrap());
+        placing.join().unwrap();
         assert_eq!(mailbox.load(), 1);
         assert!(mailbox.take_unstarted().is_none());
         assert_eq!(mailbox.load(), 1);
