@@ -64,20 +64,17 @@ const OVERTAKEN: u32 = 1000;
 #[cfg(all(test, loom))]
 const OVERTAKEN: u32 = 0;
 
-/// How often a writer looks whether the lock is left before it waits in the queue. Before each
-/// look it pauses, so that others use the lock without its cache line being taken from them. All
-/// together take about as long as to park and to be woken.
-#[cfg(not(all(test, loom)))]
-const LOOKS: u32 = 4;
-#[cfg(all(test, loom))]
-const LOOKS: u32 = 0;
-/// The first pause of a writer; each is twice as long as the one before.
-const PAUSE: Duration = Duration::from_micros(1);
-/// The first and the longest pause of a reader between two tries. One that meets others again soon
-/// after it has paused pauses twice as long.
-const READER_PAUSES: (Duration, Duration) = (Duration::from_micros(1), Duration::from_micros(32));
-/// So many times as long as the last pause is soon after it.
-const SOON: u32 = 8;
+/// The shortest and the longest pause of a thread that has met another one at a lock. One that meets
+/// others again soon after it has paused pauses twice as long.
+const PAUSES: (Duration, Duration) = (Duration::from_nanos(50), Duration::from_micros(32));
+/// What is soon after a pause, in addition to twice the pause. Where threads meet less often they
+/// lose less by that than by waiting for each other.
+const SOON: Duration = Duration::from_micros(1);
+/// For how long a writer pauses and looks whether the lock is left before it waits in the queue:
+/// about as long as to park and to be woken.
+const LOOKING: Duration = Duration::from_micros(15);
+/// Whether there are pauses at all.
+const PAUSING: bool = !cfg!(all(test, loom));
 
 /// See the module's text.
 ///
@@ -315,13 +312,15 @@ impl RawLock {
     }
 
     /// Looks for a moment whether the lock is left, where that can be: its holder must run, so
-    /// not on this worker.
+    /// not on this worker. Before each look it pauses, so that others use the lock without its cache
+    /// line being taken from them.
     fn spin(&self) -> bool {
-        if LOOKS == 0 || runtime::current_goroutine().is_some() && runtime::num_worker() == 1 {
+        if !PAUSING || runtime::current_goroutine().is_some() && runtime::num_worker() == 1 {
             return false;
         }
-        for look in 0..LOOKS {
-            pause(PAUSE * (1 << look));
+        let mut paused = Duration::ZERO;
+        while paused < LOOKING {
+            paused += pause(LOOKING - paused);
             if self.overtake() {
                 // Nobody else has run on this thread meanwhile.
                 self.bias.note_contention();
@@ -469,7 +468,9 @@ impl RawLock {
     fn read_free_contended(&self) -> bool {
         self.bias.note_contention();
         loop {
-            pause_as_reader();
+            if PAUSING {
+                pause(PAUSES.1);
+            }
             let state = self.state.load(Ordering::Relaxed);
             if state & BIASED != 0 {
                 self.end_bias();
@@ -587,37 +588,33 @@ fn one_more_reader(state: usize) -> usize {
     state.checked_add(READER).expect("too many readers")
 }
 
-/// Lets so much time pass, and says when it was over. Its measure is the clock, because a pause of
-/// the processor takes from ten to more than a hundred cycles.
-fn pause(duration: Duration) -> Instant {
-    let start = Instant::now();
-    loop {
-        for _ in 0..8 {
-            spin_loop();
-        }
-        let now = Instant::now();
-        if now - start >= duration {
-            runtime::discount(now - start);
-            return now;
-        }
-    }
-}
-
-/// Lets others read undisturbed for a moment, and for a longer one if the calling thread has just
-/// done so already.
-fn pause_as_reader() {
+/// Lets others use a lock undisturbed for a moment, at most for `longest`, and for a longer one if
+/// the calling thread has just done so already. Says how long that was.
+///
+/// Its measure is the clock, because a pause of the processor takes from ten to more than a hundred
+/// cycles.
+fn pause(longest: Duration) -> Duration {
     thread_local! {
-        /// How long the last pause was, and when it was over.
+        /// How long the last pause was to be, and when it was over.
         static LAST: Cell<Option<(Duration, Instant)>> = const { Cell::new(None) };
     }
-    if LOOKS == 0 {
-        return;
-    }
+    let start = Instant::now();
     let duration = match LAST.get() {
-        Some((last, over)) if over.elapsed() < last * SOON => (last * 2).min(READER_PAUSES.1),
-        _ => READER_PAUSES.0,
+        Some((last, over)) if start.saturating_duration_since(over) < SOON + last * 2 => {
+            (last * 2).min(longest)
+        }
+        _ => PAUSES.0,
     };
-    LAST.set(Some((duration, pause(duration))));
+    loop {
+        spin_loop();
+        let now = Instant::now();
+        let paused = now - start;
+        if paused >= duration {
+            LAST.set(Some((duration, now)));
+            runtime::discount(paused);
+            return paused;
+        }
+    }
 }
 
 /// In a model the clock must not decide anything.

@@ -158,7 +158,10 @@ impl Bias {
     /// and uses are not counted.
     #[cold]
     pub(crate) fn note_contention(&self) {
-        self.uses.ask_for_more();
+        // Not written without need, because all who come here read it.
+        if self.uses.are_counted() {
+            self.uses.ask_for_more();
+        }
     }
 
     /// Makes the calling thread the owner; it is inside then. The adoption comes to nothing unless
