@@ -13,8 +13,9 @@
 //!   leaves, that `HAND_OVER` ends, and that a newcomer overtakes writers;
 //! - if readers wait, a writer holds the lock, waits for it, has been woken for it, or is about to
 //!   see to them, having left; so they are let in when it leaves, or gives up waiting;
-//! - while `BIASED` is set nobody waits; it is set only on a free lock, and everybody but the owner
-//!   takes it back before anything else (see [`bias`](crate::wait::bias));
+//! - while the lock is biased nobody waits, and what its owner holds does not stand in the word; it
+//!   becomes biased only while it is free, and everybody but the owner ends that before anything
+//!   else (see [`bias`](crate::wait::bias));
 //! - if writers wait, either the lock is held, or one of them has been woken (`WOKEN`), or
 //!   whoever left the lock last is about to see to it.
 //!
@@ -30,7 +31,7 @@
 use super::monitor::{Cancelled, Monitor, Place, Wait};
 use crate::runtime;
 use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom, spin_loop};
-use crate::wait::bias::Bias;
+use crate::wait::bias::{Bias, Holdings, MOST_HELD};
 use crate::wait::{WaitQueue, Wake, WakeList};
 use std::cell::Cell;
 use std::mem;
@@ -46,12 +47,16 @@ const READERS_WAIT: usize = 4;
 const WOKEN: usize = 8;
 /// Nobody may overtake.
 const HAND_OVER: usize = 16;
-/// The lock is biased: the word is changed by its owner alone, by plain loads and stores.
-const BIASED: usize = 32;
 /// One reader that holds the lock.
-const READER: usize = 64;
+const READER: usize = 32;
+/// The lock is biased. The rest of the word means nothing then: a former owner that has just lost
+/// the ownership may have given back already what is going to be added here. So that this does not
+/// reach the uppermost bit, the one below is set in [`BIAS`] too.
+const BIASED: usize = 1 << (usize::BITS - 1);
+/// The word of a lock that is biased.
+const BIAS: usize = BIASED | BIASED >> 1;
 /// Everything but the count of readers.
-const FLAGS: usize = READER - 1;
+const FLAGS: usize = READER - 1 | BIASED;
 
 /// How long a writer waits until it is not overtaken any more. Go takes a millisecond; then, with
 /// a hundred that wait, a round in which each gets the lock once is over long before anybody has
@@ -84,7 +89,7 @@ const PAUSING: bool = !cfg!(all(test, loom));
 /// behind the word, to be fetched with it.
 #[repr(C)]
 pub(super) struct RawLock {
-    bias: Bias,
+    bias: Bias<Holdings>,
     queues: Monitor<Queues>,
     state: AtomicUsize,
 }
@@ -109,7 +114,7 @@ impl RawLock {
         pub(super) fn new() -> Self {
             RawLock {
                 state: AtomicUsize::new(0),
-                bias: Bias::new(),
+                bias: Bias::<Holdings>::new(),
                 queues: Monitor::new(Queues {
                     writers: WaitQueue::new(),
                     readers: WaitQueue::new(),
@@ -121,22 +126,7 @@ impl RawLock {
 
     // ----- the word -----------------------------------------------------------------------
 
-    /// Changes the word to what `change` says, if it says something, and says whether it did;
-    /// `None` if the calling thread is not the owner.
-    #[inline(always)]
-    fn as_owner(&self, change: impl FnOnce(usize) -> Option<usize>) -> Option<bool> {
-        if !self.bias.enter() {
-            return None;
-        }
-        let new = change(self.state.load(Ordering::Relaxed));
-        if let Some(new) = new {
-            self.state.store(new, Ordering::Relaxed);
-        }
-        self.bias.exit();
-        Some(new.is_some())
-    }
-
-    /// As [`RawLock::as_owner`], as one of several who use the lock.
+    /// Changes the word to what `change` says, if it says something, and says whether it did.
     fn change(&self, mut change: impl FnMut(usize) -> Option<usize>) -> bool {
         loop {
             let changed = self
@@ -157,20 +147,24 @@ impl RawLock {
     fn end_bias(&self) {
         self.bias.revoke(
             || self.state.load(Ordering::Acquire) & BIASED != 0,
-            || _ = self.state.fetch_and(!BIASED, Ordering::AcqRel),
+            |held| {
+                let held = held as usize;
+                self.state
+                    .fetch_add(held.wrapping_sub(BIAS), Ordering::AcqRel);
+            },
         );
     }
 
     /// Gives back what its holder has added to the word, and says what is left of it.
     #[inline(always)]
     fn subtract(&self, held: usize) -> usize {
-        if self.as_owner(|state| Some(state - held)).is_some() {
+        if self.bias.give_back(held as u32) {
             return 0;
         }
         // The word is not looked at first, because to load what an atomic operation has just
         // written takes almost as long as another one. If it is biased all the same, this thread
-        // has taken the lock as the owner and is none any more, so nobody changes the word by a
-        // plain store.
+        // has taken the lock as the owner and is none any more, and what it held is about to be
+        // added.
         // While the lock is held, because nobody else is after its cache line for that.
         let may_own = self.bias.note_use_out_of_line();
         let state = self.state.fetch_sub(held, Ordering::Release) - held;
@@ -183,14 +177,11 @@ impl RawLock {
     /// Biases a free lock towards the calling thread.
     #[cold]
     fn begin_bias(&self) {
-        let announce = || {
+        self.bias.adopt(|| {
             self.state
-                .compare_exchange(0, BIASED, Ordering::Acquire, Ordering::Relaxed)
+                .compare_exchange(0, BIAS, Ordering::Acquire, Ordering::Relaxed)
                 .is_ok()
-        };
-        if self.bias.adopt(announce) {
-            self.bias.exit();
-        }
+        });
     }
 
     // ----- writers ------------------------------------------------------------------------
@@ -212,7 +203,7 @@ impl RawLock {
     /// Takes a lock that nobody holds or waits for.
     #[inline]
     fn write_free(&self) -> bool {
-        if let Some(taken) = self.as_owner(|state| (state == BIASED).then_some(BIASED | WRITER)) {
+        if let Some(taken) = self.bias.take(|held| (held == 0).then_some(WRITER as u32)) {
             return taken;
         }
         self.state
@@ -374,8 +365,8 @@ impl RawLock {
     #[cold]
     #[inline(never)]
     fn writer_left(&self, state: usize) {
-        if state & (WOKEN | READERS_WAIT) == WOKEN {
-            // The writer that has been woken will see to the others.
+        if state & BIASED != 0 || state & (WOKEN | READERS_WAIT) == WOKEN {
+            // Nobody waits, or the writer that has been woken will see to the others.
             return;
         }
         let mut woken = WakeList::new();
@@ -426,13 +417,11 @@ impl RawLock {
     /// Takes the lock for reading if no writer holds it or is to have it.
     #[inline(always)]
     fn read_free(&self) -> bool {
-        // Nothing may panic inside: where the count would run over the slow way says so.
-        let count = |state: usize| {
-            state
-                .checked_add(READER)
-                .filter(|_| state & FLAGS == BIASED)
+        let count = |held: u32| {
+            let counted = held + READER as u32;
+            (held & WRITER as u32 == 0 && counted <= MOST_HELD).then_some(counted)
         };
-        if let Some(counted) = self.as_owner(count) {
+        if let Some(counted) = self.bias.take(count) {
             return counted;
         }
         // To try without a look is cheapest where nobody reads, and brings the word here in any
@@ -562,7 +551,12 @@ impl RawLock {
 
     /// Whether somebody holds the lock for writing.
     pub(super) fn is_written(&self) -> bool {
-        self.state.load(Ordering::Relaxed) & WRITER != 0
+        let state = self.state.load(Ordering::Relaxed);
+        let held = match state & BIASED {
+            0 => state,
+            _ => self.bias.held() as usize,
+        };
+        held & WRITER != 0
     }
 }
 
@@ -585,7 +579,9 @@ fn may_overtake(state: usize) -> bool {
 
 /// Counts a reader. The count can run over only if guards are forgotten for hours.
 fn one_more_reader(state: usize) -> usize {
-    state.checked_add(READER).expect("too many readers")
+    let counted = state + READER;
+    assert!(counted & BIASED == 0, "too many readers");
+    counted
 }
 
 /// Lets others use a lock undisturbed for a moment, at most for `longest`, and for a longer one if

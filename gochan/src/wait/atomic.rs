@@ -16,7 +16,8 @@ pub(crate) use loom::{
 };
 #[cfg(all(test, loom))]
 pub(crate) use modelled::{
-    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Cell, Condvar, Mutex, check, check_within, sleep,
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Cell, Condvar, Mutex, check,
+    check_within, sleep,
 };
 
 #[cfg(not(all(test, loom)))]
@@ -27,7 +28,7 @@ pub(crate) use std::{
     hint::spin_loop,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence},
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     },
     thread::{sleep, yield_now},
     thread_local,

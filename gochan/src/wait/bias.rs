@@ -10,20 +10,26 @@
 //! sure that nobody is inside. Everybody else reads that word anyway, so what is not biased costs
 //! no more than it would without all this.
 //!
+//! There are two kinds. Of what is used for a few instructions at a time the owner notes that it is
+//! [inside](Inside), and others wait until it has left. Of a lock that may be held for long it notes
+//! what it [holds](Holdings), and who takes the ownership away takes that over into the lock's own
+//! word, from where the former owner gives it back as everybody else does.
+//!
 //! Invariants:
 //! - while `owner` says that somebody owns it, that is announced;
-//! - the owner is inside only between a store of `inside` after which it still found itself the
-//!   owner, and [`Bias::exit`];
-//! - so who has put `owner` into the phase `REVOKING`, passed the heavy fence and then found
-//!   nobody inside knows that the former owner has left for good, and sees all that it did;
-//! - a single thread may ever become the owner, so that what a former owner still writes to
-//!   `inside`, having found that it is none any more, is nobody else's.
+//! - the owner has entered, or holds something, only after a store to `own` after which it still
+//!   found itself the owner;
+//! - so who has put `owner` into the phase `REVOKING` and passed the heavy fence sees in `own` all
+//!   that a former owner believes to have done as the owner. One that has changed what it holds at
+//!   that very moment, and finds that it is the owner no more, looks what has been found there;
+//! - a single thread may ever become the owner, so that what a former owner still writes to `own`,
+//!   having found that it is none any more, is nobody else's.
 
 use super::asymmetric::{self, Readiness};
-use super::atomic::{AtomicBool, AtomicUsize, Ordering, const_unless_loom};
+use super::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, const_unless_loom};
 use super::lock::Backoff;
 use std::sync::LazyLock;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU32 as PlainU32;
 use std::time::Instant;
 
 /// Nobody has ever owned it. Any other value is the token of the one who may, with a phase.
@@ -89,26 +95,44 @@ mod token {
 
 pub(crate) use token::{obtain, resign};
 
-/// See the module's text.
+/// See the module's text. What the owner writes is an [`Inside`] or are [`Holdings`].
 #[derive(Debug)]
-pub(crate) struct Bias {
+pub(crate) struct Bias<T> {
     /// The token of the thread that may own it, and the phase.
     owner: AtomicUsize,
+    /// What the owner writes.
+    own: T,
+    uses: Uses,
+}
+
+/// Whether the owner uses what is biased at the moment.
+#[derive(Debug)]
+pub(crate) struct Inside {
     inside: AtomicBool,
     /// What would be padding otherwise: the compiler copies that together with what comes behind it,
     /// at once, and so waits for what has just been written there in parts.
     _filler: [u8; 3],
-    uses: Uses,
 }
 
-impl Bias {
+/// What the owner holds of a lock. Nothing is 0.
+#[derive(Debug)]
+pub(crate) struct Holdings(AtomicU32);
+
+/// The most that an owner may hold.
+pub(crate) const MOST_HELD: u32 = (1 << 30) - 1;
+/// Who took the ownership away has found what stands beside this, and taken it over.
+const FOUND: u32 = 1 << 31;
+
+impl Bias<Inside> {
     const_unless_loom! {
         /// Without an owner.
         pub(crate) fn new() -> Self {
             Bias {
                 owner: AtomicUsize::new(NOBODY),
-                inside: AtomicBool::new(false),
-                _filler: [0; 3],
+                own: Inside {
+                    inside: AtomicBool::new(false),
+                    _filler: [0; 3],
+                },
                 uses: Uses::new(),
             }
         }
@@ -118,13 +142,13 @@ impl Bias {
     /// biased before [`Bias::exit`].
     #[inline(always)]
     pub(crate) fn enter(&self) -> bool {
-        let owned_by_me = token::current() | OWNS;
-        if self.owner.load(Ordering::Relaxed) != owned_by_me {
+        let me = token::current();
+        if !self.is_owned_by(me, Ordering::Relaxed) {
             return false;
         }
-        self.inside.store(true, Ordering::Relaxed);
+        self.own.inside.store(true, Ordering::Relaxed);
         asymmetric::light();
-        if self.owner.load(Ordering::Acquire) == owned_by_me {
+        if self.is_owned_by(me, Ordering::Acquire) {
             return true;
         }
         self.exit();
@@ -134,7 +158,135 @@ impl Bias {
     /// Ends what [`Bias::enter`] or [`Bias::adopt`] began.
     #[inline(always)]
     pub(crate) fn exit(&self) {
-        self.inside.store(false, Ordering::Release);
+        self.own.inside.store(false, Ordering::Release);
+    }
+
+    /// Makes the calling thread the owner; it is inside then. `announce` makes it known. The caller
+    /// sees to it that nobody else is inside.
+    #[cold]
+    pub(crate) fn adopt(&self, announce: impl FnOnce()) {
+        self.become_owner(|| {
+            self.own.inside.store(true, Ordering::Relaxed);
+            announce();
+            true
+        });
+    }
+
+    /// Takes the ownership away, waits until the owner has left, and has `settle` take the
+    /// announcement back; or waits until somebody else has done so. `is_announced` reads the
+    /// announcement.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn revoke(&self, is_announced: impl Fn() -> bool, settle: impl FnOnce()) {
+        self.take_away(is_announced, || {
+            let mut backoff = Backoff::new();
+            while self.own.inside.load(Ordering::Acquire) {
+                backoff.pause();
+            }
+            settle();
+        });
+    }
+}
+
+impl Bias<Holdings> {
+    const_unless_loom! {
+        /// Without an owner.
+        pub(crate) fn new() -> Self {
+            Bias {
+                owner: AtomicUsize::new(NOBODY),
+                own: Holdings(AtomicU32::new(0)),
+                uses: Uses::new(),
+            }
+        }
+    }
+
+    /// What the owner holds, for who only wants to tell.
+    pub(crate) fn held(&self) -> u32 {
+        self.own.0.load(Ordering::Relaxed) & !FOUND
+    }
+
+    /// If the calling thread is the owner, has it hold what `change` makes of what it holds, unless
+    /// that is `None`, and says whether it does. `None`: it is not the owner.
+    #[inline(always)]
+    pub(crate) fn take(&self, change: impl FnOnce(u32) -> Option<u32>) -> Option<bool> {
+        // What the owner has done before was done by this thread.
+        self.change(change, Ordering::Relaxed, Ordering::Acquire)
+    }
+
+    /// If the calling thread is the owner, gives back so much of what it holds. `false`: it is not
+    /// the owner.
+    #[inline(always)]
+    pub(crate) fn give_back(&self, held: u32) -> bool {
+        let less = |all: u32| Some(all - held);
+        self.change(less, Ordering::Release, Ordering::Relaxed)
+            .is_some()
+    }
+
+    #[inline(always)]
+    fn change(
+        &self,
+        change: impl FnOnce(u32) -> Option<u32>,
+        store: Ordering,
+        look: Ordering,
+    ) -> Option<bool> {
+        let me = token::current();
+        if !self.is_owned_by(me, Ordering::Relaxed) {
+            return None;
+        }
+        let Some(held) = change(self.own.0.load(Ordering::Relaxed)) else {
+            return Some(false);
+        };
+        self.own.0.store(held, store);
+        asymmetric::light();
+        if self.is_owned_by(me, look) || self.was_found(held) {
+            return Some(true);
+        }
+        None
+    }
+
+    /// Whether who took the ownership away, while this former owner has changed what it holds, has
+    /// found it changed.
+    #[cold]
+    #[inline(never)]
+    fn was_found(&self, held: u32) -> bool {
+        let mut backoff = Backoff::new();
+        while self.owner.load(Ordering::Acquire) % PHASES == REVOKING {
+            backoff.pause();
+        }
+        self.own.0.load(Ordering::Relaxed) == held | FOUND
+    }
+
+    /// Makes the calling thread the owner, which holds nothing. It comes to nothing unless
+    /// `announce` can make it known, which it can only while nobody else holds anything.
+    #[cold]
+    pub(crate) fn adopt(&self, announce: impl FnOnce() -> bool) {
+        self.become_owner(|| {
+            self.own.0.store(0, Ordering::Relaxed);
+            announce()
+        });
+    }
+
+    /// Takes the ownership away and hands to `settle` what the owner holds, which is to take the
+    /// announcement back and that over at once; or waits until somebody else has done so.
+    /// `is_announced` reads the announcement.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn revoke(&self, is_announced: impl Fn() -> bool, settle: impl FnOnce(u32)) {
+        self.take_away(is_announced, || {
+            let found = |held| Some(held | FOUND);
+            let held = self
+                .own
+                .0
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, found);
+            settle(held.expect("it is always changed"));
+        });
+    }
+}
+
+impl<T> Bias<T> {
+    #[inline(always)]
+    fn is_owned_by(&self, token: usize, look: Ordering) -> bool {
+        self.owner.load(look) == token | OWNS
     }
 
     /// Counts a use while there is no owner; `true` if the calling thread should become it.
@@ -148,10 +300,10 @@ impl Bias {
     #[inline(always)]
     pub(crate) fn note_use_out_of_line(&self) -> bool {
         #[inline(never)]
-        fn note_use(bias: &Bias) -> bool {
-            bias.note_use()
+        fn note_use(uses: &Uses) -> bool {
+            uses.note(token::current())
         }
-        self.uses.are_counted() && note_use(self)
+        self.uses.are_counted() && note_use(&self.uses)
     }
 
     /// Notes that two threads have met here: after a few times nobody becomes the owner any more,
@@ -164,45 +316,38 @@ impl Bias {
         }
     }
 
-    /// Makes the calling thread the owner; it is inside then. The adoption comes to nothing unless
-    /// `announce` can make it known, which it can only while nobody else is inside.
-    #[cold]
-    pub(crate) fn adopt(&self, announce: impl FnOnce() -> bool) -> bool {
+    /// Makes the calling thread the owner if it may be that and `announce` can make it known, which
+    /// it does after it has put `own` in order.
+    fn become_owner(&self, announce: impl FnOnce() -> bool) {
         let me = token::current();
         let owner = self.owner.load(Ordering::Relaxed);
         let readiness = asymmetric::readiness();
         if owner != NOBODY && owner & !(PHASES - 1) != me || readiness == Readiness::Never {
             self.uses.end();
-            return false;
+            return;
         }
         if owner % PHASES == REVOKING || readiness == Readiness::NotYet {
             self.uses.start_again();
-            return false;
+            return;
         }
         let begun =
             self.owner
                 .compare_exchange(owner, me | ADOPTING, Ordering::Acquire, Ordering::Relaxed);
         if begun.is_err() {
-            return false;
+            return;
         }
-        self.inside.store(true, Ordering::Relaxed);
         let announced = announce();
-        if !announced {
-            self.exit();
-        }
         let phase = if announced { OWNS } else { FORMER };
         if announced {
             self.uses.begin_tenure(milliseconds());
         }
         self.owner.store(me | phase, Ordering::Release);
-        announced
     }
 
-    /// Takes the ownership away and has `settle` take the announcement back, or waits until
-    /// somebody else has done so. `is_announced` reads the announcement.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn revoke(&self, is_announced: impl Fn() -> bool, settle: impl FnOnce()) {
+    /// Takes the ownership away and has `settle` see to what the owner has left in `own` and take
+    /// the announcement back, or waits until somebody else has done so.
+    #[inline(always)]
+    fn take_away(&self, is_announced: impl Fn() -> bool, settle: impl FnOnce()) {
         let mut backoff = Backoff::new();
         while is_announced() {
             if let Some(token) = self.keep_owner_out() {
@@ -214,8 +359,8 @@ impl Bias {
         }
     }
 
-    /// Keeps the owner out, waits until it has left, and says who it was; `None` if there is no
-    /// owner, or somebody else is about to do so.
+    /// Keeps the owner out, and says who it was; `None` if there is no owner, or somebody else is
+    /// about to do so.
     fn keep_owner_out(&self) -> Option<usize> {
         let token = self.owner.load(Ordering::Relaxed);
         if token % PHASES != OWNS || token == NOBODY {
@@ -240,10 +385,6 @@ impl Bias {
             std::process::abort();
         }
         self.uses.end_tenure(milliseconds());
-        let mut backoff = Backoff::new();
-        while self.inside.load(Ordering::Acquire) {
-            backoff.pause();
-        }
         Some(token)
     }
 }
@@ -253,19 +394,19 @@ impl Bias {
 #[derive(Debug)]
 struct Uses {
     /// The lower part of the token of the thread that used it last.
-    last: AtomicU32,
+    last: PlainU32,
     /// How often that one has used it in a row; while it has an owner, since when, in milliseconds.
-    streak: AtomicU32,
+    streak: PlainU32,
     /// How often it has to, to become the owner.
-    needed: AtomicU32,
+    needed: PlainU32,
 }
 
 impl Uses {
     const fn new() -> Self {
         Uses {
-            last: AtomicU32::new(0),
-            streak: AtomicU32::new(0),
-            needed: AtomicU32::new(USES),
+            last: PlainU32::new(0),
+            streak: PlainU32::new(0),
+            needed: PlainU32::new(USES),
         }
     }
 

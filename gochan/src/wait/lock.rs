@@ -14,7 +14,7 @@
 use super::atomic::{
     AtomicBool, AtomicUsize, Ordering, const_unless_loom, sleep, spin_loop, yield_now,
 };
-use super::bias::Bias;
+use super::bias::{Bias, Inside};
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -122,7 +122,7 @@ const BIASED: usize = 2;
 #[derive(Debug)]
 pub struct BiasedLock {
     word: AtomicUsize,
-    bias: Bias,
+    bias: Bias<Inside>,
 }
 
 impl BiasedLock {
@@ -131,7 +131,7 @@ impl BiasedLock {
         pub(crate) fn new() -> Self {
             BiasedLock {
                 word: AtomicUsize::new(FREE),
-                bias: Bias::new(),
+                bias: Bias::<Inside>::new(),
             }
         }
     }
@@ -176,10 +176,8 @@ impl BiasedLock {
     #[inline(never)]
     fn adopt(&self) {
         // The lock is held, so nobody is inside.
-        self.bias.adopt(|| {
-            self.word.store(BIASED, Ordering::Release);
-            true
-        });
+        self.bias
+            .adopt(|| self.word.store(BIASED, Ordering::Release));
     }
 }
 

@@ -123,7 +123,7 @@ macro_rules! atomics {
     };
 }
 
-atomics!(AtomicBool: bool, AtomicUsize: usize, AtomicU64: u64, AtomicPtr<T>: *mut T);
+atomics!(AtomicBool: bool, AtomicU32: u32, AtomicUsize: usize, AtomicU64: u64, AtomicPtr<T>: *mut T);
 
 impl AtomicBool {
     /// Writes only what changes the value. Loom does not know that such a write comes straight
@@ -195,6 +195,7 @@ macro_rules! arithmetic {
 }
 
 arithmetic!(AtomicUsize: usize, fetch_add fetch_sub fetch_and fetch_or);
+arithmetic!(AtomicU32: u32, fetch_add fetch_sub fetch_and fetch_or);
 arithmetic!(AtomicU64: u64, fetch_add fetch_sub fetch_and fetch_or);
 
 /// Lets the others go on: a model knows no time. Whoever naps has found the same thing several
