@@ -196,6 +196,17 @@ impl Site {
         self.note(if talks { 1 } else { -1 });
     }
 
+    /// As [`Site::note_full_turn`], for a goroutine that is not measured, and whose turn was not
+    /// one-sided.
+    ///
+    /// Few goroutines are measured where many have started, and these may be the first that do not
+    /// only look in. Until that is known all of them start on one worker, and have to stay there.
+    pub(super) fn note_untimed_full_turn(&self) {
+        if self.talks() {
+            self.note(-1);
+        }
+    }
+
     #[inline]
     pub(super) fn talks(&self) -> bool {
         self.balance.load(Ordering::Relaxed) > 0

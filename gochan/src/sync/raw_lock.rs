@@ -54,9 +54,9 @@ const READER: usize = 32;
 /// reach the uppermost bit, the one below is set in [`BIAS`] too.
 const BIASED: usize = 1 << (usize::BITS - 1);
 /// The word of a lock that is biased.
-const BIAS: usize = BIASED | BIASED >> 1;
+const BIAS: usize = BIASED | (BIASED >> 1);
 /// Everything but the count of readers.
-const FLAGS: usize = READER - 1 | BIASED;
+const FLAGS: usize = (READER - 1) | BIASED;
 
 /// How long a writer waits until it is not overtaken any more. Go takes a millisecond; then, with
 /// a hundred that wait, a round in which each gets the lock once is over long before anybody has
@@ -189,7 +189,7 @@ impl RawLock {
     /// Takes the lock if that is possible at once.
     #[inline]
     pub(super) fn try_write(&self) -> bool {
-        self.write_free() || self.overtake() || self.refused()
+        self.write_free() || self.overtake(false) || self.refused()
     }
 
     /// A goroutine that tries again and again must not starve others of its worker, of whom one
@@ -211,10 +211,14 @@ impl RawLock {
             .is_ok()
     }
 
-    /// Takes the lock if nobody holds it, past writers that wait.
+    /// Takes the lock if nobody holds it, past writers that wait, unless nobody may. `woken`: whether
+    /// this writer is the one that `WOKEN` stands for.
     #[cold]
-    fn overtake(&self) -> bool {
-        self.change(|state| may_overtake(state).then_some(state | WRITER))
+    fn overtake(&self, woken: bool) -> bool {
+        self.change(|state| {
+            let take = may_overtake(state) || woken && is_free(state);
+            take.then_some(state & settled(woken) | WRITER)
+        })
     }
 
     /// Takes the lock; `false` if the time was up. `wait` is asked only if it has to wait: nothing
@@ -230,14 +234,14 @@ impl RawLock {
     #[cold]
     #[inline(never)]
     fn write_contended(&self, mut wait: Wait) -> bool {
-        if self.spin() {
-            return true;
-        }
         let since = crate::time::now();
         let mut overtaken = 0;
         // Whether this writer is the one that `WOKEN` stands for.
         let mut woken = false;
         loop {
+            if self.spin(woken) {
+                return true;
+            }
             let starves = woken && (overtaken > OVERTAKEN || has_waited_long(since));
             let queues = self.queues.lock();
             if self.write_or_announce(woken, starves) {
@@ -281,11 +285,13 @@ impl RawLock {
 
     /// Takes the lock, or sets what says that a writer waits. Called under the queues' lock.
     fn write_or_announce(&self, woken: bool, starves: bool) -> bool {
-        let settled = if woken { !WOKEN } else { !0 };
         let waiting = WRITERS_WAIT | if starves { HAND_OVER } else { 0 };
         self.take_or_announce(|state| {
             let take = may_overtake(state) || woken && is_free(state);
-            (take, state & settled | if take { WRITER } else { waiting })
+            (
+                take,
+                state & settled(woken) | if take { WRITER } else { waiting },
+            )
         })
     }
 
@@ -305,14 +311,17 @@ impl RawLock {
     /// Looks for a moment whether the lock is left, where that can be: its holder must run, so
     /// not on this worker. Before each look it pauses, so that others use the lock without its cache
     /// line being taken from them.
-    fn spin(&self) -> bool {
+    fn spin(&self, woken: bool) -> bool {
+        if self.overtake(woken) {
+            return true;
+        }
         if !PAUSING || runtime::current_goroutine().is_some() && runtime::num_worker() == 1 {
             return false;
         }
         let mut paused = Duration::ZERO;
         while paused < LOOKING {
             paused += pause(LOOKING - paused);
-            if self.overtake() {
+            if self.overtake(woken) {
                 // Nobody else has run on this thread meanwhile.
                 self.bias.note_contention();
                 return true;
@@ -570,6 +579,11 @@ impl Queues {
 /// Whether nobody holds the lock.
 fn is_free(state: usize) -> bool {
     state & (WRITER | BIASED) == 0 && state < READER
+}
+
+/// What is left of the word when a writer tries that may have been woken for it.
+fn settled(woken: bool) -> usize {
+    if woken { !WOKEN } else { !0 }
 }
 
 /// Whether a writer that has just come may take the lock.

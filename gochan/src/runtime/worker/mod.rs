@@ -712,6 +712,8 @@ impl Worker {
                 let began = self.turn_began.replace(now);
                 record.site().note_full_turn(now - began, is_one_sided);
             }
+        } else if !is_one_sided {
+            record.site().note_untimed_full_turn();
         }
         // At the end of the runtime the worker itself is the one who waits for its turn.
         if self.has_local_work() || self.timer_is_due() || self.shared.is_ending() {
