@@ -107,8 +107,8 @@ fn loom_three_writers_all_get_the_lock() {
 }
 
 /// Runs `owner` on a thread that has become the owner of the lock, unless another one was in the
-/// way, and `other` beside it.
-fn beside_an_owner(owner: fn(&Guarded), other: fn(&Guarded), value: usize) {
+/// way, and `others` beside it.
+fn beside_an_owner<const N: usize>(owner: fn(&Guarded), others: [fn(&Guarded); N], value: usize) {
     let guarded = Guarded::new();
     let owner = {
         let guarded = Arc::clone(&guarded);
@@ -119,8 +119,14 @@ fn beside_an_owner(owner: fn(&Guarded), other: fn(&Guarded), value: usize) {
             bias::resign();
         })
     };
-    other(&guarded);
+    let others = others.map(|other| {
+        let guarded = Arc::clone(&guarded);
+        thread::spawn(move || other(&guarded))
+    });
     owner.join().unwrap();
+    for other in others {
+        other.join().unwrap();
+    }
     guarded.assert_free(value);
 }
 
@@ -128,7 +134,16 @@ fn beside_an_owner(owner: fn(&Guarded), other: fn(&Guarded), value: usize) {
 fn loom_the_owner_of_a_lock_and_a_writer_exclude_each_other() {
     check_within(3, || {
         let write = |guarded: &Guarded| _ = guarded.increment(forever());
-        beside_an_owner(write, write, 4);
+        beside_an_owner(write, [write], 4);
+    });
+}
+
+/// Only one of the two takes the ownership away.
+#[test]
+fn loom_the_owner_of_a_lock_and_two_writers_exclude_each_other() {
+    check_within(2, || {
+        let write = |guarded: &Guarded| _ = guarded.increment(forever());
+        beside_an_owner(|_| (), [write, write], 4);
     });
 }
 
@@ -137,7 +152,7 @@ fn loom_the_owner_of_a_lock_and_a_reader_exclude_each_other() {
     check_within(2, || {
         let write = |guarded: &Guarded| _ = guarded.increment(forever());
         let read = |guarded: &Guarded| assert!(guarded.look(forever()).is_some());
-        beside_an_owner(write, read, 3);
+        beside_an_owner(write, [read], 3);
     });
 }
 
@@ -151,7 +166,7 @@ fn loom_an_owner_reads_beside_a_reader_that_tries() {
                 guarded.lock.leave_read();
             }
         };
-        beside_an_owner(read, try_read, 2);
+        beside_an_owner(read, [try_read], 2);
     });
 }
 

@@ -640,3 +640,99 @@ impl<F: Fn()> Drop for OnUnwind<F> {
         (self.0)();
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::wait::{Patience, WaitReason, bias};
+    use std::hint::black_box;
+    use std::panic::Location;
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
+
+    /// A lock and what it guards: two numbers that are alike whenever nobody writes.
+    struct Guarded {
+        lock: RawLock,
+        numbers: [AtomicUsize; 2],
+    }
+
+    impl Guarded {
+        fn wait() -> Wait {
+            Wait::new(WaitReason::Mutex, Location::caller(), Patience::Forever)
+        }
+
+        fn write(&self) {
+            assert!(self.lock.write(Self::wait));
+            for number in &self.numbers {
+                let value = black_box(number.load(Ordering::Relaxed));
+                number.store(value + 1, Ordering::Relaxed);
+            }
+            self.lock.leave_write();
+        }
+
+        /// Reads twice within each other.
+        fn read(&self) {
+            assert!(self.lock.read(Self::wait));
+            let [first, second] = &self.numbers;
+            let value = first.load(Ordering::Relaxed);
+            if self.lock.try_read() {
+                assert_eq!(second.load(Ordering::Relaxed), value);
+                self.lock.leave_read();
+            }
+            assert_eq!(second.load(Ordering::Relaxed), value);
+            self.lock.leave_read();
+        }
+    }
+
+    /// One thread uses a lock all the time, so that it becomes its owner, and does so again after
+    /// each time that another one has come.
+    #[test]
+    fn a_lock_has_an_owner_again_and_again() {
+        let guarded = Guarded {
+            lock: RawLock::new(),
+            numbers: [const { AtomicUsize::new(0) }; 2],
+        };
+        let (written, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let own = || {
+            bias::obtain();
+            while !is_over.load(Ordering::Relaxed) {
+                for _ in 0..100 {
+                    guarded.write();
+                    guarded.read();
+                }
+                written.fetch_add(100, Ordering::Relaxed);
+            }
+            bias::resign();
+        };
+        let come = || {
+            let _over = OnUnwind(|| is_over.store(true, Ordering::Relaxed));
+            for round in 0..200 {
+                let end = Instant::now() + Duration::from_secs(20);
+                while guarded.lock.state.load(Ordering::Relaxed) & BIASED == 0 {
+                    assert!(Instant::now() < end, "round {round}: nobody owns it");
+                    thread::yield_now();
+                }
+                // The ownership was worth while, so the next needs no more uses than this one.
+                let start = Instant::now();
+                while start.elapsed() < Duration::from_micros(4_000 + round * 7) {
+                    spin_loop();
+                }
+                match round % 2 {
+                    0 => guarded.read(),
+                    _ => {
+                        guarded.write();
+                        written.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        };
+        thread::scope(|s| {
+            s.spawn(own);
+            s.spawn(come);
+        });
+        let written = written.load(Ordering::Relaxed);
+        for number in &guarded.numbers {
+            assert_eq!(number.load(Ordering::Relaxed), written);
+        }
+    }
+}

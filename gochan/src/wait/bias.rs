@@ -211,7 +211,8 @@ impl Bias<Holdings> {
     }
 
     /// If the calling thread is the owner, has it hold what `change` makes of what it holds, unless
-    /// that is `None`, and says whether it does. `None`: it is not the owner.
+    /// that is `None`, as it is to be for more than [`MOST_HELD`], and says whether it does. `None`: it
+    /// is not the owner.
     #[inline(always)]
     pub(crate) fn take(&self, change: impl FnOnce(u32) -> Option<u32>) -> Option<bool> {
         // What the owner has done before was done by this thread.
@@ -258,7 +259,8 @@ impl Bias<Holdings> {
         while self.owner.load(Ordering::Acquire) % PHASES == REVOKING {
             backoff.pause();
         }
-        self.own.0.load(Ordering::Relaxed) == held | FOUND
+        // If the change was one of what had been found already, it has not been.
+        held & FOUND == 0 && self.own.0.load(Ordering::Relaxed) == held | FOUND
     }
 
     /// Makes the calling thread the owner, which holds nothing. It comes to nothing unless
