@@ -143,7 +143,7 @@ fn loom_the_owner_of_a_lock_and_a_writer_exclude_each_other() {
 fn loom_the_owner_of_a_lock_and_two_writers_exclude_each_other() {
     check_within(2, || {
         let write = |guarded: &Guarded| _ = guarded.increment(forever());
-        beside_an_owner(|_| (), [write, write], 4);
+        beside_an_owner(write, [write, write], 5);
     });
 }
 

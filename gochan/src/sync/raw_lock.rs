@@ -374,8 +374,8 @@ impl RawLock {
     #[cold]
     #[inline(never)]
     fn writer_left(&self, state: usize) {
-        if state & BIASED != 0 || state & (WOKEN | READERS_WAIT) == WOKEN {
-            // Nobody waits, or the writer that has been woken will see to the others.
+        if state & (WOKEN | READERS_WAIT) == WOKEN {
+            // The writer that has been woken will see to the others.
             return;
         }
         let mut woken = WakeList::new();
@@ -658,7 +658,8 @@ mod tests {
 
     impl Guarded {
         fn wait() -> Wait {
-            Wait::new(WaitReason::Mutex, Location::caller(), Patience::Forever)
+            let patience = Patience::lasting(Duration::from_secs(20));
+            Wait::new(WaitReason::Mutex, Location::caller(), patience)
         }
 
         fn write(&self) {
