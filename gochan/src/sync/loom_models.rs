@@ -141,7 +141,7 @@ fn loom_the_owner_of_a_lock_and_a_writer_exclude_each_other() {
 /// Only one of the two takes the ownership away.
 #[test]
 fn loom_the_owner_of_a_lock_and_two_writers_exclude_each_other() {
-    check_within(2, || {
+    check_within(1, || {
         let write = |guarded: &Guarded| _ = guarded.increment(forever());
         beside_an_owner(write, [write, write], 5);
     });
