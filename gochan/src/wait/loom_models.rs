@@ -224,8 +224,12 @@ fn loom_an_owner_and_a_stranger_never_hold_a_biased_lock_together() {
                 bias::resign();
             })
         };
-        add(&count);
+        let stranger = {
+            let count = Arc::clone(&count);
+            thread::spawn(move || add(&count))
+        };
         owner.join().unwrap();
+        stranger.join().unwrap();
         assert_eq!(count.lock().get(), 4);
     });
 }
