@@ -672,6 +672,38 @@ fn families_are_spread() {
     });
 }
 
+/// Where short goroutines have started for a while, the first that are long are noticed at once,
+/// measured or not.
+#[test]
+fn goroutines_that_used_to_be_short_are_spread_when_they_are_long() {
+    fn work(operations: usize) -> thread::ThreadId {
+        let mutex = gochan::sync::Mutex::new(0);
+        (0..operations).for_each(|_| *mutex.lock() += 1);
+        thread::current().id()
+    }
+    on_workers(2, || {
+        // How many of twenty run here.
+        let run = |operations| {
+            let all: Vec<_> = (0..20).map(|_| go!(work(operations))).collect();
+            let places = all.into_iter().map(|one| one.join().unwrap());
+            places
+                .filter(|&place| place == thread::current().id())
+                .count()
+        };
+        for _ in 0..10 {
+            let mut in_a_row = 0;
+            // Under a sanitizer even the short ones may be long.
+            _ = (0..500).any(|_| {
+                in_a_row = if run(1) == 20 { in_a_row + 1 } else { 0 };
+                in_a_row == 5
+            });
+            run(5_000);
+            let here = run(5_000);
+            assert!(here <= 15, "{here} of 20 are here");
+        }
+    });
+}
+
 #[test]
 fn a_pool_reaches_all_workers_in_contiguous_parts() {
     const COUNT: usize = 200;

@@ -429,6 +429,15 @@ mod tests {
         assert!(!site.talks());
     }
 
+    #[test]
+    fn turns_that_were_not_timed_take_back_that_a_site_talks_and_no_more() {
+        let site = Site::new();
+        (0..20).for_each(|_| note_run(&site, 300, 0));
+        assert!(site.talks());
+        (0..20).for_each(|_| site.note_untimed_full_turn());
+        assert!(site.is_unknown());
+    }
+
     /// What a turn of operations on what nobody else uses takes.
     const SHORT_TURN: Duration = Duration::from_micros(2);
 
