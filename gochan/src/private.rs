@@ -15,7 +15,7 @@ use crate::runtime::{self, Config, Kind, Runtime, SpawnOptions};
 use crate::scope::{Scope, ScopedJoinHandle};
 use crate::select::arm::Look;
 use crate::select::wait::{self, Limit, Order, Request, Scratch};
-use crate::wait::{WaitFrame, Wake};
+use crate::wait::{BiasedLock, WaitFrame, Wake};
 use std::fmt;
 use std::panic::Location;
 use std::process::{ExitCode, Termination};
@@ -202,25 +202,47 @@ pub fn try_arm<A: Arm>(arm: &mut A) -> bool {
     wait::try_chosen(arm, Location::caller())
 }
 
+/// An arm that is handled like any other, with what has been asked of it where its type was known.
+pub struct AnyArm<'a> {
+    lock: *const BiasedLock,
+    arm: &'a mut dyn Arm,
+}
+
+impl fmt::Debug for AnyArm<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyArm").finish_non_exhaustive()
+    }
+}
+
+/// An arm, to be handled like any other.
+#[inline(always)]
+pub fn any_arm<A: Arm>(arm: &mut A) -> AnyArm<'_> {
+    AnyArm {
+        lock: wait::lock_of(arm),
+        arm,
+    }
+}
+
 /// Selects without a limit, after the arm that was to be tried first.
 #[inline(always)] // see `wait::begin`
 fn select_in_order<const N: usize>(
     order: Order,
-    mut arms: [&mut dyn Arm; N],
+    arms: [AnyArm<'_>; N],
     location: &'static Location<'static>,
 ) -> usize {
     let mut scratch = Scratch {
         ready: &mut [0; N],
-        locks: &mut [ptr::null(); N],
+        locks: &mut arms.each_ref().map(|arm| arm.lock),
     };
+    let mut arms = arms.map(|arm| arm.arm);
     let request = Request {
         order,
         limit: Limit::Forever,
         location,
     };
     let frame = WaitFrame::new();
-    // SAFETY: arms and frame stay here until the wait has ended; the switch comes once, and at
-    // once.
+    // SAFETY: each arm came with its lock; arms and frame stay here until the wait has ended; the
+    // switch comes once, and at once.
     unsafe {
         if let Some(chosen) = wait::begin(&mut arms, &mut scratch, request, &frame) {
             return chosen;
@@ -265,14 +287,14 @@ fn try_in_order<const N: usize>(
 /// `select!` without `default`, when the arm tried first is not chosen
 #[inline(always)] // see `wait::begin`
 #[track_caller]
-pub fn select<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
+pub fn select<const N: usize>(arms: [AnyArm<'_>; N]) -> usize {
     select_in_order(Order::Random, arms, Location::caller())
 }
 
 /// `select! { biased; … }` without `default`, when the arm tried first is not chosen
 #[inline(always)] // see `wait::begin`
 #[track_caller]
-pub fn select_biased<const N: usize>(arms: [&mut dyn Arm; N]) -> usize {
+pub fn select_biased<const N: usize>(arms: [AnyArm<'_>; N]) -> usize {
     select_in_order(Order::Source, arms, Location::caller())
 }
 

@@ -9,7 +9,7 @@
 //!                 match random_ready([looks_ready(&arm0), looks_ready(&arm1)]) {
 //!                     0 if try_arm(&mut arm0) => 0,
 //!                     1 if try_arm(&mut arm1) => 1,
-//!                     _ => select([&mut arm0, &mut arm1]),
+//!                     _ => select([any_arm(&mut arm0), any_arm(&mut arm1)]),
 //!                 }
 //!             {
 //!                 0 => Chosen::Arm0(arm0.finish()),
@@ -161,6 +161,7 @@ impl Lowering<'_> {
         };
         let (choose, wait) = (private(choose), private(wait));
         let (looks_ready, try_arm) = (private("looks_ready"), private("try_arm"));
+        let any_arm = private("any_arm");
         let numbers = 0..arms.len();
         let tries = numbers
             .zip(arms)
@@ -168,7 +169,7 @@ impl Lowering<'_> {
         quote_spanned! {span=>
             match #choose([#(#looks_ready(&#arms)),*]) {
                 #(#tries)*
-                _ => #wait([#(&mut #arms),*]),
+                _ => #wait([#(#any_arm(&mut #arms)),*]),
             }
         }
     }

@@ -45,7 +45,14 @@ pub(crate) enum Limit {
 /// Working memory for a select over as many arms.
 pub(crate) struct Scratch<'a> {
     pub(crate) ready: &'a mut [u32],
+    /// The [locks](lock_of) of the arms in any order; [`select`] finds them out itself.
     pub(crate) locks: &'a mut [*const BiasedLock],
+}
+
+/// The lock of an arm's channel, or null.
+#[inline(always)]
+pub(crate) fn lock_of<A: Arm + ?Sized>(arm: &A) -> *const BiasedLock {
+    arm.lock().map_or(ptr::null(), ptr::from_ref)
 }
 
 /// What is asked of a select.
@@ -65,8 +72,12 @@ pub(crate) fn select(
     if let Some(chosen) = try_at_once(arms, scratch, request) {
         return chosen;
     }
+    for (lock, arm) in scratch.locks.iter_mut().zip(&*arms) {
+        *lock = lock_of(&**arm);
+    }
     loop {
-        let outcome = match try_locked(arms, scratch, request) {
+        // SAFETY: these are their locks.
+        let outcome = match unsafe { try_locked(arms, scratch, request) } {
             Ok(outcome) => outcome,
             Err(locked) => wait_for_all(arms, locked, request),
         };
@@ -85,8 +96,8 @@ pub(crate) fn select(
 /// their queues, and to find that out for each arm on its own would take a lock each time.
 ///
 /// # Safety
-/// The arms and the frame stay where they are until the wait ends; if there is one, the switch
-/// follows and then [`end`], with the same arguments.
+/// The locks are those of the arms. The arms and the frame stay where they are until the wait ends;
+/// if there is one, the switch follows and then [`end`], with the same arguments.
 #[inline(never)]
 pub(crate) unsafe fn begin(
     arms: &mut [&mut dyn Arm],
@@ -94,7 +105,8 @@ pub(crate) unsafe fn begin(
     request: Request,
     frame: &WaitFrame,
 ) -> Option<usize> {
-    let outcome = match try_locked(arms, scratch, request) {
+    // SAFETY: the caller's promise.
+    let outcome = match unsafe { try_locked(arms, scratch, request) } {
         Ok(outcome) => outcome,
         Err(locked) => match Running::get() {
             Some(running) if locked.is_of_all_arms() || earliest_timer(arms).is_none() => {
@@ -304,12 +316,16 @@ fn try_at_once(
 }
 
 /// Tries the arms while all locks are held, which it hands out if none was ready.
-fn try_locked<'a>(
+///
+/// # Safety
+/// The locks are those of the arms.
+unsafe fn try_locked<'a>(
     arms: &mut [&mut dyn Arm],
     scratch: &'a mut Scratch<'_>,
     request: Request,
 ) -> Result<Outcome, Locked<'a>> {
-    let locked = Locked::all(arms, scratch.locks);
+    // SAFETY: the arms borrow the channels that the locks belong to.
+    let locked = unsafe { Locked::all(scratch.locks) };
     let is_ready = |arm: &dyn Arm| arm.peek();
     let tried = try_ready(arms, scratch.ready, request.order, is_ready, |arm| {
         // SAFETY: all locks are held.
@@ -412,11 +428,11 @@ struct Locked<'a> {
 }
 
 impl<'a> Locked<'a> {
-    /// Locks all channels, in the order of their addresses.
-    fn all(arms: &[&mut dyn Arm], locks: &'a mut [*const BiasedLock]) -> Self {
-        for (place, arm) in locks.iter_mut().zip(arms) {
-            *place = arm.lock().map_or(ptr::null(), ptr::from_ref);
-        }
+    /// Takes all locks but null ones, in the order of their addresses.
+    ///
+    /// # Safety
+    /// They are there for as long as they are held.
+    unsafe fn all(locks: &'a mut [*const BiasedLock]) -> Self {
         // Two or three arms are the rule; the standard sort is an insertion sort for so few.
         locks.sort_unstable();
         let locked = Locked { locks };
@@ -438,7 +454,7 @@ impl<'a> Locked<'a> {
             if std::mem::replace(&mut previous, lock) == lock {
                 return None;
             }
-            // SAFETY: a lock belongs to a channel that an arm borrows; null ones are skipped.
+            // SAFETY: it is there, see `Locked::all`, or null.
             unsafe { lock.as_ref() }
         })
     }
