@@ -10,7 +10,8 @@
 //!   change under the queues' lock only; `HAND_OVER` is set only while writers wait, and no
 //!   writer is woken to try again while it is set;
 //! - while somebody waits, the word changes under the queues' lock only, except that a holder
-//!   leaves, that `HAND_OVER` ends, and that a newcomer overtakes writers;
+//!   leaves, that `HAND_OVER` ends, that a newcomer overtakes writers, and that one of them which
+//!   has been woken takes the lock;
 //! - if readers wait, a writer holds the lock, waits for it, has been woken for it, or is about to
 //!   see to them, having left; so they are let in when it leaves, or gives up waiting;
 //! - while the lock is biased nobody waits, and what its owner holds does not stand in the word; it
@@ -234,14 +235,14 @@ impl RawLock {
     #[cold]
     #[inline(never)]
     fn write_contended(&self, mut wait: Wait) -> bool {
+        if self.spin(false) {
+            return true;
+        }
         let since = crate::time::now();
         let mut overtaken = 0;
         // Whether this writer is the one that `WOKEN` stands for.
         let mut woken = false;
         loop {
-            if self.spin(woken) {
-                return true;
-            }
             let starves = woken && (overtaken > OVERTAKEN || has_waited_long(since));
             let queues = self.queues.lock();
             if self.write_or_announce(woken, starves) {
@@ -265,6 +266,9 @@ impl RawLock {
                 Wake::Retry => {
                     woken = true;
                     overtaken += 1;
+                    if self.spin(woken) {
+                        return true;
+                    }
                 }
                 Wake::DoneLate => {
                     self.accept(since);
@@ -308,9 +312,9 @@ impl RawLock {
         takes
     }
 
-    /// Looks for a moment whether the lock is left, where that can be: its holder must run, so
-    /// not on this worker. Before each look it pauses, so that others use the lock without its cache
-    /// line being taken from them.
+    /// Takes the lock if it is free, which it may be though others wait for it, or is left in a
+    /// moment, where that can be: its holder must run, so not on this worker. Before each further
+    /// look it pauses, so that others use the lock without its cache line being taken from them.
     fn spin(&self, woken: bool) -> bool {
         if self.overtake(woken) {
             return true;
