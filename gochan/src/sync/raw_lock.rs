@@ -75,7 +75,7 @@ const OVERTAKEN: u32 = 0;
 const PAUSES: (Duration, Duration) = (Duration::from_nanos(50), Duration::from_micros(32));
 /// What is soon after a pause, in addition to twice the pause. Where threads meet less often they
 /// lose less by that than by waiting for each other.
-const SOON: Duration = Duration::from_micros(1);
+const SOON: Duration = Duration::from_nanos(400);
 /// For how long a writer pauses and looks whether the lock is left before it waits in the queue:
 /// about as long as to park and to be woken.
 const LOOKING: Duration = Duration::from_micros(15);
