@@ -13,7 +13,7 @@ use crate::join::{Failure, JoinHandle};
 use crate::runtime::placement::Wish;
 use crate::runtime::{self, Config, Kind, Runtime, SpawnOptions};
 use crate::scope::{Scope, ScopedJoinHandle};
-use crate::select::arm::Look;
+use crate::select::arm::{Look, lock_of};
 use crate::select::wait::{self, Limit, Order, Request, Scratch};
 use crate::wait::{BiasedLock, WaitFrame, Wake};
 use std::fmt;
@@ -218,7 +218,7 @@ impl fmt::Debug for AnyArm<'_> {
 #[inline(always)]
 pub fn any_arm<A: Arm>(arm: &mut A) -> AnyArm<'_> {
     AnyArm {
-        lock: wait::lock_of(arm),
+        lock: lock_of(arm),
         arm,
     }
 }

@@ -35,6 +35,7 @@ impl References {
         // Nobody else could make another of the only one, so there is no need to write.
         self.is_one() || self.0.fetch_sub(1, Ordering::AcqRel) == 1
     }
+
     #[cfg(all(test, not(loom)))]
     pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)

@@ -54,7 +54,6 @@ mod sealed {
         BiasedLock, Entry, Instant, Location, Look, NonNull, Tried, Waiter, Wake, runtime,
     };
     use crate::wait::Lock as _;
-    use std::ptr;
 
     /// What the algorithm asks of an arm. An arm that is disabled has no lock and is never
     /// ready.
@@ -110,7 +109,7 @@ mod sealed {
                 }
                 Look::Promising => {}
             }
-            let lock: *const BiasedLock = self.lock().map_or(ptr::null(), ptr::from_ref);
+            let lock = super::lock_of(self);
             // SAFETY: the lock belongs to the arm's channel, which the arm borrows.
             let lock = unsafe { lock.as_ref() };
             if let Some(lock) = lock {
@@ -154,6 +153,12 @@ mod sealed {
 }
 
 pub(crate) use sealed::Operation;
+
+/// The lock of an arm's channel, or null.
+#[inline(always)]
+pub(crate) fn lock_of<A: Operation + ?Sized>(arm: &A) -> *const BiasedLock {
+    arm.lock().map_or(ptr::null(), ptr::from_ref)
+}
 
 /// One arm of a `select!`.
 pub trait Arm: Operation {}

@@ -16,7 +16,7 @@
 //! The scheme is that of Go's `selectgo`; the first step, and claims by the waiter's own word,
 //! are what differs.
 
-use super::arm::{Arm, Look, Tried};
+use super::arm::{Arm, Look, Tried, lock_of};
 use crate::runtime::{self, Running};
 use crate::wait::{BiasedLock, Lock, WaitFrame, WaitReason, Waiter, Wake};
 use std::panic::Location;
@@ -47,12 +47,6 @@ pub(crate) struct Scratch<'a> {
     pub(crate) ready: &'a mut [u32],
     /// The [locks](lock_of) of the arms in any order; [`select`] finds them out itself.
     pub(crate) locks: &'a mut [*const BiasedLock],
-}
-
-/// The lock of an arm's channel, or null.
-#[inline(always)]
-pub(crate) fn lock_of<A: Arm + ?Sized>(arm: &A) -> *const BiasedLock {
-    arm.lock().map_or(ptr::null(), ptr::from_ref)
 }
 
 /// What is asked of a select.

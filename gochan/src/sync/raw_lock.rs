@@ -216,10 +216,7 @@ impl RawLock {
     /// this writer is the one that `WOKEN` stands for.
     #[cold]
     fn overtake(&self, woken: bool) -> bool {
-        self.change(|state| {
-            let take = may_overtake(state) || woken && is_free(state);
-            take.then_some(state & settled(woken) | WRITER)
-        })
+        self.change(|state| may_take(state, woken).then_some(state & settled(woken) | WRITER))
     }
 
     /// Takes the lock; `false` if the time was up. `wait` is asked only if it has to wait: nothing
@@ -293,7 +290,7 @@ impl RawLock {
     fn write_or_announce(&self, woken: bool, starves: bool) -> bool {
         let waiting = WRITERS_WAIT | if starves { HAND_OVER } else { 0 };
         self.take_or_announce(|state| {
-            let take = may_overtake(state) || woken && is_free(state);
+            let take = may_take(state, woken);
             (
                 take,
                 state & settled(woken) | if take { WRITER } else { waiting },
@@ -590,6 +587,11 @@ fn is_free(state: usize) -> bool {
 /// What is left of the word when a writer tries that may have been woken for it.
 fn settled(woken: bool) -> usize {
     if woken { !WOKEN } else { !0 }
+}
+
+/// Whether a writer that may have been woken for the lock may take it.
+fn may_take(state: usize, woken: bool) -> bool {
+    may_overtake(state) || woken && is_free(state)
 }
 
 /// Whether a writer that has just come may take the lock.
