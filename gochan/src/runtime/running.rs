@@ -163,6 +163,12 @@ fn end_turn() {
     }
 }
 
+/// Whether the caller may wait for something without parking. Where there is one worker alone, its
+/// other goroutines, if one is ready, are more likely to bring that about than other threads.
+pub(crate) fn may_look_on() -> bool {
+    worker::current().is_none_or(Worker::may_look_on)
+}
+
 /// Notes that the caller has waited so long for another worker without having parked.
 pub(crate) fn discount(waited: Duration) {
     if let Some(worker) = worker::current() {

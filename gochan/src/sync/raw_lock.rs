@@ -10,8 +10,8 @@
 //!   change under the queues' lock only; `HAND_OVER` is set only while writers wait, and no
 //!   writer is woken to try again while it is set;
 //! - while somebody waits, the word changes under the queues' lock only, except that a holder
-//!   leaves, that `HAND_OVER` ends, that a newcomer overtakes writers, and that one of them which
-//!   has been woken takes the lock;
+//!   leaves, that a newcomer overtakes writers, and that one of them which has been woken takes the
+//!   lock;
 //! - if readers wait, a writer holds the lock, waits for it, has been woken for it, or is about to
 //!   see to them, having left; so they are let in when it leaves, or gives up waiting;
 //! - while the lock is biased nobody waits, and what its owner holds does not stand in the word; it
@@ -28,6 +28,12 @@
 //! often, it sets `HAND_OVER`: then nobody overtakes any more, and whoever leaves the lock hands
 //! it to the first in the queue, until one gets it that has not waited as long. These are the
 //! rules of Go's mutex (`sync/mutex.go`: normal and starvation mode) and of its `RWMutex`.
+//!
+//! Such a [round](Rounds) ends also when it has come to one that was not there when it began, and
+//! the next one does not begin before as much time has passed as it took, or a millisecond. Where
+//! more threads than processors want the lock, each has to be woken and run for its turn, which
+//! takes microseconds; by then all others have waited for long again, and the lock would be handed
+//! over for ever, hundreds of times slower than it is used by those who run.
 
 use super::monitor::{Cancelled, Monitor, Place, Wait};
 use crate::runtime;
@@ -36,6 +42,7 @@ use crate::wait::bias::{Bias, Holdings, MOST_HELD};
 use crate::wait::{WaitQueue, Wake, WakeList};
 use std::cell::Cell;
 use std::mem;
+use std::sync::atomic::AtomicU8;
 use std::time::{Duration, Instant};
 
 /// A writer holds the lock.
@@ -69,6 +76,9 @@ const PATIENCE: Duration = Duration::from_micros(50);
 const OVERTAKEN: u32 = 1000;
 #[cfg(all(test, loom))]
 const OVERTAKEN: u32 = 0;
+/// How long at most it takes until the next round may begin. With Go's mutex too somebody may wait
+/// for a millisecond before the lock is handed over.
+const LONGEST_REST: Duration = Duration::from_millis(1);
 
 /// The shortest and the longest pause of a thread that has met another one at a lock. One that meets
 /// others again soon after it has paused pauses twice as long.
@@ -79,6 +89,11 @@ const SOON: Duration = Duration::from_nanos(400);
 /// For how long a writer pauses and looks whether the lock is left before it waits in the queue:
 /// about as long as to park and to be woken.
 const LOOKING: Duration = Duration::from_micros(15);
+/// Each time that this was in vain halves it for the next one at this lock, as far as to one short
+/// pause, and each time that it was not doubles it again. Its holders may be goroutines of the same
+/// worker that give way with the lock held, which do not run before who looks has stopped, or may
+/// hold it for long.
+const MOST_IN_VAIN: u8 = 8;
 /// Whether there are pauses at all.
 const PAUSING: bool = !cfg!(all(test, loom));
 
@@ -92,6 +107,8 @@ const PAUSING: bool = !cfg!(all(test, loom));
 pub(super) struct RawLock {
     bias: Bias<Holdings>,
     queues: Monitor<Queues>,
+    /// How often writers have looked in vain lately whether the lock is left.
+    looked_in_vain: AtomicU8,
     state: AtomicUsize,
 }
 
@@ -108,6 +125,16 @@ struct Queues {
     readers: WaitQueue,
     /// How many readers wait.
     reader_count: usize,
+    rounds: Rounds,
+}
+
+/// When the lock is handed over from writer to writer, and when it is not.
+#[derive(Clone, Copy, Debug)]
+struct Rounds {
+    /// When the round began that goes on, which is while `HAND_OVER` is set.
+    began: Option<Instant>,
+    /// When the next one may begin.
+    next: Option<Instant>,
 }
 
 impl RawLock {
@@ -115,11 +142,16 @@ impl RawLock {
         pub(super) fn new() -> Self {
             RawLock {
                 state: AtomicUsize::new(0),
+                looked_in_vain: AtomicU8::new(0),
                 bias: Bias::<Holdings>::new(),
                 queues: Monitor::new(Queues {
                     writers: WaitQueue::new(),
                     readers: WaitQueue::new(),
                     reader_count: 0,
+                    rounds: Rounds {
+                        began: None,
+                        next: None,
+                    },
                 }),
             }
         }
@@ -243,9 +275,13 @@ impl RawLock {
         let mut woken = false;
         loop {
             let starves = woken && (overtaken > OVERTAKEN || has_waited_long(since));
-            let queues = self.queues.lock();
+            let mut queues = self.queues.lock();
+            let starves = starves && queues.rounds.may_begin(crate::time::now());
             if self.write_or_announce(woken, starves) {
                 return true;
+            }
+            if starves {
+                queues.rounds.begin();
             }
             let place = if woken { Place::First } else { Place::Last };
             woken = false;
@@ -318,29 +354,43 @@ impl RawLock {
         if self.overtake(woken) {
             return true;
         }
-        if !PAUSING || runtime::current_goroutine().is_some() && runtime::num_worker() == 1 {
+        if !PAUSING || !runtime::may_look_on() {
             return false;
         }
+        let in_vain = self.looked_in_vain.load(Ordering::Relaxed);
+        let longest = LOOKING / (1 << in_vain);
         let mut paused = Duration::ZERO;
-        while paused < LOOKING {
-            paused += pause(LOOKING - paused);
+        while self.state.load(Ordering::Relaxed) & HAND_OVER == 0 {
+            if paused >= longest {
+                if in_vain < MOST_IN_VAIN {
+                    self.looked_in_vain.store(in_vain + 1, Ordering::Relaxed);
+                }
+                return false;
+            }
+            paused += pause(longest - paused);
             if self.overtake(woken) {
                 // Nobody else has run on this thread meanwhile.
                 self.bias.note_contention();
+                if in_vain > 0 {
+                    self.looked_in_vain.store(in_vain - 1, Ordering::Relaxed);
+                }
                 return true;
-            }
-            if self.state.load(Ordering::Relaxed) & HAND_OVER != 0 {
-                return false;
             }
         }
         false
     }
 
-    /// Ends the time in which nobody overtakes, if the writer that has been given the lock has
-    /// not waited long itself.
+    /// Ends a round that has come to a writer that has not waited long, or was not there when it
+    /// began. That writer, which has been given the lock, calls this.
     fn accept(&self, since: Instant) {
-        if self.state.load(Ordering::Relaxed) & HAND_OVER != 0 && !has_waited_long(since) {
+        if self.state.load(Ordering::Relaxed) & HAND_OVER == 0 {
+            return;
+        }
+        let waited_long = has_waited_long(since);
+        let mut queues = self.queues.lock();
+        if !waited_long || queues.rounds.began.is_some_and(|began| began < since) {
             self.state.fetch_and(!HAND_OVER, Ordering::Relaxed);
+            queues.rounds.end();
         }
     }
 
@@ -349,6 +399,7 @@ impl RawLock {
         if !queues.writers.is_empty() {
             return;
         }
+        queues.rounds.end();
         let readers = queues.reader_count * READER;
         // Readers that waited for this writer alone wait for nobody now.
         let admit = self.take_or_announce(|state| {
@@ -407,10 +458,11 @@ impl RawLock {
         let hands_over = state & HAND_OVER != 0;
         let wake = if hands_over { Wake::Done } else { Wake::Retry };
         queues.writers.take_one(wake, woken);
-        let settled = match queues.writers.is_empty() {
-            true => !(WRITERS_WAIT | HAND_OVER),
-            false => !0,
-        };
+        let mut settled = !0;
+        if queues.writers.is_empty() {
+            settled = !(WRITERS_WAIT | HAND_OVER);
+            queues.rounds.end();
+        }
         // It may be taken meanwhile by a newcomer, if it is not handed over.
         self.take_or_announce(|state| {
             let new = state | if hands_over { WRITER } else { WOKEN };
@@ -572,6 +624,35 @@ impl RawLock {
     }
 }
 
+impl Rounds {
+    /// Whether a round goes on or may begin.
+    fn may_begin(&self, now: Instant) -> bool {
+        // In a model the clock must not decide anything.
+        if self.began.is_some() || cfg!(all(test, loom)) {
+            return true;
+        }
+        self.next.is_none_or(|next| {
+            let rest = next.saturating_duration_since(now);
+            // The runtime that ended the last round may have a clock of its own, which is far ahead.
+            rest.is_zero() || rest > LONGEST_REST
+        })
+    }
+
+    /// Begins a round, unless one goes on.
+    fn begin(&mut self) {
+        self.began.get_or_insert_with(crate::time::now);
+    }
+
+    /// Ends a round, if one goes on.
+    fn end(&mut self) {
+        if let Some(began) = self.began.take() {
+            let now = crate::time::now();
+            let lasted = now.saturating_duration_since(began);
+            self.next = Some(now + lasted.min(LONGEST_REST));
+        }
+    }
+}
+
 impl Queues {
     fn take_readers(&mut self, woken: &mut WakeList) {
         self.reader_count = 0;
@@ -691,6 +772,58 @@ mod tests {
             assert_eq!(second.load(Ordering::Relaxed), value);
             self.lock.leave_read();
         }
+    }
+
+    /// Between two rounds in which the lock is handed over as much time passes as the first one
+    /// took, but not more than is promised.
+    #[test]
+    fn a_round_is_followed_by_a_rest() {
+        for (lasted, rest) in [
+            (LONGEST_REST / 2, LONGEST_REST / 2),
+            (LONGEST_REST * 2, LONGEST_REST),
+        ] {
+            let began = Instant::now()
+                .checked_sub(lasted)
+                .expect("the clock began before");
+            let mut rounds = Rounds {
+                began: Some(began),
+                next: None,
+            };
+            assert!(rounds.may_begin(began), "it goes on");
+            rounds.end();
+            let next = rounds.next.expect("a round has ended");
+            assert!(next >= began + lasted + rest);
+            assert!(!rounds.may_begin(next - rest));
+            assert!(rounds.may_begin(next));
+            // Another runtime's clock may be anywhere.
+            assert!(rounds.may_begin(next - LONGEST_REST - Duration::from_nanos(1)));
+        }
+    }
+
+    /// To look whether a lock is left that its holder keeps for long gets shorter, and longer again
+    /// where it is of use.
+    #[test]
+    fn looks_in_vain_get_shorter() {
+        let guarded = Guarded {
+            lock: RawLock::new(),
+            numbers: Default::default(),
+        };
+        let in_vain = || guarded.lock.looked_in_vain.load(Ordering::Relaxed);
+        assert!(guarded.lock.try_write());
+        for looks in 0..MOST_IN_VAIN + 2 {
+            assert_eq!(in_vain(), looks.min(MOST_IN_VAIN));
+            assert!(!guarded.lock.spin(false));
+        }
+        guarded.lock.leave_write();
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while in_vain() > MOST_IN_VAIN / 2 {
+                        guarded.write();
+                    }
+                });
+            }
+        });
     }
 
     /// One thread uses a lock all the time, so that it becomes its owner, and does so again after

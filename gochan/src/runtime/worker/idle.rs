@@ -157,6 +157,10 @@ impl Worker {
         }
     }
 
+    pub(in crate::runtime) fn may_look_on(&self) -> bool {
+        self.shared.workers.len() > 1 || !self.has_local_work()
+    }
+
     pub(super) fn has_local_work(&self) -> bool {
         !self.queue.is_empty()
             || !self.arrivals.is_empty()
