@@ -29,7 +29,7 @@
 //! it to the first in the queue, until one gets it that has not waited as long. These are the
 //! rules of Go's mutex (`sync/mutex.go`: normal and starvation mode) and of its `RWMutex`.
 //!
-//! Such a [round](Rounds) ends also when it has come to one that was not there when it began, and
+//! Such a [round](Round) ends also when it has come to one that was not there when it began, and
 //! the next one does not begin before as much time has passed as it took, or a millisecond. Where
 //! more threads than processors want the lock, each has to be woken and run for its turn, which
 //! takes microseconds; by then all others have waited for long again, and the lock would be handed
@@ -42,6 +42,7 @@ use crate::wait::bias::{Bias, Holdings, MOST_HELD};
 use crate::wait::{WaitQueue, Wake, WakeList};
 use std::cell::Cell;
 use std::mem;
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicU8;
 use std::time::{Duration, Instant};
 
@@ -76,9 +77,9 @@ const PATIENCE: Duration = Duration::from_micros(50);
 const OVERTAKEN: u32 = 1000;
 #[cfg(all(test, loom))]
 const OVERTAKEN: u32 = 0;
-/// How long at most it takes until the next round may begin. With Go's mutex too somebody may wait
-/// for a millisecond before the lock is handed over.
-const LONGEST_REST: Duration = Duration::from_millis(1);
+/// How long at most it takes until the next round may begin, in microseconds. With Go's mutex too
+/// somebody may wait for a millisecond before the lock is handed over.
+const LONGEST_REST: u32 = 1000;
 
 /// The shortest and the longest pause of a thread that has met another one at a lock. One that meets
 /// others again soon after it has paused pauses twice as long.
@@ -124,17 +125,17 @@ struct Queues {
     writers: WaitQueue,
     readers: WaitQueue,
     /// How many readers wait.
-    reader_count: usize,
-    rounds: Rounds,
+    reader_count: u32,
+    round: Round,
 }
 
-/// When the lock is handed over from writer to writer, and when it is not.
-#[derive(Clone, Copy, Debug)]
-struct Rounds {
-    /// When the round began that goes on, which is while `HAND_OVER` is set.
-    began: Option<Instant>,
-    /// When the next one may begin.
-    next: Option<Instant>,
+/// Whether the lock is handed over from writer to writer. The times are [`microseconds`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// It is not, and not again before this.
+    Rest { until: u32 },
+    /// It is, since then; `HAND_OVER` is set.
+    GoesOn { began: u32 },
 }
 
 impl RawLock {
@@ -148,10 +149,7 @@ impl RawLock {
                     writers: WaitQueue::new(),
                     readers: WaitQueue::new(),
                     reader_count: 0,
-                    rounds: Rounds {
-                        began: None,
-                        next: None,
-                    },
+                    round: Round::Rest { until: 0 },
                 }),
             }
         }
@@ -222,7 +220,7 @@ impl RawLock {
     /// Takes the lock if that is possible at once.
     #[inline]
     pub(super) fn try_write(&self) -> bool {
-        self.write_free() || self.overtake(false) || self.refused()
+        self.write_free().is_ok() || self.overtake(false) || self.refused()
     }
 
     /// A goroutine that tries again and again must not starve others of its worker, of whom one
@@ -233,15 +231,17 @@ impl RawLock {
         false
     }
 
-    /// Takes a lock that nobody holds or waits for.
+    /// Takes a lock that nobody holds or waits for, or says how it was found.
     #[inline]
-    fn write_free(&self) -> bool {
-        if let Some(taken) = self.bias.take(|held| (held == 0).then_some(WRITER as u32)) {
-            return taken;
+    fn write_free(&self) -> Result<(), usize> {
+        match self.bias.take(|held| (held == 0).then_some(WRITER as u32)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(BIAS),
+            None => self
+                .state
+                .compare_exchange(0, WRITER, Ordering::Acquire, Ordering::Relaxed)
+                .map(drop),
         }
-        self.state
-            .compare_exchange(0, WRITER, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
     }
 
     /// Takes the lock if nobody holds it, past writers that wait, unless nobody may. `woken`: whether
@@ -257,13 +257,20 @@ impl RawLock {
     pub(super) fn write(&self, wait: impl FnOnce() -> Wait) -> bool {
         // Before the lock is held: other goroutines may get their turn here.
         runtime::count(runtime::Operation::Other);
-        self.write_free() || self.write_contended(wait())
+        match self.write_free() {
+            Ok(()) => true,
+            Err(found) => self.write_contended(found, wait()),
+        }
     }
 
-    /// As [`RawLock::write`], for somebody who has not been given the lock at the first look.
+    /// As [`RawLock::write`], for somebody who has not been given the lock at the first look, but
+    /// has `found` it otherwise.
     #[cold]
     #[inline(never)]
-    fn write_contended(&self, mut wait: Wait) -> bool {
+    fn write_contended(&self, found: usize, mut wait: Wait) -> bool {
+        if is_free(found) && self.overtake(false) {
+            return true;
+        }
         // In the time that this takes the other one may use the lock a few times more, which counts
         // where twenty do nothing else: without it they need twice as long.
         let since = crate::time::now();
@@ -276,12 +283,12 @@ impl RawLock {
         loop {
             let starves = woken && (overtaken > OVERTAKEN || has_waited_long(since));
             let mut queues = self.queues.lock();
-            let starves = starves && queues.rounds.may_begin(crate::time::now());
+            let starves = starves && queues.round.may_begin(microseconds(crate::time::now()));
             if self.write_or_announce(woken, starves) {
                 return true;
             }
             if starves {
-                queues.rounds.begin();
+                queues.round.begin();
             }
             let place = if woken { Place::First } else { Place::Last };
             woken = false;
@@ -388,9 +395,9 @@ impl RawLock {
         }
         let waited_long = has_waited_long(since);
         let mut queues = self.queues.lock();
-        if !waited_long || queues.rounds.began.is_some_and(|began| began < since) {
+        if !waited_long || queues.round.began_before(microseconds(since)) {
             self.state.fetch_and(!HAND_OVER, Ordering::Relaxed);
-            queues.rounds.end();
+            queues.round.end();
         }
     }
 
@@ -399,8 +406,8 @@ impl RawLock {
         if !queues.writers.is_empty() {
             return;
         }
-        queues.rounds.end();
-        let readers = queues.reader_count * READER;
+        queues.round.end();
+        let readers = queues.readers_to_admit();
         // Readers that waited for this writer alone wait for nobody now.
         let admit = self.take_or_announce(|state| {
             let admit = readers > 0 && state & (WRITER | WOKEN) == 0;
@@ -436,7 +443,7 @@ impl RawLock {
         let mut queues = self.queues.lock();
         if queues.reader_count > 0 && is_free(self.state.load(Ordering::Acquire)) {
             // Nobody overtakes readers that wait, so it is still free.
-            let admit = queues.reader_count * READER - READERS_WAIT;
+            let admit = queues.readers_to_admit() - READERS_WAIT;
             self.state.fetch_add(admit, Ordering::AcqRel);
             queues.take_readers(&mut woken);
         } else {
@@ -461,7 +468,7 @@ impl RawLock {
         let mut settled = !0;
         if queues.writers.is_empty() {
             settled = !(WRITERS_WAIT | HAND_OVER);
-            queues.rounds.end();
+            queues.round.end();
         }
         // It may be taken meanwhile by a newcomer, if it is not handed over.
         self.take_or_announce(|state| {
@@ -624,36 +631,52 @@ impl RawLock {
     }
 }
 
-impl Rounds {
-    /// Whether a round goes on or may begin.
-    fn may_begin(&self, now: Instant) -> bool {
-        // In a model the clock must not decide anything.
-        if self.began.is_some() || cfg!(all(test, loom)) {
+impl Round {
+    /// Whether one goes on or may begin.
+    fn may_begin(self, now: u32) -> bool {
+        let Round::Rest { until } = self else {
             return true;
-        }
-        self.next.is_none_or(|next| {
-            let rest = next.saturating_duration_since(now);
-            // The runtime that ended the last round may have a clock of its own, which is far ahead.
-            rest.is_zero() || rest > LONGEST_REST
-        })
+        };
+        let left = until.wrapping_sub(now);
+        // In a model the clock must not decide anything. The runtime that ended the last round may
+        // have a clock of its own.
+        left == 0 || left > LONGEST_REST || cfg!(all(test, loom))
     }
 
-    /// Begins a round, unless one goes on.
+    /// Begins, unless it goes on.
     fn begin(&mut self) {
-        self.began.get_or_insert_with(crate::time::now);
+        if let Round::Rest { .. } = self {
+            let began = microseconds(crate::time::now());
+            *self = Round::GoesOn { began };
+        }
     }
 
-    /// Ends a round, if one goes on.
+    /// Whether it goes on and began before then.
+    fn began_before(self, then: u32) -> bool {
+        matches!(self, Round::GoesOn { began } if then.wrapping_sub(began).cast_signed() > 0)
+    }
+
+    /// Ends, if it goes on.
     fn end(&mut self) {
-        if let Some(began) = self.began.take() {
-            let now = crate::time::now();
-            let lasted = now.saturating_duration_since(began);
-            self.next = Some(now + lasted.min(LONGEST_REST));
+        if let Round::GoesOn { began } = *self {
+            self.end_at(began, microseconds(crate::time::now()));
         }
+    }
+
+    fn end_at(&mut self, began: u32, now: u32) {
+        let rest = now.wrapping_sub(began).min(LONGEST_REST);
+        *self = Round::Rest {
+            until: now.wrapping_add(rest),
+        };
     }
 }
 
 impl Queues {
+    /// What the readers that wait add to the word.
+    fn readers_to_admit(&self) -> usize {
+        self.reader_count as usize * READER
+    }
+
     fn take_readers(&mut self, woken: &mut WakeList) {
         self.reader_count = 0;
         self.readers.take_all(Wake::Done, woken);
@@ -716,6 +739,12 @@ fn pause(longest: Duration) -> Duration {
     }
 }
 
+/// When that was, in microseconds from somewhere; after 71 minutes they begin again.
+fn microseconds(then: Instant) -> u32 {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    then.saturating_duration_since(*BEGIN).as_micros() as u32
+}
+
 /// In a model the clock must not decide anything.
 fn has_waited_long(since: Instant) -> bool {
     !cfg!(all(test, loom)) && crate::time::now().saturating_duration_since(since) >= PATIENCE
@@ -775,29 +804,42 @@ mod tests {
     }
 
     /// Between two rounds in which the lock is handed over as much time passes as the first one
-    /// took, but not more than is promised.
+    /// took, but not more than is promised; also where the clock begins again.
     #[test]
     fn a_round_is_followed_by_a_rest() {
-        for (lasted, rest) in [
-            (LONGEST_REST / 2, LONGEST_REST / 2),
-            (LONGEST_REST * 2, LONGEST_REST),
+        for (began, lasted, rest) in [
+            (7, LONGEST_REST / 2, LONGEST_REST / 2),
+            (7, LONGEST_REST * 2, LONGEST_REST),
+            (u32::MAX - 9, LONGEST_REST / 2, LONGEST_REST / 2),
         ] {
-            let began = Instant::now()
-                .checked_sub(lasted)
-                .expect("the clock began before");
-            let mut rounds = Rounds {
-                began: Some(began),
-                next: None,
-            };
-            assert!(rounds.may_begin(began), "it goes on");
-            rounds.end();
-            let next = rounds.next.expect("a round has ended");
-            assert!(next >= began + lasted + rest);
-            assert!(!rounds.may_begin(next - rest));
-            assert!(rounds.may_begin(next));
+            let mut round = Round::GoesOn { began };
+            assert!(!round.began_before(began));
+            assert!(round.began_before(began.wrapping_add(1)));
+            assert!(round.may_begin(began), "it goes on");
+            let end = began.wrapping_add(lasted);
+            round.end_at(began, end);
+            assert!(!round.began_before(end));
+            for (now, may_begin) in [
+                (0, false),
+                (rest - 1, false),
+                (rest, true),
+                (rest + 1, true),
+            ] {
+                assert_eq!(round.may_begin(end.wrapping_add(now)), may_begin, "{now}");
+            }
             // Another runtime's clock may be anywhere.
-            assert!(rounds.may_begin(next - LONGEST_REST - Duration::from_nanos(1)));
+            let other = end.wrapping_add(rest).wrapping_sub(LONGEST_REST + 1);
+            assert!(round.may_begin(other));
         }
+        let mut round = Round::Rest { until: 0 };
+        assert!(
+            round.may_begin(microseconds(Instant::now())),
+            "none was yet"
+        );
+        round.begin();
+        assert!(matches!(round, Round::GoesOn { .. }));
+        round.end();
+        assert!(matches!(round, Round::Rest { .. }));
     }
 
     /// To look whether a lock is left that its holder keeps for long gets shorter, and longer again
