@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 ///
 /// A goroutine that waits for it is parked and other goroutines run; a goroutine may go on
 /// holding it while it waits for something else. It is fair enough that nobody starves: a newcomer
-/// may overtake those who wait, until one of them has waited for 50 microseconds; from then on the
-/// lock is handed from one to the next in the order in which they came.
+/// may overtake those who wait, until one of them has waited for 50 microseconds, or a millisecond
+/// where more threads than processors crowd the lock; from then on it is handed from one to the next
+/// in the order in which they came.
 ///
 /// **A panic does not poison it.** The guard is dropped as the panic unwinds, and the next one
 /// gets the lock, as in Go when a deferred `Unlock` runs. A panic ends one goroutine of many, and
