@@ -459,6 +459,25 @@ fn arms_of_all_kinds_are_chosen_evenly_with_a_default() {
     });
 }
 
+/// However fast it is looked at.
+#[test]
+fn no_time_has_passed_at_once() {
+    everywhere(|| {
+        let never: gochan::Chan<()> = make!(chan());
+        for _ in 0..ROUNDS {
+            select! {
+                after(Duration::ZERO) => {}
+                default => panic!("no time has to pass"),
+            }
+            select! {
+                recv(never) => unreachable!(),
+                after(Duration::ZERO) => {}
+                default => panic!("no time has to pass"),
+            }
+        }
+    });
+}
+
 #[test]
 fn partners_that_wait_are_chosen_evenly() {
     on_workers(1, || {

@@ -978,7 +978,8 @@ impl Operation for AfterArm {
     }
 
     fn look(&self) -> Look {
-        let is_due = |deadline| deadline <= runtime::now();
+        // The deadline of an immediate one may still be a moment ahead.
+        let is_due = |deadline| self.is_immediate || deadline <= runtime::now();
         Look::ready_if(self.deadline.is_some_and(is_due))
     }
 
