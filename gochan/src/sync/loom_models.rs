@@ -258,6 +258,46 @@ fn loom_a_newcomer_and_readers_that_wait() {
 }
 
 #[test]
+fn loom_readers_that_are_woken_to_try_again_get_in() {
+    check(|| {
+        let guarded = Guarded::new();
+        guarded.lock.have_readers_retry();
+        assert!(guarded.lock.try_write());
+        let readers = [(); 2].map(|()| {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.look(forever()))
+        });
+        guarded.lock.leave_write();
+        let value = guarded.increment(forever());
+        for reader in readers {
+            reader.join().unwrap();
+        }
+        guarded.assert_free(value);
+    });
+}
+
+#[test]
+fn loom_a_writer_and_a_reader_that_is_woken_to_try_again_get_in() {
+    check(|| {
+        let guarded = Guarded::new();
+        guarded.lock.have_readers_retry();
+        assert!(guarded.lock.try_write());
+        let reader = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.look(forever()))
+        };
+        let writer = {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || guarded.increment(forever()))
+        };
+        guarded.lock.leave_write();
+        reader.join().unwrap();
+        writer.join().unwrap();
+        guarded.assert_free(1);
+    });
+}
+
+#[test]
 fn loom_readers_get_in_when_a_writer_gives_up() {
     check(|| {
         let guarded = Guarded::new();

@@ -34,6 +34,11 @@
 //! more threads than processors want the lock, each has to be woken and run for its turn, which
 //! takes microseconds; by then all others have waited for long again, and the lock would be handed
 //! over for ever, hundreds of times slower than it is used by those who run.
+//!
+//! It is the same with readers that are let in, and hold the lock from then on: if some of them have
+//! no processor, the next writer waits until they had one. When a writer has waited for long, readers
+//! are for as long, or a millisecond, woken to try again instead, each of them until it has waited for
+//! a millisecond itself.
 
 use super::monitor::{Cancelled, Monitor, Place, Wait};
 use crate::runtime;
@@ -126,6 +131,10 @@ struct Queues {
     readers: WaitQueue,
     /// How many readers wait.
     reader_count: u32,
+    /// Since when the one waits that has waited longest, in [`microseconds`].
+    readers_since: u32,
+    /// Until when they are woken to try again, and not let in.
+    readers_retry_until: u32,
     round: Round,
 }
 
@@ -149,6 +158,8 @@ impl RawLock {
                     writers: WaitQueue::new(),
                     readers: WaitQueue::new(),
                     reader_count: 0,
+                    readers_since: 0,
+                    readers_retry_until: 0,
                     round: Round::Rest { until: 0 },
                 }),
             }
@@ -309,6 +320,7 @@ impl RawLock {
                     woken = true;
                     overtaken += 1;
                     if self.spin(woken) {
+                        self.accept(since);
                         return true;
                     }
                 }
@@ -388,16 +400,21 @@ impl RawLock {
     }
 
     /// Ends a round that has come to a writer that has not waited long, or was not there when it
-    /// began. That writer, which has been given the lock, calls this.
+    /// began; notes that one has waited long. That writer, which has got the lock, calls this.
     fn accept(&self, since: Instant) {
-        if self.state.load(Ordering::Relaxed) & HAND_OVER == 0 {
+        let waited_long = has_waited_long(since);
+        let is_in_round = self.state.load(Ordering::Relaxed) & HAND_OVER != 0;
+        if !is_in_round && !waited_long {
             return;
         }
-        let waited_long = has_waited_long(since);
+        let since = microseconds(since);
         let mut queues = self.queues.lock();
-        if !waited_long || queues.round.began_before(microseconds(since)) {
+        if is_in_round && (!waited_long || queues.round.began_before(since)) {
             self.state.fetch_and(!HAND_OVER, Ordering::Relaxed);
             queues.round.end();
+        }
+        if waited_long {
+            queues.readers_retry_until = end_of_rest(since, microseconds(crate::time::now()));
         }
     }
 
@@ -418,7 +435,7 @@ impl RawLock {
             }
         });
         if admit {
-            queues.take_readers(woken);
+            queues.take_readers(Wake::Done, woken);
         }
     }
 
@@ -441,11 +458,17 @@ impl RawLock {
         }
         let mut woken = WakeList::new();
         let mut queues = self.queues.lock();
-        if queues.reader_count > 0 && is_free(self.state.load(Ordering::Acquire)) {
+        let state = self.state.load(Ordering::Acquire);
+        if queues.reader_count > 0 && is_free(state) {
             // Nobody overtakes readers that wait, so it is still free.
-            let admit = queues.readers_to_admit() - READERS_WAIT;
-            self.state.fetch_add(admit, Ordering::AcqRel);
-            queues.take_readers(&mut woken);
+            let (admit, wake) = match state & (WRITERS_WAIT | WOKEN) == 0 && queues.readers_retry()
+            {
+                true => (0, Wake::Retry),
+                false => (queues.readers_to_admit(), Wake::Done),
+            };
+            let change = admit.wrapping_sub(READERS_WAIT);
+            self.state.fetch_add(change, Ordering::AcqRel);
+            queues.take_readers(wake, &mut woken);
         } else {
             self.see_to_writers(&mut queues, &mut woken);
         }
@@ -555,12 +578,13 @@ impl RawLock {
     #[cold]
     #[inline(never)]
     fn read_contended(&self, mut wait: Wait) -> bool {
+        let since = microseconds(crate::time::now());
         loop {
             let mut queues = self.queues.lock();
             if self.read_or_announce() {
                 return true;
             }
-            queues.reader_count += 1;
+            queues.note_reader(since);
             let wake = self.queues.wait(
                 queues,
                 |queues| &mut queues.readers,
@@ -576,6 +600,7 @@ impl RawLock {
             );
             match wake {
                 Wake::Done => return true,
+                Wake::Retry => {}
                 Wake::DoneLate => {
                     let leave = OnUnwind(|| self.leave_read());
                     crate::unwind_cancelled();
@@ -620,6 +645,12 @@ impl RawLock {
         drop(woken);
     }
 
+    /// Readers are woken to try again from now on.
+    #[cfg(all(test, loom))]
+    pub(super) fn have_readers_retry(&self) {
+        self.queues.lock().readers_retry_until = 1;
+    }
+
     /// Whether somebody holds the lock for writing.
     pub(super) fn is_written(&self) -> bool {
         let state = self.state.load(Ordering::Relaxed);
@@ -634,13 +665,10 @@ impl RawLock {
 impl Round {
     /// Whether one goes on or may begin.
     fn may_begin(self, now: u32) -> bool {
-        let Round::Rest { until } = self else {
-            return true;
-        };
-        let left = until.wrapping_sub(now);
-        // In a model the clock must not decide anything. The runtime that ended the last round may
-        // have a clock of its own.
-        left == 0 || left > LONGEST_REST || cfg!(all(test, loom))
+        match self {
+            Round::Rest { until } => !rests(until, now),
+            Round::GoesOn { .. } => true,
+        }
     }
 
     /// Begins, unless it goes on.
@@ -653,21 +681,15 @@ impl Round {
 
     /// Whether it goes on and began before then.
     fn began_before(self, then: u32) -> bool {
-        matches!(self, Round::GoesOn { began } if then.wrapping_sub(began).cast_signed() > 0)
+        matches!(self, Round::GoesOn { began } if is_before(began, then))
     }
 
     /// Ends, if it goes on.
     fn end(&mut self) {
         if let Round::GoesOn { began } = *self {
-            self.end_at(began, microseconds(crate::time::now()));
+            let until = end_of_rest(began, microseconds(crate::time::now()));
+            *self = Round::Rest { until };
         }
-    }
-
-    fn end_at(&mut self, began: u32, now: u32) {
-        let rest = now.wrapping_sub(began).min(LONGEST_REST);
-        *self = Round::Rest {
-            until: now.wrapping_add(rest),
-        };
     }
 }
 
@@ -677,9 +699,23 @@ impl Queues {
         self.reader_count as usize * READER
     }
 
-    fn take_readers(&mut self, woken: &mut WakeList) {
+    /// Counts a reader that is about to wait, and has done so since then.
+    fn note_reader(&mut self, since: u32) {
+        if self.reader_count == 0 || is_before(since, self.readers_since) {
+            self.readers_since = since;
+        }
+        self.reader_count += 1;
+    }
+
+    /// Whether readers that wait, and no writer does, are to be woken to try again.
+    fn readers_retry(&self) -> bool {
+        let now = microseconds(crate::time::now());
+        rests(self.readers_retry_until, now) && now.wrapping_sub(self.readers_since) < LONGEST_REST
+    }
+
+    fn take_readers(&mut self, wake: Wake, woken: &mut WakeList) {
         self.reader_count = 0;
-        self.readers.take_all(Wake::Done, woken);
+        self.readers.take_all(wake, woken);
     }
 }
 
@@ -739,10 +775,29 @@ fn pause(longest: Duration) -> Duration {
     }
 }
 
-/// When that was, in microseconds from somewhere; after 71 minutes they begin again.
+/// When that was, in microseconds from somewhere; after 71 minutes they begin again. In a model the
+/// clock stands still: it must not decide anything.
 fn microseconds(then: Instant) -> u32 {
     static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    then.saturating_duration_since(*BEGIN).as_micros() as u32
+    match cfg!(all(test, loom)) {
+        true => 0,
+        false => then.saturating_duration_since(*BEGIN).as_micros() as u32,
+    }
+}
+
+fn is_before(one: u32, other: u32) -> bool {
+    other.wrapping_sub(one).cast_signed() > 0
+}
+
+/// When the rest after something ends that took from `began` until `now`.
+fn end_of_rest(began: u32, now: u32) -> u32 {
+    now.wrapping_add(now.wrapping_sub(began).min(LONGEST_REST))
+}
+
+/// Whether a rest goes on that ends at `until`.
+fn rests(until: u32, now: u32) -> bool {
+    // The runtime that began it may have a clock of its own.
+    (1..=LONGEST_REST).contains(&until.wrapping_sub(now))
 }
 
 /// In a model the clock must not decide anything.
@@ -817,7 +872,9 @@ mod tests {
             assert!(round.began_before(began.wrapping_add(1)));
             assert!(round.may_begin(began), "it goes on");
             let end = began.wrapping_add(lasted);
-            round.end_at(began, end);
+            round = Round::Rest {
+                until: end_of_rest(began, end),
+            };
             assert!(!round.began_before(end));
             for (now, may_begin) in [
                 (0, false),
