@@ -6,10 +6,12 @@ use gochan::go;
 use gochan::runtime::{Config, Runtime};
 use gochan::sync::{RwLock, WaitGroup};
 use harness::{Side, each_pair, each_runtime, everywhere, on_workers, until, watch};
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 #[test]
 fn tries_say_who_holds_it() {
@@ -106,6 +108,41 @@ fn hammered_by_few_and_by_many() {
             on_workers(workers, move || hammer(readers, writers, 500));
         }
     }
+}
+
+/// Some of those who are in always lack a processor. If everybody waits for them in every turn it
+/// takes a hundred times as long as it takes one alone.
+#[test]
+fn a_crowd_with_few_processors_gets_on() {
+    const OPERATIONS: usize = if cfg!(debug_assertions) {
+        400_000
+    } else {
+        4_000_000
+    };
+    fn use_lock(lock: &RwLock<usize>, operations: usize) {
+        for i in 0..operations {
+            match i % 10 {
+                0 => *lock.write() += 1,
+                _ => assert!(*lock.read() <= OPERATIONS),
+            }
+        }
+    }
+    let workers = 4 * thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    on_workers(workers, move || {
+        let start = Instant::now();
+        use_lock(&RwLock::new(0), OPERATIONS);
+        let alone = start.elapsed();
+
+        let start = Instant::now();
+        let (lock, share) = (Arc::new(RwLock::new(0)), OPERATIONS / workers);
+        let crowd: Vec<_> = (0..workers)
+            .map(|_| go!(spread, clone(lock), { use_lock(&lock, share) }))
+            .collect();
+        crowd.into_iter().for_each(|one| one.join().unwrap());
+        let times = start.elapsed().as_secs_f64() / alone.as_secs_f64();
+        assert_eq!(*lock.read(), workers * share.div_ceil(10));
+        assert!(times < 20.0, "{times} times as long as alone");
+    });
 }
 
 #[test]
