@@ -34,6 +34,7 @@ mod once;
 mod once_value;
 mod pool;
 mod raw_lock;
+mod rest;
 mod rwlock;
 mod semaphore;
 mod single_flight;

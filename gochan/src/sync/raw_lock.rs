@@ -23,31 +23,21 @@
 //! Who gets it next: a writer that leaves lets in all readers that wait. A waiting writer keeps
 //! new readers out, so it waits for the readers that are in, no others. Between writers, if no
 //! reader waits, newcomers may overtake a writer that has been woken but does not run yet, because
-//! a lock that is passed on at once is used most; so may a woken one find the lock taken, and wait again, in
-//! front of all others. When it has waited for 50 microseconds in all, or has been overtaken very
+//! a lock that is passed on at once is used most; so may a woken one find the lock taken, and wait
+//! again, in front of all others. When it has waited for 50 microseconds in all, or has been overtaken very
 //! often, it sets `HAND_OVER`: then nobody overtakes any more, and whoever leaves the lock hands
 //! it to the first in the queue, until one gets it that has not waited as long. These are the
-//! rules of Go's mutex (`sync/mutex.go`: normal and starvation mode) and of its `RWMutex`.
-//!
-//! Such a [round](Round) ends also when it has come to one that was not there when it began, and
-//! the next one does not begin before as much time has passed as it took, or a millisecond. Where
-//! more threads than processors want the lock, each has to be woken and run for its turn, which
-//! takes microseconds; by then all others have waited for long again, and the lock would be handed
-//! over for ever, hundreds of times slower than it is used by those who run.
-//!
-//! It is the same with readers that are let in, and hold the lock from then on: if some of them have
-//! no processor, the next writer waits until they had one. When a writer has waited for long, readers
-//! are for as long, or a millisecond, woken to try again instead, each of them until it has waited for
-//! a millisecond itself.
+//! rules of Go's mutex (`sync/mutex.go`: normal and starvation mode) and of its `RWMutex`; how they
+//! are held where more threads than processors want the lock, [`rest`](super::rest) says.
 
 use super::monitor::{Cancelled, Monitor, Place, Wait};
+use super::rest::{Moment, Rest, Round};
 use crate::runtime;
 use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom, spin_loop};
 use crate::wait::bias::{Bias, Holdings, MOST_HELD};
 use crate::wait::{WaitQueue, Wake, WakeList};
 use std::cell::Cell;
 use std::mem;
-use std::sync::LazyLock;
 use std::sync::atomic::AtomicU8;
 use std::time::{Duration, Instant};
 
@@ -82,9 +72,6 @@ const PATIENCE: Duration = Duration::from_micros(50);
 const OVERTAKEN: u32 = 1000;
 #[cfg(all(test, loom))]
 const OVERTAKEN: u32 = 0;
-/// How long at most it takes until the next round may begin, in microseconds. With Go's mutex too
-/// somebody may wait for a millisecond before the lock is handed over.
-const LONGEST_REST: u32 = 1000;
 
 /// The shortest and the longest pause of a thread that has met another one at a lock. One that meets
 /// others again soon after it has paused pauses twice as long.
@@ -131,20 +118,11 @@ struct Queues {
     readers: WaitQueue,
     /// How many readers wait.
     reader_count: u32,
-    /// Since when the one waits that has waited longest, in [`microseconds`].
-    readers_since: u32,
-    /// Until when they are woken to try again, and not let in.
-    readers_retry_until: u32,
+    /// Since when the one waits that has waited longest.
+    readers_since: Moment,
+    /// While it goes on they are woken to try again, and not let in.
+    readers_rest: Rest,
     round: Round,
-}
-
-/// Whether the lock is handed over from writer to writer. The times are [`microseconds`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Round {
-    /// It is not, and not again before this.
-    Rest { until: u32 },
-    /// It is, since then; `HAND_OVER` is set.
-    GoesOn { began: u32 },
 }
 
 impl RawLock {
@@ -158,9 +136,9 @@ impl RawLock {
                     writers: WaitQueue::new(),
                     readers: WaitQueue::new(),
                     reader_count: 0,
-                    readers_since: 0,
-                    readers_retry_until: 0,
-                    round: Round::Rest { until: 0 },
+                    readers_since: Moment::FIRST,
+                    readers_rest: Rest::NONE,
+                    round: Round::Over(Rest::NONE),
                 }),
             }
         }
@@ -294,7 +272,7 @@ impl RawLock {
         loop {
             let starves = woken && (overtaken > OVERTAKEN || has_waited_long(since));
             let mut queues = self.queues.lock();
-            let starves = starves && queues.round.may_begin(microseconds(crate::time::now()));
+            let starves = starves && queues.round.may_begin();
             if self.write_or_announce(woken, starves) {
                 return true;
             }
@@ -407,14 +385,14 @@ impl RawLock {
         if !is_in_round && !waited_long {
             return;
         }
-        let since = microseconds(since);
+        let since = Moment::from(since);
         let mut queues = self.queues.lock();
         if is_in_round && (!waited_long || queues.round.began_before(since)) {
             self.state.fetch_and(!HAND_OVER, Ordering::Relaxed);
             queues.round.end();
         }
         if waited_long {
-            queues.readers_retry_until = end_of_rest(since, microseconds(crate::time::now()));
+            queues.readers_rest = Rest::after(since);
         }
     }
 
@@ -578,7 +556,7 @@ impl RawLock {
     #[cold]
     #[inline(never)]
     fn read_contended(&self, mut wait: Wait) -> bool {
-        let since = microseconds(crate::time::now());
+        let since = Moment::now();
         loop {
             let mut queues = self.queues.lock();
             if self.read_or_announce() {
@@ -648,7 +626,7 @@ impl RawLock {
     /// Readers are woken to try again from now on.
     #[cfg(all(test, loom))]
     pub(super) fn have_readers_retry(&self) {
-        self.queues.lock().readers_retry_until = 1;
+        self.queues.lock().readers_rest = Rest::ENDLESS;
     }
 
     /// Whether somebody holds the lock for writing.
@@ -662,37 +640,6 @@ impl RawLock {
     }
 }
 
-impl Round {
-    /// Whether one goes on or may begin.
-    fn may_begin(self, now: u32) -> bool {
-        match self {
-            Round::Rest { until } => !rests(until, now),
-            Round::GoesOn { .. } => true,
-        }
-    }
-
-    /// Begins, unless it goes on.
-    fn begin(&mut self) {
-        if let Round::Rest { .. } = self {
-            let began = microseconds(crate::time::now());
-            *self = Round::GoesOn { began };
-        }
-    }
-
-    /// Whether it goes on and began before then.
-    fn began_before(self, then: u32) -> bool {
-        matches!(self, Round::GoesOn { began } if is_before(began, then))
-    }
-
-    /// Ends, if it goes on.
-    fn end(&mut self) {
-        if let Round::GoesOn { began } = *self {
-            let until = end_of_rest(began, microseconds(crate::time::now()));
-            *self = Round::Rest { until };
-        }
-    }
-}
-
 impl Queues {
     /// What the readers that wait add to the word.
     fn readers_to_admit(&self) -> usize {
@@ -700,17 +647,17 @@ impl Queues {
     }
 
     /// Counts a reader that is about to wait, and has done so since then.
-    fn note_reader(&mut self, since: u32) {
-        if self.reader_count == 0 || is_before(since, self.readers_since) {
-            self.readers_since = since;
-        }
+    fn note_reader(&mut self, since: Moment) {
+        self.readers_since = match self.reader_count {
+            0 => since,
+            _ => since.earlier(self.readers_since),
+        };
         self.reader_count += 1;
     }
 
     /// Whether readers that wait, and no writer does, are to be woken to try again.
     fn readers_retry(&self) -> bool {
-        let now = microseconds(crate::time::now());
-        rests(self.readers_retry_until, now) && now.wrapping_sub(self.readers_since) < LONGEST_REST
+        self.readers_rest.goes_on() && !self.readers_since.is_too_long_ago()
     }
 
     fn take_readers(&mut self, wake: Wake, woken: &mut WakeList) {
@@ -775,31 +722,6 @@ fn pause(longest: Duration) -> Duration {
     }
 }
 
-/// When that was, in microseconds from somewhere; after 71 minutes they begin again. In a model the
-/// clock stands still: it must not decide anything.
-fn microseconds(then: Instant) -> u32 {
-    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    match cfg!(all(test, loom)) {
-        true => 0,
-        false => then.saturating_duration_since(*BEGIN).as_micros() as u32,
-    }
-}
-
-fn is_before(one: u32, other: u32) -> bool {
-    other.wrapping_sub(one).cast_signed() > 0
-}
-
-/// When the rest after something ends that took from `began` until `now`.
-fn end_of_rest(began: u32, now: u32) -> u32 {
-    now.wrapping_add(now.wrapping_sub(began).min(LONGEST_REST))
-}
-
-/// Whether a rest goes on that ends at `until`.
-fn rests(until: u32, now: u32) -> bool {
-    // The runtime that began it may have a clock of its own.
-    (1..=LONGEST_REST).contains(&until.wrapping_sub(now))
-}
-
 /// In a model the clock must not decide anything.
 fn has_waited_long(since: Instant) -> bool {
     !cfg!(all(test, loom)) && crate::time::now().saturating_duration_since(since) >= PATIENCE
@@ -858,47 +780,6 @@ mod tests {
         }
     }
 
-    /// Between two rounds in which the lock is handed over as much time passes as the first one
-    /// took, but not more than is promised; also where the clock begins again.
-    #[test]
-    fn a_round_is_followed_by_a_rest() {
-        for (began, lasted, rest) in [
-            (7, LONGEST_REST / 2, LONGEST_REST / 2),
-            (7, LONGEST_REST * 2, LONGEST_REST),
-            (u32::MAX - 9, LONGEST_REST / 2, LONGEST_REST / 2),
-        ] {
-            let mut round = Round::GoesOn { began };
-            assert!(!round.began_before(began));
-            assert!(round.began_before(began.wrapping_add(1)));
-            assert!(round.may_begin(began), "it goes on");
-            let end = began.wrapping_add(lasted);
-            round = Round::Rest {
-                until: end_of_rest(began, end),
-            };
-            assert!(!round.began_before(end));
-            for (now, may_begin) in [
-                (0, false),
-                (rest - 1, false),
-                (rest, true),
-                (rest + 1, true),
-            ] {
-                assert_eq!(round.may_begin(end.wrapping_add(now)), may_begin, "{now}");
-            }
-            // Another runtime's clock may be anywhere.
-            let other = end.wrapping_add(rest).wrapping_sub(LONGEST_REST + 1);
-            assert!(round.may_begin(other));
-        }
-        let mut round = Round::Rest { until: 0 };
-        assert!(
-            round.may_begin(microseconds(Instant::now())),
-            "none was yet"
-        );
-        round.begin();
-        assert!(matches!(round, Round::GoesOn { .. }));
-        round.end();
-        assert!(matches!(round, Round::Rest { .. }));
-    }
-
     /// To look whether a lock is left that its holder keeps for long gets shorter, and longer again
     /// where it is of use.
     #[test]
@@ -923,6 +804,29 @@ mod tests {
                 });
             }
         });
+    }
+
+    /// After a writer has waited long readers are woken to try again, unless one has waited long too.
+    #[test]
+    fn no_reader_tries_again_for_ever() {
+        let long_ago = || Moment::from(Instant::now().checked_sub(LONG).expect("after the boot"));
+        const LONG: Duration = Duration::from_millis(5);
+        let lock = RawLock::new();
+        let mut queues = lock.queues.lock();
+        queues.note_reader(Moment::now());
+        assert!(!queues.readers_retry(), "no writer has waited");
+        // Unless this thread does not run for a whole millisecond, each time.
+        let retry = (0..1000).any(|_| {
+            queues.readers_rest = Rest::after(long_ago());
+            queues.reader_count = 0;
+            queues.note_reader(Moment::now());
+            queues.readers_retry()
+        });
+        assert!(retry);
+        queues.note_reader(long_ago());
+        queues.note_reader(Moment::now());
+        queues.readers_rest = Rest::after(long_ago());
+        assert!(!queues.readers_retry());
     }
 
     /// One thread uses a lock all the time, so that it becomes its owner, and does so again after
