@@ -192,6 +192,11 @@ impl Mailbox {
         !self.has_delivery() && self.start_queue.len_before_sleep() == 0
     }
 
+    /// Whether the worker runs, or would if it had a processor.
+    pub(super) fn is_awake(&self) -> bool {
+        !self.sleeping.0.load(Ordering::Relaxed)
+    }
+
     /// Whether the worker sleeps, and nothing but another thread will wake it.
     pub(super) fn is_quiet(&self) -> bool {
         self.sleeping.0.load(Ordering::SeqCst) && self.has_nothing_to_come()

@@ -69,6 +69,7 @@ use parking_lot::Mutex;
 use placement::Site;
 use std::fmt;
 use std::io;
+use std::num::NonZeroUsize;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
@@ -115,6 +116,8 @@ pub struct Runtime {
 pub(crate) struct Shared {
     workers: Vec<&'static Mailbox>,
     settings: Settings,
+    /// How many threads can run at the same time.
+    processors: usize,
     clock: Clock,
     ending: AtomicBool,
     searchers: Searchers,
@@ -242,6 +245,7 @@ impl Runtime {
         };
         let shared = Arc::new(Shared {
             workers: (0..settings.workers).map(|_| Mailbox::obtain()).collect(),
+            processors: thread::available_parallelism().map_or(1, NonZeroUsize::get),
             clock,
             ending: AtomicBool::new(false),
             searchers: Searchers::default(),

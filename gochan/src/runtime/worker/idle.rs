@@ -201,11 +201,19 @@ impl Worker {
             if self.steal(&mut watch, now) || self.timer_is_due() {
                 return true;
             }
-            if now - began > SPIN {
+            if now - began > SPIN || self.takes_a_processor_away() {
                 break;
             }
         }
         self.watch(&mut watch)
+    }
+
+    /// Whether there are more workers awake than can run, so that the calling one, which has nothing
+    /// to do, keeps another one from its work.
+    fn takes_a_processor_away(&self) -> bool {
+        let (workers, processors) = (&self.shared.workers, self.shared.processors);
+        let awake = || workers.iter().filter(|worker| worker.is_awake()).count();
+        workers.len() > processors && awake() > processors
     }
 
     /// Naps between looks at the others' start queues; ends when they are all empty.
