@@ -57,9 +57,11 @@ pub(crate) enum Wish {
 /// a rendezvous across workers costs.
 const SHORT_RUN_NANOS: u64 = 8_000;
 /// A turn of nothing but sends, or receives, that takes less than this is one of a goroutine that
-/// does little else: some ten times what it takes within a worker, and three times what it takes
-/// across workers.
-const STREAMING_TURN: Duration = Duration::from_micros(40);
+/// does little else: some 25 times what it takes within a worker, and eight times what it takes
+/// across workers. It takes a third of this across workers where several goroutines select on a
+/// channel, and the whole of it when the machine is slow; those who were once apart and were not
+/// taken for such would stay apart.
+const STREAMING_TURN: Duration = Duration::from_micros(100);
 /// What one operation of such a turn takes at most.
 const STREAMED_NANOS: u64 = STREAMING_TURN.as_nanos() as u64 / OPERATIONS as u64;
 /// How many runs of one kind outweigh any number of earlier ones of the other. A run can look
