@@ -373,7 +373,6 @@ fn shared(workers: usize) -> Arc<Shared> {
         workers,
         clock: Clock::monotonic(),
         ending: AtomicBool::new(false),
-        processors: 1,
         searchers: Searchers::default(),
         idleness: Idleness::default(),
         blocking: std::sync::Arc::new(BlockingPool::new(1, "model")),

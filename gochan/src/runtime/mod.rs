@@ -69,7 +69,6 @@ use parking_lot::Mutex;
 use placement::Site;
 use std::fmt;
 use std::io;
-use std::num::NonZeroUsize;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
@@ -116,8 +115,6 @@ pub struct Runtime {
 pub(crate) struct Shared {
     workers: Vec<&'static Mailbox>,
     settings: Settings,
-    /// How many threads can run at the same time.
-    processors: usize,
     clock: Clock,
     ending: AtomicBool,
     searchers: Searchers,
@@ -245,7 +242,6 @@ impl Runtime {
         };
         let shared = Arc::new(Shared {
             workers: (0..settings.workers).map(|_| Mailbox::obtain()).collect(),
-            processors: thread::available_parallelism().map_or(1, NonZeroUsize::get),
             clock,
             ending: AtomicBool::new(false),
             searchers: Searchers::default(),

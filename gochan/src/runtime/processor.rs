@@ -7,7 +7,18 @@
 //! processor until the load is balanced, which has been seen to take from 4 to 40 milliseconds. A
 //! worker that finds itself in this place has itself moved.
 
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::thread;
+
+/// How many threads can run at the same time. It is asked for once, because the system has to read
+/// files for that, and by workers that are idle.
+pub(super) fn number() -> usize {
+    static NUMBER: LazyLock<usize> =
+        LazyLock::new(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
+    *NUMBER
+}
 
 /// What the system calls a thread.
 type ThreadId = i32;

@@ -436,7 +436,7 @@ impl RawLock {
         }
         let mut woken = WakeList::new();
         let mut queues = self.queues.lock();
-        let state = self.state.load(Ordering::Acquire);
+        let state = self.state_to_pass_on();
         if queues.reader_count > 0 && is_free(state) {
             // Nobody overtakes readers that wait, so it is still free.
             let (admit, wake) = match state & (WRITERS_WAIT | WOKEN) == 0 && queues.readers_retry()
@@ -448,18 +448,21 @@ impl RawLock {
             self.state.fetch_add(change, Ordering::AcqRel);
             queues.take_readers(wake, &mut woken);
         } else {
-            self.see_to_writers(&mut queues, &mut woken);
+            self.see_to_writers(state, &mut queues, &mut woken);
         }
         drop(queues);
         drop(woken);
     }
 
+    /// The word, for one who has left the lock and gives it to others. Acquires what all who held it
+    /// have released: who is handed the lock synchronises with this thread only.
+    fn state_to_pass_on(&self) -> usize {
+        self.state.load(Ordering::Acquire)
+    }
+
     /// Hands the lock to the writer that waits longest, or wakes it to try again, unless somebody
-    /// else sees to that.
-    fn see_to_writers(&self, queues: &mut Queues, woken: &mut WakeList) {
-        // Acquires what all who held the lock have released: a writer that is handed it
-        // synchronises with this thread only.
-        let state = self.state.load(Ordering::Acquire);
+    /// else sees to that. `state` is what [`RawLock::state_to_pass_on`] has read under the queues' lock.
+    fn see_to_writers(&self, state: usize, queues: &mut Queues, woken: &mut WakeList) {
         if !is_free(state) || state & WOKEN != 0 || queues.writers.is_empty() {
             return;
         }
@@ -618,7 +621,7 @@ impl RawLock {
     fn last_reader_left(&self) {
         let mut woken = WakeList::new();
         let mut queues = self.queues.lock();
-        self.see_to_writers(&mut queues, &mut woken);
+        self.see_to_writers(self.state_to_pass_on(), &mut queues, &mut woken);
         drop(queues);
         drop(woken);
     }

@@ -211,7 +211,7 @@ impl Worker {
     /// Whether there are more workers awake than can run, so that the calling one, which has nothing
     /// to do, keeps another one from its work.
     fn takes_a_processor_away(&self) -> bool {
-        let (workers, processors) = (&self.shared.workers, self.shared.processors);
+        let (workers, processors) = (&self.shared.workers, processor::number());
         let awake = || workers.iter().filter(|worker| worker.is_awake()).count();
         workers.len() > processors && awake() > processors
     }
