@@ -237,6 +237,31 @@ fn loom_a_newcomer_and_one_that_is_handed_the_lock() {
     });
 }
 
+/// Who leaves the lock lets in a reader that waits, while a writer that has been woken, and overtaken,
+/// takes it.
+#[test]
+fn loom_a_writer_that_has_been_woken_and_a_reader_that_is_let_in() {
+    check_within(2, || {
+        let guarded = Guarded::new();
+        assert!(guarded.lock.try_write());
+        let spawn = |act: fn(&Guarded)| {
+            let guarded = Arc::clone(&guarded);
+            thread::spawn(move || act(&guarded))
+        };
+        let writer = spawn(|guarded| _ = guarded.increment(forever()));
+        thread::yield_now();
+        guarded.lock.leave_write();
+        if guarded.lock.try_write() {
+            let reader = spawn(|guarded| _ = guarded.look(forever()));
+            let newcomer = spawn(|guarded| guarded.lock.leave_write());
+            reader.join().unwrap();
+            newcomer.join().unwrap();
+        }
+        writer.join().unwrap();
+        guarded.assert_free(1);
+    });
+}
+
 #[test]
 fn loom_a_newcomer_and_readers_that_wait() {
     check(|| {

@@ -437,16 +437,17 @@ impl RawLock {
         let mut woken = WakeList::new();
         let mut queues = self.queues.lock();
         let state = self.state_to_pass_on();
-        if queues.reader_count > 0 && is_free(state) {
-            // Nobody overtakes readers that wait, so it is still free.
+        if queues.reader_count > 0 {
             let (admit, wake) = match state & (WRITERS_WAIT | WOKEN) == 0 && queues.readers_retry()
             {
                 true => (0, Wake::Retry),
                 false => (queues.readers_to_admit(), Wake::Done),
             };
-            let change = admit.wrapping_sub(READERS_WAIT);
-            self.state.fetch_add(change, Ordering::AcqRel);
-            queues.take_readers(wake, &mut woken);
+            // A writer that has been woken may take it meanwhile, and sees to them when it leaves.
+            let let_in = |state| is_free(state).then(|| (state & !READERS_WAIT) + admit);
+            if self.change(let_in) {
+                queues.take_readers(wake, &mut woken);
+            }
         } else {
             self.see_to_writers(state, &mut queues, &mut woken);
         }
