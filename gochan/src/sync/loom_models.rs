@@ -76,14 +76,22 @@ impl Guarded {
     }
 }
 
+/// Has a thread of its own use the lock.
+fn spawn<T: 'static>(
+    guarded: &Arc<Guarded>,
+    act: impl FnOnce(&Guarded) -> T + 'static,
+) -> thread::JoinHandle<T> {
+    let guarded = Arc::clone(guarded);
+    thread::spawn(move || act(&guarded))
+}
+
 #[test]
 fn loom_writers_exclude_each_other() {
     check(|| {
         let guarded = Guarded::new();
-        let other = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || (0..2).map(|_| guarded.increment(forever())).sum::<usize>())
-        };
+        let other = spawn(&guarded, |guarded| {
+            (0..2).map(|_| guarded.increment(forever())).sum::<usize>()
+        });
         let mine: usize = (0..2).map(|_| guarded.increment(forever())).sum();
         assert_eq!(mine + other.join().unwrap(), 4);
         guarded.assert_free(4);
@@ -94,10 +102,7 @@ fn loom_writers_exclude_each_other() {
 fn loom_three_writers_all_get_the_lock() {
     check(|| {
         let guarded = Guarded::new();
-        let others = [0, 1].map(|_| {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.increment(forever()))
-        });
+        let others = [0, 1].map(|_| spawn(&guarded, |guarded| guarded.increment(forever())));
         guarded.increment(forever());
         for other in others {
             other.join().unwrap();
@@ -110,19 +115,13 @@ fn loom_three_writers_all_get_the_lock() {
 /// way, and `others` beside it.
 fn beside_an_owner<const N: usize>(owner: fn(&Guarded), others: [fn(&Guarded); N], value: usize) {
     let guarded = Guarded::new();
-    let owner = {
-        let guarded = Arc::clone(&guarded);
-        thread::spawn(move || {
-            bias::obtain();
-            (0..2).for_each(|_| _ = guarded.increment(forever()));
-            owner(&guarded);
-            bias::resign();
-        })
-    };
-    let others = others.map(|other| {
-        let guarded = Arc::clone(&guarded);
-        thread::spawn(move || other(&guarded))
+    let owner = spawn(&guarded, move |guarded| {
+        bias::obtain();
+        (0..2).for_each(|_| _ = guarded.increment(forever()));
+        owner(&guarded);
+        bias::resign();
     });
+    let others = others.map(|other| spawn(&guarded, other));
     owner.join().unwrap();
     for other in others {
         other.join().unwrap();
@@ -174,14 +173,8 @@ fn loom_an_owner_reads_beside_a_reader_that_tries() {
 fn loom_a_writer_that_gives_up_keeps_nobody_out() {
     check(|| {
         let guarded = Guarded::new();
-        let impatient = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.increment(briefly()))
-        };
-        let patient = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.increment(forever()))
-        };
+        let impatient = spawn(&guarded, |guarded| guarded.increment(briefly()));
+        let patient = spawn(&guarded, |guarded| guarded.increment(forever()));
         guarded.increment(forever());
         let value = 1 + impatient.join().unwrap() + patient.join().unwrap();
         guarded.assert_free(value);
@@ -192,17 +185,11 @@ fn loom_a_writer_that_gives_up_keeps_nobody_out() {
 fn loom_readers_and_a_writer() {
     check(|| {
         let guarded = Guarded::new();
-        let reader = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || {
-                let first = guarded.look(forever()).unwrap();
-                assert!(guarded.look(forever()).unwrap() >= first);
-            })
-        };
-        let writer = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.increment(forever()))
-        };
+        let reader = spawn(&guarded, |guarded| {
+            let first = guarded.look(forever()).unwrap();
+            assert!(guarded.look(forever()).unwrap() >= first);
+        });
+        let writer = spawn(&guarded, |guarded| guarded.increment(forever()));
         guarded.look(forever());
         reader.join().unwrap();
         writer.join().unwrap();
@@ -215,10 +202,7 @@ fn loom_a_newcomer_and_one_that_is_handed_the_lock() {
     check(|| {
         let guarded = Guarded::new();
         assert!(guarded.lock.try_write());
-        let waiting = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.increment(forever()))
-        };
+        let waiting = spawn(&guarded, |guarded| guarded.increment(forever()));
         // Lets it wait, overtakes it when it has been woken, and lets it find that.
         thread::yield_now();
         guarded.lock.leave_write();
@@ -227,10 +211,7 @@ fn loom_a_newcomer_and_one_that_is_handed_the_lock() {
             return;
         }
         thread::yield_now();
-        let newcomer = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.try_increment())
-        };
+        let newcomer = spawn(&guarded, |guarded| guarded.try_increment());
         guarded.lock.leave_write();
         let value = waiting.join().unwrap() + newcomer.join().unwrap();
         guarded.assert_free(value);
@@ -244,20 +225,56 @@ fn loom_a_writer_that_has_been_woken_and_a_reader_that_is_let_in() {
     check_within(2, || {
         let guarded = Guarded::new();
         assert!(guarded.lock.try_write());
-        let spawn = |act: fn(&Guarded)| {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || act(&guarded))
-        };
-        let writer = spawn(|guarded| _ = guarded.increment(forever()));
+        let writer = spawn(&guarded, |guarded| guarded.increment(forever()));
         thread::yield_now();
         guarded.lock.leave_write();
         if guarded.lock.try_write() {
-            let reader = spawn(|guarded| _ = guarded.look(forever()));
-            let newcomer = spawn(|guarded| guarded.lock.leave_write());
+            let reader = spawn(&guarded, |guarded| guarded.look(forever()));
+            let newcomer = spawn(&guarded, |guarded| guarded.lock.leave_write());
             reader.join().unwrap();
             newcomer.join().unwrap();
         }
         writer.join().unwrap();
+        guarded.assert_free(1);
+    });
+}
+
+/// A writer that waits for a reader goes before all readers that come later.
+#[test]
+fn loom_a_reader_that_comes_again_does_not_pass_a_writer_that_found_it() {
+    check(|| {
+        let guarded = Guarded::new();
+        let writer = spawn(&guarded, |guarded| guarded.increment(forever()));
+        let reader = spawn(&guarded, |guarded| {
+            assert!(guarded.lock.read(forever));
+            let writer_waits = !guarded.lock.try_read();
+            guarded.lock.leave_read();
+            match writer_waits {
+                true => assert_eq!(guarded.look(forever()), Some(1)),
+                false => guarded.lock.leave_read(),
+            }
+        });
+        writer.join().unwrap();
+        reader.join().unwrap();
+        guarded.assert_free(1);
+    });
+}
+
+/// A writer is woken beside a reader that is let in, and a reader that comes then may pass it.
+#[test]
+fn loom_a_writer_and_readers_that_pass_it_get_in() {
+    check_within(2, || {
+        let guarded = Guarded::new();
+        assert!(guarded.lock.try_write());
+        let writer = spawn(&guarded, |guarded| guarded.increment(forever()));
+        let waiting = spawn(&guarded, |guarded| guarded.look(forever()));
+        let coming = spawn(&guarded, |guarded| {
+            guarded.lock.leave_write();
+            guarded.look(forever())
+        });
+        writer.join().unwrap();
+        waiting.join().unwrap();
+        coming.join().unwrap();
         guarded.assert_free(1);
     });
 }
@@ -267,14 +284,8 @@ fn loom_a_newcomer_and_readers_that_wait() {
     check(|| {
         let guarded = Guarded::new();
         assert!(guarded.lock.try_write());
-        let reader = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.look(forever()))
-        };
-        let newcomer = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.try_increment())
-        };
+        let reader = spawn(&guarded, |guarded| guarded.look(forever()));
+        let newcomer = spawn(&guarded, |guarded| guarded.try_increment());
         guarded.lock.leave_write();
         reader.join().unwrap();
         let value = newcomer.join().unwrap();
@@ -288,10 +299,7 @@ fn loom_readers_that_are_woken_to_try_again_get_in() {
         let guarded = Guarded::new();
         guarded.lock.have_readers_retry();
         assert!(guarded.lock.try_write());
-        let readers = [(); 2].map(|()| {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.look(forever()))
-        });
+        let readers = [(); 2].map(|()| spawn(&guarded, |guarded| guarded.look(forever())));
         guarded.lock.leave_write();
         let value = guarded.increment(forever());
         for reader in readers {
@@ -307,14 +315,8 @@ fn loom_a_writer_and_a_reader_that_is_woken_to_try_again_get_in() {
         let guarded = Guarded::new();
         guarded.lock.have_readers_retry();
         assert!(guarded.lock.try_write());
-        let reader = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.look(forever()))
-        };
-        let writer = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.increment(forever()))
-        };
+        let reader = spawn(&guarded, |guarded| guarded.look(forever()));
+        let writer = spawn(&guarded, |guarded| guarded.increment(forever()));
         guarded.lock.leave_write();
         reader.join().unwrap();
         writer.join().unwrap();
@@ -327,14 +329,8 @@ fn loom_readers_get_in_when_a_writer_gives_up() {
     check(|| {
         let guarded = Guarded::new();
         assert!(guarded.lock.try_read());
-        let writer = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.increment(briefly()))
-        };
-        let reader = {
-            let guarded = Arc::clone(&guarded);
-            thread::spawn(move || guarded.look(forever()))
-        };
+        let writer = spawn(&guarded, |guarded| guarded.increment(briefly()));
+        let reader = spawn(&guarded, |guarded| guarded.look(forever()));
         // Before the first reader leaves.
         assert_eq!(reader.join().unwrap(), Some(0));
         guarded.lock.leave_read();

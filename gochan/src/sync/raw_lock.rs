@@ -9,6 +9,7 @@
 //! - `WRITERS_WAIT` and `READERS_WAIT` are set exactly while those queues are not empty, and
 //!   change under the queues' lock only; `HAND_OVER` is set only while writers wait, and no
 //!   writer is woken to try again while it is set;
+//! - `WRITER_NEXT` is set only while a writer waits or has been woken, and none holds the lock;
 //! - while somebody waits, the word changes under the queues' lock only, except that a holder
 //!   leaves, that a newcomer overtakes writers, and that one of them which has been woken takes the
 //!   lock;
@@ -18,13 +19,16 @@
 //!   becomes biased only while it is free, and everybody but the owner ends that before anything
 //!   else (see [`bias`](crate::wait::bias));
 //! - if writers wait, either the lock is held, or one of them has been woken (`WOKEN`), or
-//!   whoever left the lock last is about to see to it.
+//!   whoever left the lock last is about to see to it; and if readers hold it, one of them has been
+//!   woken, or new readers are kept out.
 //!
-//! Who gets it next: a writer that leaves lets in all readers that wait. A waiting writer keeps
-//! new readers out, so it waits for the readers that are in, no others. Between writers, if no
-//! reader waits, newcomers may overtake a writer that has been woken but does not run yet, because
-//! a lock that is passed on at once is used most; so may a woken one find the lock taken, and wait
-//! again, in front of all others. When it has waited for 50 microseconds in all, or has been overtaken very
+//! Who gets it next: a writer that leaves lets in all readers that wait. A writer that finds readers
+//! in the lock keeps new ones out, so it waits for those that are in, no others. One that waits for
+//! another writer does not: then new readers would have to wait as long as any writer does, and where
+//! many want the lock nobody would ever get it without having been woken for it. It is woken when that
+//! writer leaves. If no reader waits, newcomers of both kinds may overtake a writer that has been woken
+//! but does not run yet, because a lock that is passed on at once is used most; so may a woken one
+//! find the lock taken, and wait again, in front of all others. When it has waited for 50 microseconds in all, or has been overtaken very
 //! often, it sets `HAND_OVER`: then nobody overtakes any more, and whoever leaves the lock hands
 //! it to the first in the queue, until one gets it that has not waited as long. These are the
 //! rules of Go's mutex (`sync/mutex.go`: normal and starvation mode) and of its `RWMutex`; how they
@@ -51,16 +55,18 @@ const READERS_WAIT: usize = 4;
 const WOKEN: usize = 8;
 /// Nobody may overtake.
 const HAND_OVER: usize = 16;
+/// A writer has found readers in the lock: the next to hold it is a writer.
+const WRITER_NEXT: usize = 32;
 /// One reader that holds the lock.
-const READER: usize = 32;
+const READER: usize = 64;
 /// The lock is biased. The rest of the word means nothing then: a former owner that has just lost
 /// the ownership may have given back already what is going to be added here. So that this does not
 /// reach the uppermost bit, the one below is set in [`BIAS`] too.
 const BIASED: usize = 1 << (usize::BITS - 1);
 /// The word of a lock that is biased.
 const BIAS: usize = BIASED | (BIASED >> 1);
-/// Everything but the count of readers.
-const FLAGS: usize = (READER - 1) | BIASED;
+/// What keeps readers out.
+const NO_READERS: usize = WRITER | READERS_WAIT | HAND_OVER | WRITER_NEXT | BIASED;
 
 /// How long a writer waits until it is not overtaken any more. Go takes a millisecond; then, with
 /// a hundred that wait, a round in which each gets the lock once is over long before anybody has
@@ -237,7 +243,7 @@ impl RawLock {
     /// this writer is the one that `WOKEN` stands for.
     #[cold]
     fn overtake(&self, woken: bool) -> bool {
-        self.change(|state| may_take(state, woken).then_some(state & settled(woken) | WRITER))
+        self.change(|state| may_take(state, woken).then(|| taken(state & settled(woken))))
     }
 
     /// Takes the lock; `false` if the time was up. `wait` is asked only if it has to wait: nothing
@@ -323,11 +329,12 @@ impl RawLock {
     fn write_or_announce(&self, woken: bool, starves: bool) -> bool {
         let waiting = WRITERS_WAIT | if starves { HAND_OVER } else { 0 };
         self.take_or_announce(|state| {
-            let take = may_take(state, woken);
-            (
-                take,
-                state & settled(woken) | if take { WRITER } else { waiting },
-            )
+            let settled = state & settled(woken);
+            match may_take(state, woken) {
+                true => (true, taken(settled)),
+                false if state >= READER => (false, settled | waiting | WRITER_NEXT),
+                false => (false, settled | waiting),
+            }
         })
     }
 
@@ -406,7 +413,11 @@ impl RawLock {
         // Readers that waited for this writer alone wait for nobody now.
         let admit = self.take_or_announce(|state| {
             let admit = readers > 0 && state & (WRITER | WOKEN) == 0;
-            let new = state & !(WRITERS_WAIT | HAND_OVER);
+            let next = match state & WOKEN {
+                0 => WRITER_NEXT,
+                _ => 0,
+            };
+            let new = state & !(WRITERS_WAIT | HAND_OVER | next);
             match admit {
                 true => (true, (new & !READERS_WAIT) + readers),
                 false => (false, new),
@@ -447,6 +458,10 @@ impl RawLock {
             let let_in = |state| is_free(state).then(|| (state & !READERS_WAIT) + admit);
             if self.change(let_in) {
                 queues.take_readers(wake, &mut woken);
+                if state & (HAND_OVER | WOKEN) == 0 {
+                    // It keeps new readers out when it finds those, and until then they may pass.
+                    self.wake_writer(false, &mut queues, &mut woken);
+                }
             }
         } else {
             self.see_to_writers(state, &mut queues, &mut woken);
@@ -464,10 +479,16 @@ impl RawLock {
     /// Hands the lock to the writer that waits longest, or wakes it to try again, unless somebody
     /// else sees to that. `state` is what [`RawLock::state_to_pass_on`] has read under the queues' lock.
     fn see_to_writers(&self, state: usize, queues: &mut Queues, woken: &mut WakeList) {
-        if !is_free(state) || state & WOKEN != 0 || queues.writers.is_empty() {
+        if is_free(state) && state & WOKEN == 0 {
+            self.wake_writer(state & HAND_OVER != 0, queues, woken);
+        }
+    }
+
+    /// Wakes the writer that waits longest, if one does: it holds the lock then, or tries again.
+    fn wake_writer(&self, hands_over: bool, queues: &mut Queues, woken: &mut WakeList) {
+        if queues.writers.is_empty() {
             return;
         }
-        let hands_over = state & HAND_OVER != 0;
         let wake = if hands_over { Wake::Done } else { Wake::Retry };
         queues.writers.take_one(wake, woken);
         let mut settled = !0;
@@ -476,9 +497,9 @@ impl RawLock {
             queues.round.end();
         }
         // It may be taken meanwhile by a newcomer, if it is not handed over.
-        self.take_or_announce(|state| {
-            let new = state | if hands_over { WRITER } else { WOKEN };
-            (hands_over, new & settled)
+        self.take_or_announce(|state| match hands_over {
+            true => (true, taken(state & settled)),
+            false => (false, (state & settled) | WOKEN),
         });
     }
 
@@ -507,7 +528,7 @@ impl RawLock {
             .compare_exchange(0, READER, Ordering::Acquire, Ordering::Relaxed)
         {
             Ok(_) => true,
-            Err(state) if state & FLAGS == 0 => {
+            Err(state) if state & NO_READERS == 0 => {
                 self.count_reader(state) || self.read_free_contended()
             }
             Err(state) => state & BIASED != 0 && self.read_free_contended(),
@@ -541,7 +562,7 @@ impl RawLock {
                 self.end_bias();
                 continue;
             }
-            if state & FLAGS != 0 {
+            if state & NO_READERS != 0 {
                 return false;
             }
             if self.count_reader(state) {
@@ -602,7 +623,7 @@ impl RawLock {
     /// Takes the lock for reading, or sets what says that a reader waits. Called under the
     /// queues' lock.
     fn read_or_announce(&self) -> bool {
-        self.take_or_announce(|state| match state & FLAGS {
+        self.take_or_announce(|state| match state & NO_READERS {
             0 => (true, one_more_reader(state)),
             _ => (false, state | READERS_WAIT),
         })
@@ -673,6 +694,11 @@ impl Queues {
 /// Whether nobody holds the lock.
 fn is_free(state: usize) -> bool {
     state & (WRITER | BIASED) == 0 && state < READER
+}
+
+/// The word when a writer has taken the lock.
+fn taken(state: usize) -> usize {
+    state & !WRITER_NEXT | WRITER
 }
 
 /// What is left of the word when a writer tries that may have been woken for it.

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 /// A lock around a value, held by any number of readers or by one writer.
 ///
-/// Neither side starves: a writer that waits keeps new readers out, so that it waits only for
-/// those who read already; when a writer leaves, all readers that wait get in before the next
-/// writer. For writers among themselves the rule of [`Mutex`](super::Mutex) holds, after 50
-/// microseconds nobody is overtaken.
+/// Neither side starves: a writer that waits for readers keeps new ones out, so that it waits only
+/// for those who read already; when a writer leaves, all readers that wait get in before the next
+/// writer. A writer that waits for another one may be overtaken by who comes before it runs, and the
+/// rule of [`Mutex`](super::Mutex) holds: after 50 microseconds nobody is overtaken.
 ///
 /// As in Go, a goroutine that reads must not ask to read again: if a writer has begun to wait
 /// between the two, neither goes on.
@@ -95,7 +95,7 @@ impl<T: ?Sized> RwLock<T> {
         RwLockReadGuard::new(self)
     }
 
-    /// Takes the lock for reading if no writer holds it or waits for it.
+    /// Takes the lock for reading if no writer holds it or waits for readers to leave it.
     ///
     /// ```
     /// let lock = gochan::sync::RwLock::new(1);
