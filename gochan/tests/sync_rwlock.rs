@@ -222,37 +222,49 @@ fn a_writer_that_gave_up_lets_the_readers_in() {
     });
 }
 
-/// Readers that overlap without end do not keep a writer out, and writers that queue without end
-/// do not keep a reader out.
+/// Readers that overlap without end do not keep writers out, neither one that finds them there nor
+/// one that waits for another writer, and writers that queue without end do not keep a reader out.
 #[test]
 fn neither_side_starves() {
     each_pair(|left, right| {
         for crowd_writes in [false, true] {
             let lock = Arc::new(RwLock::new(0_u64));
             let stop = Arc::new(AtomicBool::new(false));
+            let read = |lock: &RwLock<u64>| {
+                let _reading = lock.read();
+                gochan::yield_now();
+            };
+            let write = |lock: &RwLock<u64>| {
+                let mut writing = lock.write();
+                gochan::yield_now();
+                *writing += 1;
+            };
             let crowd: Vec<_> = [left, right, left, right]
                 .into_iter()
                 .map(|side| {
                     let (lock, stop) = (Arc::clone(&lock), Arc::clone(&stop));
                     side.start(move || {
                         while !stop.load(Ordering::Relaxed) {
-                            if crowd_writes {
-                                *lock.write() += 1;
-                            } else {
-                                let _reading = lock.read();
-                                gochan::yield_now();
+                            match crowd_writes {
+                                true => *lock.write() += 1,
+                                false => read(&lock),
                             }
                         }
                     })
                 })
                 .collect();
-            for _ in 0..20 {
-                if crowd_writes {
-                    drop(lock.read());
-                } else {
-                    *lock.write() += 1;
-                }
-            }
+            let others = [left, right].map(|side| {
+                let lock = Arc::clone(&lock);
+                side.start(move || {
+                    for _ in 0..20 {
+                        match crowd_writes {
+                            true => read(&lock),
+                            false => write(&lock),
+                        }
+                    }
+                })
+            });
+            others.into_iter().for_each(|one| one.join());
             stop.store(true, Ordering::Relaxed);
             crowd.into_iter().for_each(|one| one.join());
         }
