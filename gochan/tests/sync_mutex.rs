@@ -5,7 +5,7 @@ mod harness;
 
 use gochan::go;
 use gochan::runtime::{Config, Runtime};
-use gochan::sync::{Mutex, MutexGuard, WaitGroup};
+use gochan::sync::{Mutex, MutexGuard, RwLock, WaitGroup};
 use harness::{Side, each_pair, each_runtime, everywhere, on_workers, until, watch};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -232,6 +232,54 @@ fn a_greedy_holder_does_not_starve_others() {
         });
         modest.join();
         greedy.join();
+    });
+}
+
+/// Others may want what it holds, and would hold locks of their own while they wait.
+#[test]
+fn who_holds_a_lock_is_not_interrupted_at_the_next() {
+    const ROUNDS: usize = 200;
+    on_workers(1, || {
+        let (outer, inner) = (Arc::new(Mutex::new(())), Mutex::new(()));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let interrupted = go!(clone(outer, is_over), {
+            let mut interrupted = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                interrupted += usize::from(outer.try_lock().is_none());
+                gochan::yield_now();
+            }
+            interrupted
+        });
+        for _ in 0..ROUNDS {
+            gochan::yield_now();
+            let _guard = outer.lock();
+            // More than there are to a turn.
+            (0..400).for_each(|_| drop(inner.lock()));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let interrupted = interrupted.join().unwrap();
+        // Now and then the system itself runs somebody else for a millisecond.
+        assert!(interrupted < ROUNDS / 2, "in {interrupted} rounds");
+    });
+}
+
+#[test]
+fn who_does_nothing_but_lock_lets_others_run() {
+    on_workers(1, || {
+        let (mutex, lock) = (Mutex::new(()), RwLock::new(()));
+        let uses: [&dyn Fn(); 5] = [
+            &|| drop(mutex.lock()),
+            &|| drop(mutex.try_lock().unwrap()),
+            &|| drop(lock.read()),
+            &|| drop(lock.write()),
+            &|| drop((mutex.lock(), lock.write())),
+        ];
+        for take_and_leave in uses {
+            let other = go!(gochan::yield_now());
+            while !other.is_finished() {
+                take_and_leave();
+            }
+        }
     });
 }
 

@@ -38,6 +38,15 @@ unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
+#[cold]
+#[track_caller]
+fn cannot_allocate(capacity: Capacity, element_size: usize) -> ! {
+    panic!(
+        "cannot allocate a channel with a capacity of {} elements of {element_size} bytes",
+        capacity.slots()
+    );
+}
+
 impl<T> Shared<T> {
     /// A channel with one handle that can send and receive.
     ///
@@ -53,16 +62,13 @@ impl<T> Shared<T> {
         Self::allocate(capacity, 0, timer)
     }
 
+    #[inline]
     #[track_caller]
     fn allocate(capacity: Capacity, senders: usize, timer: Option<ChannelTimer>) -> Self {
         let allocated = layout::<T>(capacity)
             .and_then(|(layout, offset)| Some((blocks::allocate(layout)?, offset)));
         let Some((memory, offset)) = allocated else {
-            panic!(
-                "cannot allocate a channel with a capacity of {} elements of {} bytes",
-                capacity.slots(),
-                size_of::<T>()
-            );
+            cannot_allocate(capacity, size_of::<T>());
         };
         // SAFETY: the layout has room for the slots there, and they go with the channel.
         let buffer = unsafe { Buffer::new(capacity, memory.add(offset).cast()) };

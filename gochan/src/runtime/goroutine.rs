@@ -21,6 +21,7 @@ use super::running::Running;
 use super::spawn::Kind;
 use super::stack::Stack;
 use super::start_queue::StartQueue;
+use super::turn::Locks;
 use super::worker;
 use crate::join::Failure;
 use crate::scope::ScopeRef;
@@ -107,6 +108,30 @@ pub(crate) struct Birth {
     pub(crate) scope: Option<ScopeRef>,
 }
 
+/// What most runs do without, in the one byte that there is room for: how many runs are to be timed
+/// for the placement policy, and how many locks were held when the goroutine last parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extras(u8);
+
+impl Extras {
+    pub(super) const NONE: Extras = Extras(0);
+    /// One timed run.
+    const RUN: u8 = Locks::MOST + 1;
+
+    pub(super) fn timed_runs(self) -> u8 {
+        self.0 / Extras::RUN
+    }
+
+    fn locks(self) -> Locks {
+        Locks::new(self.0 % Extras::RUN)
+    }
+
+    fn new(timed_runs: u8, locks: Locks) -> Self {
+        debug_assert!(timed_runs <= u8::MAX / Extras::RUN);
+        Extras(timed_runs * Extras::RUN + locks.number())
+    }
+}
+
 /// The part of a goroutine's record that does not depend on its types.
 pub struct Goroutine {
     references: AtomicUsize,
@@ -149,8 +174,8 @@ pub struct Goroutine {
     /// Home: neighbours in the worker's list of goroutines that have started.
     pub(super) previous: Cell<*const Goroutine>,
     pub(super) next: Cell<*const Goroutine>,
-    /// Home: how many of its next runs are to be timed for the placement policy.
-    pub(super) timed_runs: Cell<u8>,
+    /// Home: what its next run is to begin with.
+    pub(super) extras: Cell<Extras>,
     pub(super) kind: Kind,
     /// The scope that waits for it; told of its end once its result can no longer be dropped by
     /// the worker.
@@ -165,6 +190,27 @@ impl Goroutine {
     /// Who it is.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Home: has so many runs timed, from the next one on.
+    pub(super) fn set_timed_runs(&self, number: u8) {
+        let locks = self.extras.get().locks();
+        self.extras.set(Extras::new(number, locks));
+    }
+
+    /// Home: notes how many locks it holds that has parked.
+    pub(super) fn keep_locks(&self, locks: Locks) {
+        let timed_runs = self.extras.get().timed_runs();
+        self.extras.set(Extras::new(timed_runs, locks));
+    }
+
+    /// Home: the locks that it held when it last parked, for the run that is about to begin.
+    #[inline]
+    pub(super) fn take_locks(&self) -> Locks {
+        let extras = self.extras.get();
+        self.extras
+            .set(Extras::new(extras.timed_runs(), Locks::NONE));
+        extras.locks()
     }
 
     /// After a switch: ends the wait if nothing but a partner has ended it, and nothing is to be done
@@ -509,7 +555,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 has_left: Cell::new(false),
                 previous: Cell::new(ptr::null()),
                 next: Cell::new(ptr::null()),
-                timed_runs: Cell::new(0),
+                extras: Cell::new(Extras::NONE),
                 kind: birth.kind,
                 scope: birth.scope,
                 locals: Locals::default(),

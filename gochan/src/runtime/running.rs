@@ -151,16 +151,22 @@ pub(crate) unsafe fn ready_in_turn(goroutine: NonNull<Goroutine>) {
 #[inline]
 pub(crate) fn count(operation: Operation) {
     if this_thread(|this| this.turn.count(operation)) {
-        end_turn();
+        end_turn(operation);
     }
 }
 
 /// Lets others run after a turn that was used up.
 #[cold]
-fn end_turn() {
+fn end_turn(last: Operation) {
     if let Some(worker) = worker::current() {
-        worker.end_turn();
+        worker.end_turn(last);
     }
+}
+
+/// Notes that the caller has left a lock, or has not got one that was counted before.
+#[inline]
+pub(crate) fn subtract_lock() {
+    this_thread(|this| this.turn.subtract_lock());
 }
 
 /// Whether the caller may wait for something without parking. Where there is one worker alone, its

@@ -215,6 +215,7 @@ impl RawLock {
     /// Takes the lock if that is possible at once.
     #[inline]
     pub(super) fn try_write(&self) -> bool {
+        runtime::count(runtime::Operation::Lock);
         self.write_free().is_ok() || self.overtake(false) || self.refused()
     }
 
@@ -222,6 +223,7 @@ impl RawLock {
     /// may hold the lock.
     #[cold]
     fn refused(&self) -> bool {
+        runtime::subtract_lock();
         runtime::count(runtime::Operation::Other);
         false
     }
@@ -251,10 +253,10 @@ impl RawLock {
     #[inline]
     pub(super) fn write(&self, wait: impl FnOnce() -> Wait) -> bool {
         // Before the lock is held: other goroutines may get their turn here.
-        runtime::count(runtime::Operation::Other);
+        runtime::count(runtime::Operation::Lock);
         match self.write_free() {
             Ok(()) => true,
-            Err(found) => self.write_contended(found, wait()),
+            Err(found) => self.write_contended(found, wait()) || not_taken(),
         }
     }
 
@@ -431,6 +433,7 @@ impl RawLock {
     /// Leaves the lock. Only the writer that holds it may call this.
     #[inline]
     pub(super) fn leave_write(&self) {
+        runtime::subtract_lock();
         let state = self.subtract(WRITER);
         if state != 0 {
             self.writer_left(state);
@@ -508,6 +511,7 @@ impl RawLock {
     /// Takes the lock for reading if that is possible at once.
     #[inline]
     pub(super) fn try_read(&self) -> bool {
+        runtime::count(runtime::Operation::Lock);
         self.read_free() || self.refused()
     }
 
@@ -574,8 +578,8 @@ impl RawLock {
     /// Takes the lock for reading; `false` if the time was up.
     #[inline(always)]
     pub(super) fn read(&self, wait: impl FnOnce() -> Wait) -> bool {
-        runtime::count(runtime::Operation::Other);
-        self.read_free() || self.read_contended(wait())
+        runtime::count(runtime::Operation::Lock);
+        self.read_free() || self.read_contended(wait()) || not_taken()
     }
 
     #[cold]
@@ -632,6 +636,7 @@ impl RawLock {
     /// Leaves the lock. Only a reader that holds it may call this.
     #[inline(always)]
     pub(super) fn leave_read(&self) {
+        runtime::subtract_lock();
         let state = self.subtract(READER);
         if state < READER && state & (WRITERS_WAIT | WOKEN) == WRITERS_WAIT {
             self.last_reader_left();
@@ -689,6 +694,13 @@ impl Queues {
         self.reader_count = 0;
         self.readers.take_all(wake, woken);
     }
+}
+
+/// For one who has waited in vain for a lock that was counted when it began to.
+#[cold]
+fn not_taken() -> bool {
+    runtime::subtract_lock();
+    false
 }
 
 /// Whether nobody holds the lock.

@@ -20,7 +20,7 @@ use super::Shared;
 use super::blocks::BlockCache;
 use super::clock::Nanos;
 use super::gate::Phase;
-use super::goroutine::{Body, Goroutine, Interrupt};
+use super::goroutine::{Body, Extras, Goroutine, Interrupt};
 use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::{self, Brood, Parent, Run, TIMED_RUNS, TIMED_TURNS};
@@ -30,6 +30,7 @@ use super::run_queue::RunQueue;
 use super::stack::StackCache;
 use super::this_thread::this_thread;
 use super::timers::{Sleeper, Sleepers};
+use super::turn::{Locks, OVERTIME, Operation};
 use crate::wait::{Waiter, bias};
 use corosensei::stack::Stack as _;
 use idle::Watch;
@@ -51,6 +52,14 @@ const TICKS_PER_CLOCK: u32 = 16;
 const TICKS_PER_STAMP: u32 = 64;
 /// Numbers that a worker sets aside at a time for the goroutines that it starts.
 const ID_BLOCK: u64 = 64;
+
+/// Notes how many locks a goroutine of this worker holds that has parked.
+#[cold]
+fn keep_locks(goroutine: NonNull<Goroutine>) {
+    // SAFETY: it has not ended.
+    let record = unsafe { goroutine.as_ref() };
+    record.keep_locks(this_thread(|this| this.turn.locks()));
+}
 
 /// The worker of the calling thread, if it is one.
 #[inline]
@@ -116,6 +125,8 @@ pub(super) struct Worker {
     /// When the timed run began, and when its turn did; later by what it did not run.
     run_began: Cell<Instant>,
     turn_began: Cell<Instant>,
+    /// The last run that went on after a turn, and since when.
+    overtime: Cell<(u64, Instant)>,
     /// The goroutines of this worker that wait no longer than until some time.
     sleepers: Sleepers,
     /// Goroutines that are suspended in the middle of unwinding.
@@ -154,6 +165,7 @@ impl Worker {
             full_turns: Cell::new(0),
             run_began: Cell::new(Instant::now()),
             turn_began: Cell::new(Instant::now()),
+            overtime: Cell::new((0, Instant::now())),
             sleepers: Sleepers::new(shared.workers[index]),
             suspended_unwinding: Cell::new(0),
             stacks: StackCache::new(shared.settings.stack_size),
@@ -353,10 +365,9 @@ impl Worker {
         if record.home.get().is_none() && !self.start(goroutine) {
             return;
         }
-        if record.timed_runs.get() == 0 {
-            self.resume(goroutine);
-        } else {
-            self.resume_timed(goroutine);
+        match record.extras.get() {
+            Extras::NONE => _ = self.resume(goroutine, Locks::NONE),
+            extras => self.resume_with(goroutine, extras),
         }
     }
 
@@ -373,11 +384,11 @@ impl Worker {
                 return;
             };
             // SAFETY: who was made ready is alive.
-            if unsafe { next.as_ref() }.timed_runs.get() != 0 {
+            if unsafe { next.as_ref() }.extras.get() != Extras::NONE {
                 return;
             }
             self.next.set(ptr::null());
-            self.resume(next);
+            self.resume(next, Locks::NONE);
         }
     }
 
@@ -409,7 +420,7 @@ impl Worker {
         record.home.set(Some(self.mailbox));
         let starts = self.starts.get().wrapping_add(1);
         self.starts.set(starts);
-        record.timed_runs.set(record.site().runs_to_time(starts));
+        record.set_timed_runs(record.site().runs_to_time(starts));
         self.link_live(goroutine, record);
         true
     }
@@ -442,9 +453,9 @@ impl Worker {
     /// Switches to a goroutine until it parks or ends, and says whether it has ended. If so its
     /// record may be gone.
     #[inline(always)] // see `Waiter::begin`
-    fn resume(&self, goroutine: NonNull<Goroutine>) -> bool {
+    fn resume(&self, goroutine: NonNull<Goroutine>, locks: Locks) -> bool {
         self.current.set(goroutine.as_ptr());
-        this_thread(|this| this.turn.begin());
+        this_thread(|this| this.turn.begin(locks));
         let run = self.runs.get() + 1;
         self.runs.set(run);
         // SAFETY: nobody else touches the coroutine of a goroutine of ours, and it does not
@@ -458,24 +469,37 @@ impl Worker {
         self.current.set(ptr::null());
         if ended {
             self.finish(goroutine);
+        } else if this_thread(|this| this.turn.locks()) != Locks::NONE {
+            keep_locks(goroutine);
         }
         ended
     }
 
-    /// As `resume`, and tells the goroutine's site how long the run was.
+    /// As `resume`, with what is to be done besides.
     #[cold]
-    fn resume_timed(&self, goroutine: NonNull<Goroutine>) {
+    fn resume_with(&self, goroutine: NonNull<Goroutine>, extras: Extras) {
         // SAFETY: it is alive until it is resumed.
         let record = unsafe { goroutine.as_ref() };
-        let site = record.site();
-        let left = record.timed_runs.get() - 1;
-        record.timed_runs.set(left);
+        let locks = record.take_locks();
+        match extras.timed_runs().checked_sub(1) {
+            None => _ = self.resume(goroutine, locks),
+            Some(left) => {
+                record.set_timed_runs(left);
+                self.resume_timed(goroutine, locks, left);
+            }
+        }
+    }
+
+    /// As `resume`, and tells the goroutine's site how long the run was; so many more are to be timed.
+    fn resume_timed(&self, goroutine: NonNull<Goroutine>, locks: Locks, left: u8) {
+        // SAFETY: it is alive until it is resumed.
+        let site = unsafe { goroutine.as_ref() }.site();
         let now = Instant::now();
         self.full_turns.set(0);
         self.run_began.set(now);
         self.turn_began.set(now);
         let ids = self.ids.get();
-        let ended = self.resume(goroutine);
+        let ended = self.resume(goroutine, locks);
         let is_first = left == TIMED_RUNS;
         if ended || !is_first {
             let lasted = self.run_began.get().elapsed();
@@ -690,11 +714,16 @@ impl Worker {
         }
     }
 
-    /// Lets others run after a turn that was used up.
-    pub(super) fn end_turn(&self) {
+    /// Lets others run after a turn that was used up by that operation.
+    pub(super) fn end_turn(&self, last: Operation) {
+        // At the end of the runtime the worker itself is the one who waits for its turn.
+        let others_wait = self.has_local_work() || self.timer_is_due() || self.shared.is_ending();
+        if others_wait && this_thread(|this| this.turn.should_go_on(last)) && self.may_go_on() {
+            return this_thread(|this| this.turn.prolong());
+        }
         let is_one_sided = this_thread(|this| {
             let is_one_sided = this.turn.is_one_sided();
-            this.turn.begin();
+            this.turn.begin(this.turn.locks());
             is_one_sided
         });
         let Some(goroutine) = self.current_goroutine() else {
@@ -702,7 +731,7 @@ impl Worker {
         };
         // SAFETY: it runs.
         let record = unsafe { goroutine.as_ref() };
-        if record.timed_runs.get() > 0 {
+        if record.extras.get().timed_runs() > 0 {
             let number = self.full_turns.get();
             self.full_turns.set(number.saturating_add(1));
             // Later ones would say the same of a goroutine that never parks, and cost it the look
@@ -715,9 +744,24 @@ impl Worker {
         } else if !is_one_sided {
             record.site().note_untimed_full_turn();
         }
-        // At the end of the runtime the worker itself is the one who waits for its turn.
-        if self.has_local_work() || self.timer_is_due() || self.shared.is_ending() {
+        if others_wait {
             self.yield_now(record);
+        }
+    }
+
+    /// Whether a turn that is used up may go on.
+    fn may_go_on(&self) -> bool {
+        if self.shared.clock.is_virtual() {
+            // A schedule that is to be had again must not depend on how fast it was.
+            return false;
+        }
+        let (run, now) = (self.runs.get(), Instant::now());
+        match self.overtime.get() {
+            (of, since) if of == run => now - since < OVERTIME,
+            _ => {
+                self.overtime.set((run, now));
+                true
+            }
         }
     }
 
@@ -773,6 +817,6 @@ impl Worker {
         // SAFETY: a goroutine with a timer or a waiter of ours has not ended.
         let record = unsafe { goroutine.as_ref() };
         record.interrupt.set(Some(interrupt));
-        self.resume(goroutine);
+        self.resume(goroutine, record.take_locks());
     }
 }
