@@ -4,18 +4,21 @@
 //! threads than processors want it: each has to be woken and run for its turn, which takes
 //! microseconds. By then all others have waited for long again, and it would be handed over for ever,
 //! hundreds of times slower than those use it who run. So a round ends also when it has come to a
-//! writer that was not there when it began, and the next one does not begin before as much time has
-//! passed as it took, or a millisecond.
+//! writer that was not there when it began, and the next one does not begin before four times as
+//! much time has passed as it took, or a millisecond.
 //!
 //! It is the same with readers that are let in, and hold the lock from then on: if some of them have
 //! no processor, the next writer waits until they had one. When a writer has waited for long, the
-//! readers that wait, if no writer does, are for as long, or a millisecond, woken to try again
+//! readers that wait, if no writer does, are for four times as long, or a millisecond, woken to try again
 //! instead, except if one of them has waited for a millisecond.
 
 use std::sync::LazyLock;
 use std::time::Instant;
 
-/// How long a rest lasts at most, in microseconds. With Go's mutex too somebody may wait for a
+/// How many times as long as what is before it a rest lasts: a fifth of the time is given to those
+/// that have to be woken, if there are always some.
+const TIMES: u32 = 4;
+/// How long it lasts at most, in microseconds. With Go's mutex too somebody may wait for a
 /// millisecond before the lock is handed over.
 const LONGEST: u32 = 1000;
 
@@ -78,7 +81,8 @@ impl Rest {
     }
 
     fn between(began: Moment, now: Moment) -> Self {
-        let length = now.0.wrapping_sub(began.0).min(LONGEST);
+        let lasted = now.0.wrapping_sub(began.0);
+        let length = lasted.saturating_mul(TIMES).min(LONGEST);
         Rest {
             until: Moment(now.0.wrapping_add(length)),
         }
@@ -135,14 +139,14 @@ impl Round {
 mod tests {
     use super::*;
 
-    /// It takes as long as what was before, but not longer than is promised; also where the clock
-    /// begins again.
+    /// It takes some times as long as what was before, but not longer than is promised; also where
+    /// the clock begins again.
     #[test]
     fn a_rest_ends() {
         for (began, lasted, length) in [
-            (7, LONGEST / 2, LONGEST / 2),
-            (7, LONGEST * 2, LONGEST),
-            (u32::MAX - 9, LONGEST / 2, LONGEST / 2),
+            (7, 100, 400),
+            (7, LONGEST / 2, LONGEST),
+            (u32::MAX - 9, 100, 400),
         ] {
             let at = |offset| Moment(u32::wrapping_add(began, offset));
             let rest = Rest::between(at(0), at(lasted));
