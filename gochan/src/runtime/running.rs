@@ -175,6 +175,12 @@ pub(crate) fn may_look_on() -> bool {
     worker::current().is_none_or(Worker::may_look_on)
 }
 
+/// How many workers of the caller's runtime have nothing to do and look for work; 0 if an ordinary
+/// thread asks.
+pub(crate) fn searching_workers() -> usize {
+    worker::current().map_or(0, Worker::searching_workers)
+}
+
 /// Notes that the caller has waited so long for another worker without having parked.
 pub(crate) fn discount(waited: Duration) {
     if let Some(worker) = worker::current() {

@@ -752,12 +752,15 @@ fn pause(longest: Duration) -> Duration {
         }
         _ => PAUSES.0,
     };
+    let searching = runtime::searching_workers();
     loop {
         spin_loop();
         let now = Instant::now();
         let paused = now - start;
-        if paused >= duration {
-            LAST.set(Some((duration, now)));
+        // Whom this pause is for may wait for the calling thread by now.
+        let in_vain = runtime::searching_workers() > searching;
+        if paused >= duration || in_vain {
+            LAST.set((!in_vain).then_some((duration, now)));
             runtime::discount(paused);
             return paused;
         }

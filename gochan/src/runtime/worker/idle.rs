@@ -157,6 +157,10 @@ impl Worker {
         }
     }
 
+    pub(in crate::runtime) fn searching_workers(&self) -> usize {
+        self.shared.searchers.0.load(Ordering::Relaxed)
+    }
+
     pub(in crate::runtime) fn may_look_on(&self) -> bool {
         self.shared.workers.len() > 1 || !self.has_local_work()
     }
