@@ -120,7 +120,7 @@ impl JoinError {
         matches!(self.failure, Failure::Goexit)
     }
 
-    /// What the goroutine panicked with, to be handed to [`std::panic::resume_unwind`].
+    /// What the goroutine panicked with, to be handed to [`resume_unwind`](crate::resume_unwind).
     ///
     /// # Panics
     /// If it did not panic.

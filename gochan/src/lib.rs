@@ -71,6 +71,7 @@ pub mod prelude {
 }
 
 use channel::core::Refusal;
+use std::any::Any;
 use std::panic::Location;
 
 /// Lets the other goroutines of this worker run first; on an ordinary thread, offers the
@@ -107,6 +108,24 @@ pub fn goexit() -> ! {
     panic!("goexit was called by an ordinary thread");
 }
 
+/// As [`std::panic::resume_unwind`]: goes on with a panic that was caught here, or in another
+/// goroutine or thread. In goroutines use this one, which lets the runtime know that they unwind. With
+/// that of the standard library, a destructor that sends on an abandoned channel or waits at the end of
+/// the runtime may abort the process, if another goroutine waits in the middle of unwinding.
+///
+/// ```
+/// let result = std::panic::catch_unwind(|| {
+///     let joined = gochan::runtime::Runtime::new(Default::default()).unwrap().run(|| {
+///         gochan::go!({ panic!("for whoever joins") }).join()
+///     });
+///     gochan::resume_unwind(joined.map(|never: std::convert::Infallible| never).unwrap_err().into_panic())
+/// });
+/// assert!(result.is_err());
+/// ```
+pub fn resume_unwind(payload: Box<dyn Any + Send>) -> ! {
+    runtime::panics::resume_unwind(payload)
+}
+
 /// Runs a closure that blocks its thread (file I/O, a C library, a name look-up) while other
 /// goroutines run: the calling goroutine is parked, and a helper thread runs the closure. The
 /// closure may borrow from the goroutine's stack. On an ordinary thread it is simply called.
@@ -133,7 +152,7 @@ where
     };
     match pool.run(f, Location::caller()) {
         Ok(Ok(value)) => value,
-        Ok(Err(payload)) => std::panic::resume_unwind(payload),
+        Ok(Err(payload)) => resume_unwind(payload),
         // Better slow than not at all: there is no helper thread, and none can be had.
         Err(f) => f(),
     }

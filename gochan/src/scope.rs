@@ -2,6 +2,7 @@
 
 use crate::join::{JoinError, JoinHandle};
 use crate::runtime::goroutine::GoroutineId;
+use crate::runtime::panics::resume_unwind;
 use crate::runtime::placement::Site;
 use crate::runtime::{self, Kind, SpawnOptions};
 use crate::sync::Group;
@@ -105,7 +106,7 @@ where
         .goroutines
         .wait_to_the_end(WaitReason::Scope, location);
     match result {
-        Err(payload) => panic::resume_unwind(payload),
+        Err(payload) => resume_unwind(payload),
         Ok(_) if scope.data.one_panicked.load(Ordering::Relaxed) => {
             panic!("a goroutine of this scope panicked")
         }

@@ -447,6 +447,116 @@ fn one_that_never_parks_does_not_starve_the_others() {
 }
 
 #[test]
+fn one_that_polls_with_a_deadline_that_has_passed_does_not_starve_the_others() {
+    let past = Instant::now();
+    on_workers(1, move || {
+        let stop = Arc::new(AtomicBool::new(false));
+        go!(clone(stop), {
+            gochan::time::sleep(Duration::from_millis(1));
+            yield_now();
+            stop.store(true, Ordering::Relaxed);
+        });
+        let channel = Chan::<u8>::new(0);
+        while !stop.load(Ordering::Relaxed) {
+            assert!(channel.recv_deadline(past).is_err());
+        }
+    });
+}
+
+/// The clock stands still, so its deadlines will not be later ones.
+#[test]
+fn one_that_polls_in_virtual_time_does_not_starve_the_others() {
+    harness::in_virtual_time(|| {
+        let past = gochan::time::now();
+        let stop = Arc::new(AtomicBool::new(false));
+        go!(near, clone(stop), {
+            (0..100).for_each(|_| yield_now());
+            stop.store(true, Ordering::Relaxed);
+        });
+        let channel = Chan::<u8>::new(0);
+        while !stop.load(Ordering::Relaxed) {
+            assert!(channel.recv_deadline(past).is_err());
+        }
+    });
+}
+
+/// One worker is woken for a goroutine that waits to start, and gets another one to run before it
+/// comes to that. The third one has to be woken then.
+#[test]
+fn one_that_waits_to_start_is_found_by_an_idle_worker() {
+    for _ in 0..20 {
+        on_workers(3, || {
+            let started = Arc::new(AtomicBool::new(false));
+            let until_started = |started: &AtomicBool| {
+                while !started.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            };
+            let wake = Chan::<()>::new(0);
+            let others: Vec<_> = (0..2)
+                .map(|_| {
+                    go!(spread, clone(wake, started), {
+                        wake.recv();
+                        until_started(&started);
+                    })
+                })
+                .collect();
+            // Now they wait, and their workers sleep.
+            gochan::time::sleep(Duration::from_millis(2));
+            go!(clone(started), {
+                started.store(true, Ordering::Relaxed);
+            });
+            wake.send(()).unwrap();
+            until_started(&started);
+            wake.close();
+            others.into_iter().for_each(|other| other.join().unwrap());
+        });
+    }
+}
+
+/// The hook of panics sees nothing of one that comes from a helper thread or another goroutine.
+#[test]
+fn one_that_goes_on_with_a_panic_is_known_to_unwind() {
+    struct WaitsInDrop(Chan<()>);
+    impl Drop for WaitsInDrop {
+        fn drop(&mut self) {
+            self.0.recv();
+        }
+    }
+    struct SendsInDrop(gochan::Sender<u8>);
+    impl Drop for SendsInDrop {
+        fn drop(&mut self) {
+            let sender = &self.0;
+            chan! { sender <- 1; }
+        }
+    }
+    on_workers(1, || {
+        let go_on = Chan::new(0);
+        let unwinding = go!(clone(go_on), {
+            let _waits = WaitsInDrop(go_on);
+            panic!("another one");
+        });
+        harness::give_chances();
+        let panics: [fn(); 3] = [
+            || gochan::blocking(|| panic!("of a helper thread")),
+            || gochan::scope(|_| panic!("of a scope")),
+            || gochan::resume_unwind(Box::new("of nobody")),
+        ];
+        for panics in panics {
+            let (sender, receiver) = gochan::channel(0);
+            drop(receiver);
+            let one = go!({
+                let _sends = SendsInDrop(sender);
+                panics();
+            });
+            assert!(one.join().unwrap_err().is_panic());
+        }
+        go_on.close();
+        assert!(unwinding.join().unwrap_err().is_panic());
+    });
+}
+
+#[test]
 fn two_that_hand_each_other_the_worker_do_not_starve_the_others() {
     on_workers(1, || {
         let stop = Arc::new(AtomicBool::new(false));

@@ -799,6 +799,44 @@ fn destructors_that_wait_at_the_end_go_on() {
     }
 }
 
+/// They belong to goroutines that have not started, and have no stack of their own yet.
+#[test]
+fn destructors_of_what_has_not_started_go_on_too() {
+    struct LocksInDrop(Arc<gochan::sync::Mutex<usize>>);
+    impl Drop for LocksInDrop {
+        fn drop(&mut self) {
+            *self.0.lock() += 1;
+        }
+    }
+    for workers in [1, 2] {
+        const COUNT: usize = 6;
+        let went_on = Arc::new(AtomicUsize::new(0));
+        let locked = Arc::new(gochan::sync::Mutex::new(0));
+        on_workers(workers, || {
+            let is_held = make!(chan());
+            go!(near, clone(is_held, locked), {
+                let _guard = locked.lock();
+                is_held <- ();
+                time::sleep(LONG);
+            });
+            is_held.recv();
+            for _ in 0..COUNT {
+                let waits = Waits {
+                    ch: make!(chan i32),
+                    went_on: Arc::clone(&went_on),
+                };
+                let locks = LocksInDrop(Arc::clone(&locked));
+                go!(near, {
+                    let _captured = (&waits, &locks);
+                    time::sleep(LONG);
+                });
+            }
+        });
+        assert_eq!(went_on.load(Ordering::SeqCst), COUNT);
+        assert_eq!(*locked.lock(), COUNT);
+    }
+}
+
 #[test]
 fn goroutines_that_wait_for_each_other_are_all_unwound() {
     // Each holds what the next one waits for; its unwinding wakes others that unwind too.

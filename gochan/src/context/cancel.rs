@@ -37,7 +37,8 @@ impl CancelGuard {
         }
     }
 
-    /// Cancels the context and all that were made from it. When this returns they have ended.
+    /// Cancels the context and all that were made from it. When this returns they have ended; if
+    /// somebody else cancels it at the same moment, what was made from it may still be about to.
     ///
     /// ```
     /// use gochan::context::Context;
@@ -127,7 +128,8 @@ pub struct CancelHandle {
 }
 
 impl CancelHandle {
-    /// Cancels the context and all that were made from it. When this returns they have ended.
+    /// Cancels the context and all that were made from it. When this returns they have ended; if
+    /// somebody else cancels it at the same moment, what was made from it may still be about to.
     ///
     /// ```
     /// use gochan::context::Context;

@@ -258,15 +258,17 @@ impl CancelNode {
     #[cold]
     #[inline(never)]
     fn make_done(&self) -> &Receiver<Infallible> {
-        let done = self.done.get_or_init(Receiver::without_sender);
-        // Whoever ends it after this finds the channel and closes it; whoever did so before may
-        // not have found it. It may be closed twice.
+        // Whoever ends it says so under the lock, and looks for the channel then: it finds this one
+        // and closes it, or is found here. Nobody gets to see it open after that.
         let state = self.state.lock();
-        let has_ended = self.ended().is_some();
+        let done = self.done.get_or_init(|| {
+            let done = Receiver::without_sender();
+            if self.ended().is_some() {
+                done.core().close();
+            }
+            done
+        });
         drop(state);
-        if has_ended {
-            done.core().close();
-        }
         done
     }
 

@@ -582,6 +582,12 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         let run = || {
             // SAFETY: this is the goroutine.
             let _dropped_at_end = unsafe { locals.drop_at_end() };
+            // SAFETY: as above.
+            let record = unsafe { header.as_ref() };
+            if record.cancelled.get() {
+                let _dropped_while_unwinding = body;
+                panics::throw_goexit(record);
+            }
             body()
         };
         let result = panic::catch_unwind(AssertUnwindSafe(run));

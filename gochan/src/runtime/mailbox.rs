@@ -143,7 +143,7 @@ impl Mailbox {
 
     /// Takes out all that was delivered, in the order of delivery, as a linked list.
     pub(super) fn collect(&self) -> *const Goroutine {
-        let mut newest: *const Goroutine = self.inbox.0.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut newest: *const Goroutine = self.inbox.0.swap(ptr::null_mut(), Ordering::AcqRel);
         let mut oldest: *const Goroutine = ptr::null();
         while let Some(goroutine) = NonNull::new(newest.cast_mut()) {
             // SAFETY: delivered goroutines are parked and belong to this worker now.

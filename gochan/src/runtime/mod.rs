@@ -159,9 +159,11 @@ impl Idleness {
         (idle == workers).then_some(moment)
     }
 
+    /// In this order: who finds all idle, and later that nobody has left since it looked, must not
+    /// have counted one that was leaving.
     fn leave(&self) {
-        self.ended.fetch_add(1, Ordering::SeqCst);
         self.idle.fetch_sub(1, Ordering::SeqCst);
+        self.ended.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Whether nobody has left since.
@@ -203,7 +205,14 @@ impl Shared {
         if from != Some(at) && self.workers[at].wake() {
             return;
         }
-        if self.workers.len() > 1 && self.searchers.0.load(Ordering::SeqCst) == 0 {
+        if self.workers.len() > 1 {
+            self.wake_if_nobody_searches();
+        }
+    }
+
+    #[inline]
+    fn wake_if_nobody_searches(&self) {
+        if self.searchers.0.load(Ordering::SeqCst) == 0 {
             self.wake_one();
         }
     }
@@ -328,7 +337,7 @@ impl Runtime {
             panic!("{report}");
         }
         result.unwrap_or_else(|failure| match failure {
-            Failure::Panic(payload) => std::panic::resume_unwind(payload),
+            Failure::Panic(payload) => panics::resume_unwind(payload),
             Failure::Goexit => panic!("the main goroutine called goexit"),
         })
     }

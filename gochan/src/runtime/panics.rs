@@ -3,6 +3,7 @@
 use super::PanicPolicy;
 use super::goroutine::Goroutine;
 use super::worker;
+use std::any::Any;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
@@ -56,10 +57,28 @@ pub(super) fn throw_goexit(record: &Goroutine) -> ! {
     if cfg!(panic = "abort")
         && let Some(worker) = worker::current()
     {
+        if record.scope.is_some() {
+            // What it has lent to others, in a scope of its own, may belong to who waits for it.
+            let _ = writeln!(
+                std::io::stderr(),
+                "{} is to end in the middle of a scope, and this program is built without unwinding",
+                record.identity()
+            );
+            std::process::abort();
+        }
         worker.leave(record);
     }
     record.has_thrown.set(true);
     panic::resume_unwind(Box::new(GoexitPayload))
+}
+
+/// As [`panic::resume_unwind`], which calls no hook: what unwinds is to be known here too.
+pub(crate) fn resume_unwind(payload: Box<dyn Any + Send>) -> ! {
+    if let Some(goroutine) = worker::current().and_then(worker::Worker::current_goroutine) {
+        // SAFETY: it runs.
+        unsafe { goroutine.as_ref() }.has_thrown.set(true);
+    }
+    panic::resume_unwind(payload)
 }
 
 /// Calls `f`, whose panic has nobody to go to: its message was printed, and that was all.

@@ -85,6 +85,10 @@ impl<N: Node> Heap<N> {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.front.is_some()) + self.slots.len()
+    }
+
     /// The time of the first node; [`NEVER`] if there is none.
     pub(super) fn earliest(&self) -> Nanos {
         self.first().map_or(NEVER, |slot| slot.when)

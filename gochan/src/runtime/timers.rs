@@ -96,6 +96,10 @@ impl Sleepers {
         self.heap.borrow().earliest()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.heap.borrow().len()
+    }
+
     /// Takes the first goroutine out.
     pub(super) fn pop(&self) -> Option<NonNull<Goroutine>> {
         let mut heap = self.heap.borrow_mut();

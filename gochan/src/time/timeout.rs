@@ -3,11 +3,12 @@
 use crate::channel::channel;
 use crate::error::RecvTimeoutError;
 use crate::join::JoinHandle;
+use crate::runtime::panics::resume_unwind;
 use crate::runtime::placement::Site;
 use crate::runtime::{self, Kind, SpawnOptions};
 use std::error::Error;
 use std::fmt;
-use std::panic::{Location, resume_unwind};
+use std::panic::Location;
 use std::time::Duration;
 
 /// Calls `f` in a goroutine of its own, and returns what it returns if that is within `limit`.

@@ -131,11 +131,19 @@ pub(crate) fn is_in_guard(limit: usize, address: usize) -> bool {
     (limit..limit + unix::page_size()).contains(&address)
 }
 
+/// Where pages are larger, stacks are not smaller than those.
+fn size_step() -> usize {
+    #[cfg(unix)]
+    return SIZE_STEP.max(unix::page_size());
+    #[cfg(not(unix))]
+    SIZE_STEP
+}
+
 /// The size that a request for `bytes` gets: rounded up to a recyclable size.
 pub(crate) fn round_size(bytes: usize) -> io::Result<usize> {
     bytes
         .max(MIN_SIZE)
-        .checked_next_multiple_of(SIZE_STEP)
+        .checked_next_multiple_of(size_step())
         .filter(|&size| size <= isize::MAX as usize / 2)
         .ok_or_else(|| {
             io::Error::new(

@@ -7,11 +7,12 @@ use crate::wait::Waiter;
 use std::ptr::NonNull;
 
 impl Worker {
-    /// Drops what has not started and waits for what is left. True: nothing is left here.
+    /// Ends what has not started and waits for what is left. True: nothing is left here.
     pub(super) fn wind_up(&self) -> bool {
         let unstarted = self.mailbox.start_queue.close();
         while let Some(goroutine) = unstarted.pop() {
-            self.discard(goroutine);
+            self.mailbox.note_living();
+            self.execute(goroutine);
         }
         if self.has_local_work() {
             return false;

@@ -42,9 +42,30 @@ impl Worker {
     /// Waits for work, and does it on a processor that no other worker uses, if there is one.
     pub(super) fn idle(&self) {
         self.search_or_sleep();
-        if self.has_slept.get() && self.has_local_work() {
-            self.has_slept.set(false);
+        if !self.has_local_work() {
+            return;
+        }
+        self.pass_the_search_on();
+        if self.has_slept.replace(false) {
             self.run_apart();
+        }
+    }
+
+    /// Who was woken because goroutines wait to start, or because nobody else was woken since this
+    /// worker was looking around, may have got other work meanwhile. Then another one is to look.
+    fn pass_the_search_on(&self) {
+        if self.shared.workers.len() == 1 {
+            return;
+        }
+        // Pairs with the one in `Shared::offer`: either it sees that this worker does not search any
+        // more, or this one sees the goroutine.
+        fence(Ordering::SeqCst);
+        let waits = |worker: &&'static Mailbox| {
+            let own = usize::from(ptr::eq(*worker, self.mailbox));
+            worker.start_queue.len() > own
+        };
+        if self.shared.workers.iter().any(waits) {
+            self.shared.wake_if_nobody_searches();
         }
     }
 
@@ -275,7 +296,8 @@ impl Worker {
             stolen += number;
             if !own.push_arrivals(&some, number) {
                 while let Some(goroutine) = some.pop() {
-                    self.discard(goroutine);
+                    self.mailbox.note_living();
+                    self.execute(goroutine);
                 }
             }
             if number < most {
@@ -294,7 +316,8 @@ impl Worker {
             || all_idle.is_some_and(|moment| self.shared.idleness.has_lasted_since(moment));
         let mut watch = None;
         loop {
-            if is_last() && self.shared.nothing_is_pending() {
+            // In this order: who leaves says so before it takes what is pending.
+            if self.shared.nothing_is_pending() && is_last() {
                 self.advance_clock();
             }
             if self.timer_is_due() {

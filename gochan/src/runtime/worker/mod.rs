@@ -127,6 +127,8 @@ pub(super) struct Worker {
     turn_began: Cell<Instant>,
     /// The last run that went on after a turn, and since when.
     overtime: Cell<(u64, Instant)>,
+    /// The time until which goroutines that wait were woken last.
+    fired_until: Cell<Nanos>,
     /// The goroutines of this worker that wait no longer than until some time.
     sleepers: Sleepers,
     /// Goroutines that are suspended in the middle of unwinding.
@@ -166,6 +168,7 @@ impl Worker {
             run_began: Cell::new(Instant::now()),
             turn_began: Cell::new(Instant::now()),
             overtime: Cell::new((0, Instant::now())),
+            fired_until: Cell::new(0),
             sleepers: Sleepers::new(shared.workers[index]),
             suspended_unwinding: Cell::new(0),
             stacks: StackCache::new(shared.settings.stack_size),
@@ -359,7 +362,7 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn execute(&self, goroutine: NonNull<Goroutine>) {
+    pub(super) fn execute(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: it came out of one of our queues, so the runtime's reference is still there.
         let record = unsafe { goroutine.as_ref() };
         if record.home.get().is_none() && !self.start(goroutine) {
@@ -395,13 +398,17 @@ impl Worker {
     /// Gives a goroutine its coroutine and its place among the living.
     #[inline]
     fn start(&self, goroutine: NonNull<Goroutine>) -> bool {
-        if self.shared.is_ending() {
-            self.discard(goroutine);
-            self.mailbox.note_gone();
-            return false;
-        }
         // SAFETY: it has just left its queue.
         let record = unsafe { goroutine.as_ref() };
+        if self.shared.is_ending() {
+            if cfg!(panic = "abort") {
+                self.discard(goroutine);
+                self.mailbox.note_gone();
+                return false;
+            }
+            // It drops its body, on a stack of its own: a destructor may want to wait.
+            record.cancelled.set(true);
+        }
         // SAFETY: nobody else touches the stack of a goroutine of ours. Until `finish` it is the
         // coroutine's, and the record, in which both stand, does not move.
         let stack = unsafe { &mut *record.stack.get() };
@@ -674,7 +681,11 @@ impl Worker {
     #[inline(never)]
     fn suspend_until(&self, record: &Goroutine, deadline: Instant) {
         let sleeper = Sleeper::new(record);
-        let when = self.shared.clock.nanos_at(deadline);
+        let mut when = self.shared.clock.nanos_at(deadline);
+        if !self.shared.clock.is_virtual() {
+            // One whose deadline has passed already waits behind those that are due now.
+            when = when.max(self.fired_until.get() + 1);
+        }
         // SAFETY: the sleeper stays on this frame until it is removed or has been woken.
         unsafe { self.sleepers.add(when, &sleeper) };
         self.suspend(record);
@@ -797,6 +808,10 @@ impl Worker {
         let Some(now) = earliest.and_then(|earliest| self.time_if_past(earliest)) else {
             return;
         };
+        self.fired_until.set(now);
+        // Where the clock stands still, one whose next deadline has passed too would come again and
+        // again.
+        let mut left = self.sleepers.len();
         loop {
             let (sleeper, timer) = (self.sleepers.earliest(), timers.earliest_to_fire());
             if sleeper.min(timer) > now {
@@ -804,7 +819,13 @@ impl Worker {
             }
             if timer < sleeper {
                 timers.fire_first(now);
-            } else if let Some(goroutine) = self.sleepers.pop() {
+                continue;
+            }
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            if let Some(goroutine) = self.sleepers.pop() {
                 self.interrupt(goroutine, Interrupt::TimedOut);
             }
         }
