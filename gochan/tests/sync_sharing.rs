@@ -9,9 +9,11 @@ use gochan::sync::{ErrGroup, Once, OnceValue, Pool, Pooled, Semaphore, SingleFli
 use gochan::{Chan, go};
 use harness::{Side, Tally, each_pair, each_runtime, everywhere, panic_of, until, watch};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 // ----- Once, OnceValue --------------------------------------------------------------------
@@ -243,6 +245,27 @@ fn a_semaphore_lets_a_runtime_end() {
 
 // ----- Pool -------------------------------------------------------------------------------
 
+/// Its end finds a goroutine that does nothing but try in one of its attempts.
+#[test]
+fn no_permit_is_lost_with_a_runtime() {
+    let _watched = watch();
+    let semaphore = Arc::new(Semaphore::new(2));
+    for _ in 0..200 {
+        let runtime = Runtime::new(Config::new().workers(1)).unwrap();
+        runtime.run(|| {
+            let tried = Arc::new(AtomicBool::new(false));
+            go!(clone(semaphore, tried), {
+                loop {
+                    drop(semaphore.try_acquire(1).expect("nobody else has one"));
+                    tried.store(true, Ordering::Relaxed);
+                }
+            });
+            until(|| tried.load(Ordering::Relaxed));
+        });
+        assert_eq!(semaphore.available(), 2);
+    }
+}
+
 #[test]
 fn a_pool_keeps_a_bounded_number_and_drops_the_rest() {
     let tally = Tally::new(100);
@@ -423,6 +446,62 @@ fn if_the_one_who_runs_is_ended_another_one_runs() {
 }
 
 // ----- ErrGroup ---------------------------------------------------------------------------
+
+/// A key whose hash, which is computed with the flights locked, may take as long as the test wants.
+#[derive(Clone, PartialEq, Eq)]
+enum Key {
+    Plain,
+    Slow,
+}
+
+static IS_HASHED: AtomicBool = AtomicBool::new(false);
+static HASH_IS_OVER: AtomicBool = AtomicBool::new(false);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, _: &mut H) {
+        if *self == Key::Slow {
+            IS_HASHED.store(true, Ordering::Relaxed);
+            until(|| HASH_IS_OVER.load(Ordering::Relaxed));
+        }
+    }
+}
+
+/// The one who runs it has its result when its runtime ends, and waits to say so.
+#[test]
+fn a_result_is_shared_though_the_runtime_of_who_made_it_ends() {
+    let _watched = watch();
+    let flights = Arc::new(SingleFlight::<Key, u8>::new());
+    let (begun, go_on) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
+    let runtime = Runtime::new(Config::new().workers(1)).unwrap();
+    let (passenger, blocker) = runtime.run(|| {
+        go!(clone(flights, begun, go_on), {
+            flights.run(Key::Plain, || {
+                begun.store(true, Ordering::Relaxed);
+                until(|| go_on.load(Ordering::Relaxed));
+                1
+            });
+        });
+        until(|| begun.load(Ordering::Relaxed));
+        let passenger = {
+            let flights = Arc::clone(&flights);
+            thread::spawn(move || flights.run_shared(Key::Plain, || 2))
+        };
+        gochan::time::sleep(Duration::from_millis(20));
+        let blocker = {
+            let flights = Arc::clone(&flights);
+            thread::spawn(move || flights.forget(&Key::Slow))
+        };
+        until(|| IS_HASHED.load(Ordering::Relaxed));
+        go_on.store(true, Ordering::Relaxed);
+        // The result is there, and the flights are locked.
+        harness::give_chances();
+        (passenger, blocker)
+    });
+    HASH_IS_OVER.store(true, Ordering::Relaxed);
+    blocker.join().unwrap();
+    assert_eq!(passenger.join().unwrap(), (1, true));
+    assert_eq!(flights.run(Key::Plain, || 3), 3, "that one has landed");
+}
 
 #[test]
 fn the_first_error_wins() {

@@ -7,7 +7,8 @@ use gochan::sync::{Barrier, Cond, Mutex, WaitGroup};
 use gochan::{JoinHandle, defer, go};
 use harness::{Side, each_pair, each_runtime, everywhere, panic_of, until, watch};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 // ----- Cond -------------------------------------------------------------------------------
@@ -186,6 +187,46 @@ fn a_notification_is_not_spent_on_who_gave_up() {
         state.1.notify_one();
         patient.join();
     });
+}
+
+/// The goroutine that is told waits for the mutex when its runtime ends.
+#[test]
+fn a_notification_is_not_spent_on_who_is_unwound() {
+    let _watched = watch();
+    for _ in 0..20 {
+        let shared = Arc::new((Mutex::new(0), Cond::new()));
+        let wait = |shared: Arc<(Mutex<i32>, Cond)>| {
+            move || {
+                let (mutex, cond) = &*shared;
+                let mut waiting = mutex.lock();
+                *waiting += 1;
+                drop(cond.wait(waiting));
+            }
+        };
+        let runtime = Runtime::new(Config::new().workers(1)).unwrap();
+        let (told, has_ended) = (AtomicBool::new(false), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let (shared, told, has_ended) = (&shared, &told, &has_ended);
+            scope.spawn(move || {
+                runtime.run(|| {
+                    let first = wait(Arc::clone(shared));
+                    go!(first());
+                    until(|| told.load(Ordering::Relaxed));
+                    harness::give_chances();
+                });
+                has_ended.store(true, Ordering::Relaxed);
+            });
+            until(|| *shared.0.lock() == 1);
+            let second = scope.spawn(wait(Arc::clone(shared)));
+            until(|| *shared.0.lock() == 2);
+            let holding = shared.0.lock();
+            shared.1.notify_one();
+            told.store(true, Ordering::Relaxed);
+            until(|| has_ended.load(Ordering::Relaxed));
+            drop(holding);
+            second.join().unwrap();
+        });
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Waiting until what a mutex guards has changed.
 
-use super::MutexGuard;
 use super::monitor::{Monitor, Place, Wait};
-use super::raw_lock::RawLock;
+use super::raw_lock::{OnUnwind, RawLock};
+use super::{Mutex, MutexGuard};
 use crate::runtime::Running;
 use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom};
 use crate::wait::{Patience, WaitFrame, WaitQueue, WaitReason, Wake, WakeList};
 use std::fmt;
+use std::mem;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -216,7 +217,7 @@ impl Cond {
             let begun = self.begin_wait(lock, &frame, location);
             frame.finish(begun, |frame| self.end_wait(frame, true))
         };
-        (mutex.lock_at(location), wake)
+        (self.lock_again(mutex, location, wake), wake)
     }
 
     /// Leaves the lock, waits, and takes the mutex again.
@@ -229,7 +230,26 @@ impl Cond {
         let (mutex, lock) = guard.into_locked();
         // SAFETY: the guard's lock is held.
         let wake = unsafe { self.wait_unlocked(lock, patience, location) };
-        (mutex.lock_at(location), wake)
+        (self.lock_again(mutex, location, wake), wake)
+    }
+
+    /// Takes the mutex again after the wait.
+    #[inline]
+    fn lock_again<'a, T: ?Sized>(
+        &self,
+        mutex: &'a Mutex<T>,
+        location: &'static Location<'static>,
+        wake: Wake,
+    ) -> MutexGuard<'a, T> {
+        // Who is unwound meanwhile, at the end of its runtime, does nothing about what it was told.
+        let pass_on = OnUnwind(|| {
+            if wake == Wake::Done {
+                self.notify_one();
+            }
+        });
+        let guard = mutex.lock_at(location);
+        mem::forget(pass_on);
+        guard
     }
 
     /// Leaves the lock and waits.

@@ -1,13 +1,12 @@
 //! Goroutines of one task, the first of whose errors ends it.
 
-use super::Mutex;
 use super::group::{Membership, SharedGroup};
 use super::monitor::{Monitor, Place, Wait};
 use crate::context::{CancelGuard, Context};
 use crate::runtime::panics::{self, GoexitPayload};
 use crate::runtime::placement::Site;
 use crate::runtime::{self, Kind, SpawnOptions};
-use crate::wait::{Patience, WaitQueue, WaitReason, Wake, WakeList};
+use crate::wait::{Patience, SpinMutex, WaitQueue, WaitReason, Wake, WakeList};
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -45,7 +44,8 @@ struct Inner<E> {
     running: SharedGroup,
     slots: Monitor<Slots>,
     /// How the group has failed so far.
-    failure: Mutex<Option<Failure<E>>>,
+    /// To lock it takes no turn and ends with no runtime: what failed must not get lost.
+    failure: SpinMutex<Option<Failure<E>>>,
     /// What the group's context is cancelled with, if it has one; also when the group is dropped
     /// without having been waited for.
     cancellation: Option<Cancellation<E>>,
@@ -127,7 +127,7 @@ impl<E: Send + 'static> ErrGroup<E> {
                     taken: 0,
                     waiting: WaitQueue::new(),
                 }),
-                failure: Mutex::new(None),
+                failure: SpinMutex::new(None),
                 cancellation,
             }),
         }
@@ -211,7 +211,7 @@ impl<E: Send + 'static> ErrGroup<E> {
             match panic::catch_unwind(AssertUnwindSafe(f)) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => member.group.fail(Failure::Error(error)),
-                Err(payload) if payload.is::<GoexitPayload>() => panic::resume_unwind(payload),
+                Err(payload) if payload.is::<GoexitPayload>() => panics::resume_unwind(payload),
                 Err(payload) => {
                     panics::after_panic();
                     member.group.fail(Failure::Panic(payload));
@@ -249,11 +249,11 @@ impl<E: Send + 'static> ErrGroup<E> {
         if let Some(cancellation) = &self.inner.cancellation {
             cancellation.guard.cancel();
         }
-        let failure = self.inner.failure.lock_at(location).take();
+        let failure = self.inner.failure.lock().take();
         match failure {
             None => Ok(()),
             Some(Failure::Error(error)) => Err(error),
-            Some(Failure::Panic(payload)) => panic::resume_unwind(payload),
+            Some(Failure::Panic(payload)) => panics::resume_unwind(payload),
         }
     }
 }

@@ -46,7 +46,9 @@ impl Group {
     pub(crate) fn add(&self, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         assert!(count <= LIMIT, "WaitGroup counter overflow");
-        self.count_more(count * ONE, |before| before / ONE);
+        // Less than none is what somebody has taken away too much, and takes back.
+        let part = |before| u64::from(((before / ONE) as u32).cast_signed().max(0).cast_unsigned());
+        self.count_more(count * ONE, part);
     }
 
     /// Adds to the word, unless that part of it that `part` takes out is large already. Returns what
@@ -65,7 +67,7 @@ impl Group {
     pub(crate) fn done(&self) {
         // Acquires too: who finds the count at zero hands on what all the others have released.
         let before = self.state.fetch_sub(ONE, Ordering::AcqRel);
-        if before < ONE {
+        if before.cast_signed() < ONE.cast_signed() {
             self.take_back(ONE.wrapping_neg());
             panic!("negative WaitGroup counter");
         }
@@ -377,5 +379,29 @@ mod tests {
         drop(member);
         assert_eq!(group.count() as u64, LIMIT + 1);
         assert_eq!(references(&group), 1);
+    }
+
+    /// Several at once, while others count rightly.
+    #[test]
+    fn those_who_count_wrongly_do_not_disturb_each_other() {
+        let group = SharedGroup::new();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        _ = catch_unwind(AssertUnwindSafe(|| group.done()));
+                    }
+                });
+            }
+            for _ in 0..1000 {
+                group.add(1);
+            }
+        });
+        // Who takes away too much may have taken what another one has added.
+        let left = group.count();
+        assert!((700..=1000).contains(&left), "{left}");
+        (0..left).for_each(|_| group.done());
+        group.add(1);
+        assert_eq!(group.count(), 1);
     }
 }

@@ -279,6 +279,25 @@ fn loom_a_writer_and_readers_that_pass_it_get_in() {
     });
 }
 
+/// A reader comes between that a writer leaves the lock and that it sees to the next one.
+#[test]
+fn loom_a_reader_that_comes_first_keeps_no_writer_waiting_for_ever() {
+    check(|| {
+        let guarded = Guarded::new();
+        assert!(guarded.lock.try_write());
+        let writer = spawn(&guarded, |guarded| guarded.increment(forever()));
+        let leaver = spawn(&guarded, |guarded| guarded.lock.leave_write());
+        let reader = spawn(&guarded, |guarded| guarded.lock.try_read());
+        leaver.join().unwrap();
+        if reader.join().unwrap() {
+            assert!(!guarded.lock.has_forgotten_writers());
+            guarded.lock.leave_read();
+        }
+        writer.join().unwrap();
+        guarded.assert_free(1);
+    });
+}
+
 #[test]
 fn loom_a_newcomer_and_readers_that_wait() {
     check(|| {

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::once::Once;
+use crate::runtime::panics::resume_unwind;
 use crate::wait::atomic::const_unless_loom;
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -100,7 +101,7 @@ impl<T, F: FnOnce() -> T> OnceValue<T, F> {
             Ok(value) => *stage = Stage::Value(value),
             Err(payload) => {
                 *stage = Stage::Failed(Failure::of(&*payload));
-                panic::resume_unwind(payload);
+                resume_unwind(payload);
             }
         }
     }

@@ -458,10 +458,14 @@ impl RawLock {
                 false => (queues.readers_to_admit(), Wake::Done),
             };
             // A writer that has been woken may take it meanwhile, and sees to them when it leaves.
-            let let_in = |state| is_free(state).then(|| (state & !READERS_WAIT) + admit);
+            let mut found = state;
+            let let_in = |state| {
+                found = state;
+                is_free(state).then(|| (state & !READERS_WAIT) + admit)
+            };
             if self.change(let_in) {
                 queues.take_readers(wake, &mut woken);
-                if state & (HAND_OVER | WOKEN) == 0 {
+                if found & (HAND_OVER | WOKEN) == 0 {
                     // It keeps new readers out when it finds those, and until then they may pass.
                     self.wake_writer(false, &mut queues, &mut woken);
                 }
@@ -482,9 +486,24 @@ impl RawLock {
     /// Hands the lock to the writer that waits longest, or wakes it to try again, unless somebody
     /// else sees to that. `state` is what [`RawLock::state_to_pass_on`] has read under the queues' lock.
     fn see_to_writers(&self, state: usize, queues: &mut Queues, woken: &mut WakeList) {
-        if is_free(state) && state & WOKEN == 0 {
-            self.wake_writer(state & HAND_OVER != 0, queues, woken);
+        if state & WOKEN != 0 || queues.writers.is_empty() {
+            return;
         }
+        if is_free(state) {
+            self.wake_writer(state & HAND_OVER != 0, queues, woken);
+        } else {
+            // Readers may have come since the lock was left. If they have left it again, the last of
+            // them is about to see to the writers.
+            let has_readers = |state| state >= READER && state & (WRITER | WOKEN) == 0;
+            self.change(|state| has_readers(state).then_some(state | WRITER_NEXT));
+        }
+    }
+
+    /// Whether writers wait for readers that may be overtaken for ever.
+    #[cfg(all(test, loom))]
+    pub(super) fn has_forgotten_writers(&self) -> bool {
+        let state = self.state.load(Ordering::Relaxed);
+        state >= READER && state & (WRITERS_WAIT | WOKEN | HAND_OVER | WRITER_NEXT) == WRITERS_WAIT
     }
 
     /// Wakes the writer that waits longest, if one does: it holds the lock then, or tries again.
@@ -773,7 +792,7 @@ fn has_waited_long(since: Instant) -> bool {
 }
 
 /// Calls its closure when it is dropped, which is when the code below it unwinds.
-struct OnUnwind<F: Fn()>(F);
+pub(super) struct OnUnwind<F: Fn()>(pub(super) F);
 
 impl<F: Fn()> Drop for OnUnwind<F> {
     fn drop(&mut self) {

@@ -222,14 +222,14 @@ impl Semaphore {
     }
 
     fn try_take(&self, count: usize) -> bool {
+        // A goroutine that tries again and again must not starve others of its worker. It may be
+        // unwound here, so it must not hold permits yet.
+        runtime::count(runtime::Operation::Other);
         let mut permits = self.permits.lock();
         let served = permits.waiting.is_empty() && count <= permits.available;
         if served {
             permits.available -= count;
         }
-        drop(permits);
-        // A goroutine that tries again and again must not starve others of its worker.
-        runtime::count(runtime::Operation::Other);
         served
     }
 

@@ -4,6 +4,7 @@ use super::Mutex;
 use super::failure::Failure;
 use super::gate::Gate;
 use super::monitor::Wait;
+use crate::runtime::panics::resume_unwind;
 use crate::wait::{Patience, WaitReason};
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -123,7 +124,9 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
     /// Joins the execution for this key, or makes a new one.
     fn board(&self, key: &K, location: &'static Location<'static>) -> Seat<V> {
         let mut flights = self.flights.lock_at(location);
-        if let Some(flight) = flights.get(key) {
+        // One that has ended may stand here still.
+        let goes_on = |flight: &&Arc<Flight<V>>| flight.outcome.get().is_none();
+        if let Some(flight) = flights.get(key).filter(goes_on) {
             flight.shared.store(true, Ordering::Relaxed);
             return Seat::Passenger(Arc::clone(flight));
         }
@@ -132,7 +135,9 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
             landed: Gate::new(),
             shared: AtomicBool::new(false),
         });
-        flights.insert(key.clone(), Arc::clone(&flight));
+        let ended = flights.insert(key.clone(), Arc::clone(&flight));
+        drop(flights);
+        drop(ended);
         Seat::Pilot(flight)
     }
 
@@ -148,7 +153,7 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
                 Ok(value) => _ = flight.outcome.set(Ok(value)),
                 Err(payload) => {
                     _ = flight.outcome.set(Err(Failure::of(&*payload)));
-                    panic::resume_unwind(payload);
+                    resume_unwind(payload);
                 }
             }
         }
@@ -205,6 +210,8 @@ struct Landing<'a, K: Eq + Hash + Clone, V: Clone> {
 
 impl<K: Eq + Hash + Clone, V: Clone> Drop for Landing<'_, K, V> {
     fn drop(&mut self) {
+        // Also if this is unwound: by the end of the runtime while it waits, or by the key.
+        let _opens = Opens(&self.flight.landed);
         let mut flights = self.flights.flights.lock();
         // After a `forget` another one may stand there.
         let is_this = |other: &Arc<Flight<V>>| Arc::ptr_eq(other, self.flight);
@@ -214,7 +221,15 @@ impl<K: Eq + Hash + Clone, V: Clone> Drop for Landing<'_, K, V> {
         };
         drop(flights);
         drop(entry);
-        self.flight.landed.open();
+    }
+}
+
+/// Opens the gate when it is dropped.
+struct Opens<'a>(&'a Gate);
+
+impl Drop for Opens<'_> {
+    fn drop(&mut self) {
+        self.0.open();
     }
 }
 

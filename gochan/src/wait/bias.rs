@@ -239,8 +239,10 @@ impl Bias<Holdings> {
         if !self.is_owned_by(me, Ordering::Relaxed) {
             return None;
         }
-        let Some(held) = change(self.own.0.load(Ordering::Relaxed)) else {
-            return Some(false);
+        let own = self.own.0.load(Ordering::Relaxed);
+        let Some(held) = change(own) else {
+            // If the ownership has just been taken away, what is found there says nothing.
+            return (own & FOUND == 0).then_some(false);
         };
         self.own.0.store(held, store);
         asymmetric::light();

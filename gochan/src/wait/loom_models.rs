@@ -23,7 +23,7 @@ use crate::select::arm::{Arm, RecvArm, SendArm};
 use crate::select::wait::{Limit, Order, Request, Scratch, select};
 use loom::thread;
 use std::panic::Location;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::time::{Duration, Instant};
 
 // ----- threads that park ------------------------------------------------------------------
@@ -207,8 +207,11 @@ fn loom_one_at_a_time_holds_the_lock() {
 }
 
 fn waiter_of(parker: &Arc<ThreadParker>) -> Waiter {
-    let parker = Parker::Thread(NonNull::from(&**parker));
-    Waiter::new(parker, WaitReason::Select, Location::caller())
+    Waiter::new(
+        Parker::of_thread(parker),
+        WaitReason::Select,
+        Location::caller(),
+    )
 }
 
 #[test]

@@ -16,6 +16,12 @@ pub enum Parker {
 }
 
 impl Parker {
+    /// That of a thread, with the pointer of the `Arc`, which is counted by way of it.
+    pub(super) fn of_thread(thread: &Arc<ThreadParker>) -> Self {
+        let pointer = NonNull::new(Arc::as_ptr(thread).cast_mut());
+        Parker::Thread(pointer.expect("an `Arc` points to something"))
+    }
+
     /// Wakes the waiter. Nothing on its stack may be touched afterwards.
     ///
     /// # Safety

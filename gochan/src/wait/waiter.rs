@@ -243,7 +243,7 @@ impl Waiter {
             Some(goroutine) => Parker::Goroutine(goroutine),
             None => {
                 thread = current_thread();
-                Parker::Thread(NonNull::from(&*thread))
+                Parker::of_thread(&thread)
             }
         };
         body(&Waiter::new(parker, reason, location))
