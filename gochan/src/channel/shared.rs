@@ -148,9 +148,9 @@ impl<T> Shared<T> {
     pub(super) unsafe fn receiver_gone(&self) {
         let counted = self.counted();
         if counted.receivers.remove() {
+            // Also if the destructor of a value panics.
+            let _gone = ReceiversGone(self);
             counted.channel.abandon();
-            // SAFETY: this side has gone.
-            unsafe { self.side_gone() };
         }
     }
 
@@ -203,6 +203,17 @@ impl<T> Shared<T> {
         let (layout, _) = layout.expect("it was allocated");
         // SAFETY: the caller's promise, and it was allocated with this layout.
         unsafe { blocks::drop_and_free(self.0, layout) };
+    }
+}
+
+/// Notes that the side of the receivers has gone, when it is dropped. The last of them makes it, and
+/// does not use the channel after that.
+struct ReceiversGone<'a, T>(&'a Shared<T>);
+
+impl<T> Drop for ReceiversGone<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: whoever makes it is the last.
+        unsafe { self.0.side_gone() };
     }
 }
 

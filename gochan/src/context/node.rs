@@ -10,6 +10,7 @@ use super::error::{Cause, ContextError};
 use super::tree::{Children, Claimed, Kin, NodeRef};
 use crate::channel::Receiver;
 use crate::runtime::blocks::BlockBox;
+use crate::runtime::panics;
 use crate::runtime::placement::Site;
 use crate::runtime::{DeadlineTimer, Expiry, start_detached};
 use crate::wait::SpinMutex;
@@ -154,6 +155,8 @@ impl CancelNode {
         // A tree may be deep, and a goroutine's stack is small: no recursion.
         while let Some(node) = claimed.pop() {
             node.end(error, cause.as_ref(), &mut claimed);
+            // Perhaps with it a cause, whose destructor may panic; the others are to end all the same.
+            panics::contain(|| drop(node));
         }
         self.leave_parent();
     }

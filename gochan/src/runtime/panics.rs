@@ -7,6 +7,7 @@ use std::any::Any;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
+use std::thread;
 
 /// What unwinds a goroutine that ends by [`goexit`](crate::goexit) or with its runtime.
 pub(crate) struct GoexitPayload;
@@ -16,6 +17,10 @@ pub(crate) struct GoexitPayload;
 /// this one.
 pub(super) fn install_hook() {
     static INSTALLED: Once = Once::new();
+    if thread::panicking() {
+        // In a destructor the hook cannot be changed. The next runtime does that.
+        return;
+    }
     INSTALLED.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -82,7 +87,7 @@ pub(crate) fn resume_unwind(payload: Box<dyn Any + Send>) -> ! {
 }
 
 /// Calls `f`, whose panic has nobody to go to: its message was printed, and that was all.
-pub(super) fn contain(f: impl FnOnce()) {
+pub(crate) fn contain(f: impl FnOnce()) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
         // The payload's own destructor may panic, and the payload of that panic too; the second
         // one is left alone.
