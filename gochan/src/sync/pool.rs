@@ -33,6 +33,7 @@ const DEFAULT_CAPACITY: usize = 256;
 pub struct Pool<T, F = fn() -> T> {
     make: F,
     capacity: usize,
+    /// A power of two of them.
     shelves: OnceLock<Box<[Shelf<T>]>>,
 }
 
@@ -56,7 +57,7 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     }
 
     /// A pool that makes values by `make`, and keeps about `capacity` of them: as many, rounded
-    /// up to an equal share for each processor.
+    /// up to an equal share for each processor, or for one or a few more than there are.
     ///
     /// ```
     /// let pool = gochan::sync::Pool::with_capacity(8, || vec![0_u8; 1 << 16]);
@@ -80,6 +81,7 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     /// }
     /// assert_eq!(*pool.get(), [1], "as it was left");
     /// ```
+    #[inline]
     pub fn get(&self) -> Pooled<'_, T, F> {
         Pooled {
             value: ManuallyDrop::new(self.take()),
@@ -94,12 +96,19 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     /// let value = pool.take();
     /// pool.put(value);
     /// ```
+    #[inline]
     pub fn take(&self) -> T {
-        self.kept().unwrap_or_else(|| (self.make)())
+        let kept = self.own_shelf().values.lock().pop();
+        kept.unwrap_or_else(|| self.take_elsewhere())
     }
 
-    fn kept(&self) -> Option<T> {
-        self.own_first().find_map(|shelf| shelf.values.lock().pop())
+    #[cold]
+    fn take_elsewhere(&self) -> T {
+        let kept = self
+            .shelves()
+            .iter()
+            .find_map(|shelf| shelf.values.lock().pop());
+        kept.unwrap_or_else(|| (self.make)())
     }
 
     /// Puts a value into the pool, or drops it if there are enough.
@@ -109,29 +118,53 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     /// pool.put(5);
     /// assert_eq!(pool.take(), 5);
     /// ```
+    #[inline]
     pub fn put(&self, value: T) {
-        let mut value = Some(value);
-        for shelf in self.own_first() {
-            let mut values = shelf.values.lock();
-            if values.len() < values.capacity()
-                && let Some(value) = value.take()
-            {
-                values.push(value);
-                return;
+        if let Err(value) = self.own_shelf().put(value) {
+            self.put_elsewhere(value);
+        }
+    }
+
+    #[cold]
+    fn put_elsewhere(&self, mut value: T) {
+        for shelf in self.shelves() {
+            match shelf.put(value) {
+                Ok(()) => return,
+                Err(refused) => value = refused,
             }
         }
     }
 
-    /// All shelves, the calling thread's own one first.
-    fn own_first(&self) -> impl Iterator<Item = &Shelf<T>> {
-        let shelves = self.shelves.get_or_init(|| shelves(self.capacity));
-        let own = thread_number() % shelves.len();
-        shelves[own..].iter().chain(&shelves[..own])
+    #[inline]
+    fn shelves(&self) -> &[Shelf<T>] {
+        self.shelves.get_or_init(|| shelves(self.capacity))
+    }
+
+    /// That of the calling thread.
+    #[inline]
+    fn own_shelf(&self) -> &Shelf<T> {
+        let shelves = self.shelves();
+        &shelves[thread_number() & (shelves.len() - 1)]
     }
 }
 
+impl<T> Shelf<T> {
+    /// Gives it back if there is no room.
+    #[inline]
+    fn put(&self, value: T) -> Result<(), T> {
+        let mut values = self.values.lock();
+        if values.len() == values.capacity() {
+            return Err(value);
+        }
+        values.push(value);
+        Ok(())
+    }
+}
+
+#[cold]
 fn shelves<T>(capacity: usize) -> Box<[Shelf<T>]> {
-    let count = thread::available_parallelism().map_or(1, usize::from);
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let count = processors.next_power_of_two();
     let share = capacity.div_ceil(count);
     let shelf = |_| Shelf {
         values: BiasedMutex::new(Vec::with_capacity(share)),
@@ -140,6 +173,7 @@ fn shelves<T>(capacity: usize) -> Box<[Shelf<T>]> {
 }
 
 /// Numbers the threads, so that workers, which are started together, get different shelves.
+#[inline]
 fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     const NONE: usize = usize::MAX;
@@ -187,18 +221,21 @@ impl<T, F: Fn() -> T> Pooled<'_, T, F> {
 impl<T, F: Fn() -> T> Deref for Pooled<'_, T, F> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         &self.value
     }
 }
 
 impl<T, F: Fn() -> T> DerefMut for Pooled<'_, T, F> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         &mut self.value
     }
 }
 
 impl<T, F: Fn() -> T> Drop for Pooled<'_, T, F> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: the guard ends here, so nobody takes the value a second time.
         let value = unsafe { ManuallyDrop::take(&mut self.value) };
