@@ -474,10 +474,13 @@ impl Worker {
         let ended = body.resume(()).as_return().is_some() || self.has_left(goroutine);
         gate.enter_loop(run);
         self.current.set(ptr::null());
-        if ended {
-            self.finish(goroutine);
-        } else if this_thread(|this| this.turn.locks()) != Locks::NONE {
-            keep_locks(goroutine);
+        let holds_locks = this_thread(|this| this.turn.locks()) != Locks::NONE;
+        if ended | holds_locks {
+            if ended {
+                self.finish(goroutine);
+            } else {
+                keep_locks(goroutine);
+            }
         }
         ended
     }
