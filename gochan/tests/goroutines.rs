@@ -446,6 +446,14 @@ fn one_that_never_parks_does_not_starve_the_others() {
     });
 }
 
+/// Waits again and again with a deadline that has passed.
+fn wait_in_vain_until(stop: &AtomicBool, past: Instant) {
+    let channel = Chan::<u8>::new(0);
+    while !stop.load(Ordering::Relaxed) {
+        assert!(channel.recv_deadline(past).is_err());
+    }
+}
+
 #[test]
 fn one_that_polls_with_a_deadline_that_has_passed_does_not_starve_the_others() {
     let past = Instant::now();
@@ -456,10 +464,7 @@ fn one_that_polls_with_a_deadline_that_has_passed_does_not_starve_the_others() {
             yield_now();
             stop.store(true, Ordering::Relaxed);
         });
-        let channel = Chan::<u8>::new(0);
-        while !stop.load(Ordering::Relaxed) {
-            assert!(channel.recv_deadline(past).is_err());
-        }
+        wait_in_vain_until(&stop, past);
     });
 }
 
@@ -473,10 +478,7 @@ fn one_that_polls_in_virtual_time_does_not_starve_the_others() {
             (0..100).for_each(|_| yield_now());
             stop.store(true, Ordering::Relaxed);
         });
-        let channel = Chan::<u8>::new(0);
-        while !stop.load(Ordering::Relaxed) {
-            assert!(channel.recv_deadline(past).is_err());
-        }
+        wait_in_vain_until(&stop, past);
     });
 }
 

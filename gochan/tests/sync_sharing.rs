@@ -243,8 +243,6 @@ fn a_semaphore_lets_a_runtime_end() {
     }
 }
 
-// ----- Pool -------------------------------------------------------------------------------
-
 /// Its end finds a goroutine that does nothing but try in one of its attempts.
 #[test]
 fn no_permit_is_lost_with_a_runtime() {
@@ -265,6 +263,8 @@ fn no_permit_is_lost_with_a_runtime() {
         assert_eq!(semaphore.available(), 2);
     }
 }
+
+// ----- Pool -------------------------------------------------------------------------------
 
 #[test]
 fn a_pool_keeps_a_bounded_number_and_drops_the_rest() {
@@ -445,17 +445,28 @@ fn if_the_one_who_runs_is_ended_another_one_runs() {
     });
 }
 
-// ----- ErrGroup ---------------------------------------------------------------------------
-
-/// A key whose hash, which is computed with the flights locked, may take as long as the test wants.
-#[derive(Clone, PartialEq, Eq)]
+/// Keys are compared and hashed with the flights locked. One tells of that, one takes as long as the
+/// test wants.
+#[derive(Clone, Eq)]
 enum Key {
     Plain,
+    /// The same, and says that it was compared.
+    Telling,
     Slow,
 }
 
+static IS_COMPARED: AtomicBool = AtomicBool::new(false);
 static IS_HASHED: AtomicBool = AtomicBool::new(false);
 static HASH_IS_OVER: AtomicBool = AtomicBool::new(false);
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        if matches!((self, other), (Key::Telling, _) | (_, Key::Telling)) {
+            IS_COMPARED.store(true, Ordering::Relaxed);
+        }
+        matches!(self, Key::Slow) == matches!(other, Key::Slow)
+    }
+}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, _: &mut H) {
@@ -484,9 +495,10 @@ fn a_result_is_shared_though_the_runtime_of_who_made_it_ends() {
         until(|| begun.load(Ordering::Relaxed));
         let passenger = {
             let flights = Arc::clone(&flights);
-            thread::spawn(move || flights.run_shared(Key::Plain, || 2))
+            thread::spawn(move || flights.run_shared(Key::Telling, || 2))
         };
-        gochan::time::sleep(Duration::from_millis(20));
+        // With the flights locked, so when they are locked for the slow key it waits for the result.
+        until(|| IS_COMPARED.load(Ordering::Relaxed));
         let blocker = {
             let flights = Arc::clone(&flights);
             thread::spawn(move || flights.forget(&Key::Slow))
@@ -502,6 +514,8 @@ fn a_result_is_shared_though_the_runtime_of_who_made_it_ends() {
     assert_eq!(passenger.join().unwrap(), (1, true));
     assert_eq!(flights.run(Key::Plain, || 3), 3, "that one has landed");
 }
+
+// ----- ErrGroup ---------------------------------------------------------------------------
 
 #[test]
 fn the_first_error_wins() {

@@ -199,6 +199,7 @@ impl Goroutine {
     }
 
     /// Home: notes how many locks it holds that has parked.
+    #[cold]
     pub(super) fn keep_locks(&self, locks: Locks) {
         let timed_runs = self.extras.get().timed_runs();
         self.extras.set(Extras::new(timed_runs, locks));

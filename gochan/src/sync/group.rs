@@ -46,17 +46,18 @@ impl Group {
     pub(crate) fn add(&self, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         assert!(count <= LIMIT, "WaitGroup counter overflow");
-        // Less than none is what somebody has taken away too much, and takes back.
-        let part = |before| u64::from(((before / ONE) as u32).cast_signed().max(0).cast_unsigned());
-        self.count_more(count * ONE, part);
+        // Below zero it is while somebody takes back what was taken away too much.
+        self.count_more(count * ONE, |before| {
+            before.cast_signed() / ONE.cast_signed()
+        });
     }
 
     /// Adds to the word, unless that part of it that `part` takes out is large already. Returns what
     /// the word was.
     #[inline]
-    fn count_more(&self, more: u64, part: impl FnOnce(u64) -> u64) -> u64 {
+    fn count_more(&self, more: u64, part: impl FnOnce(u64) -> i64) -> u64 {
         let before = self.state.fetch_add(more, Ordering::Relaxed);
-        if part(before) > LIMIT {
+        if part(before) > LIMIT.cast_signed() {
             self.take_back(more);
             panic!("WaitGroup counter overflow");
         }
@@ -79,7 +80,8 @@ impl Group {
     /// Adds a member, and says whether it is the only one.
     #[inline]
     fn add_member(&self) -> bool {
-        members(self.count_more(MEMBER, members)) == 0
+        let part = |before| members(before).cast_signed();
+        members(self.count_more(MEMBER, part)) == 0
     }
 
     /// Takes a member away, and says whether it was the last. If not, the group may be gone.

@@ -57,7 +57,7 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     }
 
     /// A pool that makes values by `make`, and keeps about `capacity` of them: as many, rounded
-    /// up to an equal share for each processor, or for one or a few more than there are.
+    /// up to an equal share for each processor, whose number is rounded up to a power of two.
     ///
     /// ```
     /// let pool = gochan::sync::Pool::with_capacity(8, || vec![0_u8; 1 << 16]);

@@ -486,12 +486,12 @@ impl RawLock {
     /// Hands the lock to the writer that waits longest, or wakes it to try again, unless somebody
     /// else sees to that. `state` is what [`RawLock::state_to_pass_on`] has read under the queues' lock.
     fn see_to_writers(&self, state: usize, queues: &mut Queues, woken: &mut WakeList) {
-        if state & WOKEN != 0 || queues.writers.is_empty() {
+        if state & WOKEN != 0 {
             return;
         }
         if is_free(state) {
             self.wake_writer(state & HAND_OVER != 0, queues, woken);
-        } else {
+        } else if !queues.writers.is_empty() {
             // Readers may have come since the lock was left. If they have left it again, the last of
             // them is about to see to the writers.
             let has_readers = |state| state >= READER && state & (WRITER | WOKEN) == 0;

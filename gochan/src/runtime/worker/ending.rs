@@ -11,8 +11,7 @@ impl Worker {
     pub(super) fn wind_up(&self) -> bool {
         let unstarted = self.mailbox.start_queue.close();
         while let Some(goroutine) = unstarted.pop() {
-            self.mailbox.note_living();
-            self.execute(goroutine);
+            self.end_unstarted(goroutine);
         }
         if self.has_local_work() {
             return false;
@@ -24,6 +23,13 @@ impl Worker {
         self.fire_timers();
         self.sleep(|| self.nap(NAPS.1));
         false
+    }
+
+    /// Ends a goroutine that was taken out of a start queue, at the end of the runtime: it starts, to
+    /// drop what it captured.
+    pub(super) fn end_unstarted(&self, goroutine: NonNull<Goroutine>) {
+        self.mailbox.note_living();
+        self.execute(goroutine);
     }
 
     /// Tells every living goroutine to unwind: one that runs does so when it next waits or yields, or

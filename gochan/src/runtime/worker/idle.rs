@@ -296,8 +296,7 @@ impl Worker {
             stolen += number;
             if !own.push_arrivals(&some, number) {
                 while let Some(goroutine) = some.pop() {
-                    self.mailbox.note_living();
-                    self.execute(goroutine);
+                    self.end_unstarted(goroutine);
                 }
             }
             if number < most {

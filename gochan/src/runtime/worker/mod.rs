@@ -53,14 +53,6 @@ const TICKS_PER_STAMP: u32 = 64;
 /// Numbers that a worker sets aside at a time for the goroutines that it starts.
 const ID_BLOCK: u64 = 64;
 
-/// Notes how many locks a goroutine of this worker holds that has parked.
-#[cold]
-fn keep_locks(goroutine: NonNull<Goroutine>) {
-    // SAFETY: it has not ended.
-    let record = unsafe { goroutine.as_ref() };
-    record.keep_locks(this_thread(|this| this.turn.locks()));
-}
-
 /// The worker of the calling thread, if it is one.
 #[inline]
 pub(super) fn current<'a>() -> Option<&'a Worker> {
@@ -474,12 +466,14 @@ impl Worker {
         let ended = body.resume(()).as_return().is_some() || self.has_left(goroutine);
         gate.enter_loop(run);
         self.current.set(ptr::null());
-        let holds_locks = this_thread(|this| this.turn.locks()) != Locks::NONE;
-        if ended | holds_locks {
+        // One branch for those who have only parked.
+        let locks = this_thread(|this| this.turn.locks());
+        if ended | (locks != Locks::NONE) {
             if ended {
                 self.finish(goroutine);
             } else {
-                keep_locks(goroutine);
+                // SAFETY: it has not ended.
+                unsafe { goroutine.as_ref() }.keep_locks(locks);
             }
         }
         ended
