@@ -5,7 +5,7 @@ mod harness;
 use gochan::goroutine::{self, Builder};
 use gochan::prelude::*;
 use gochan::sync::WaitGroup;
-use gochan::{goexit, runtime, yield_now};
+use gochan::{JoinHandle, goexit, runtime, yield_now};
 use harness::{
     Side, Tally, compute, each_runtime, everywhere, give_chances, message_of, on_workers, panic_of,
     until, watch,
@@ -824,31 +824,43 @@ fn goroutines_that_used_to_be_short_are_spread_when_they_are_long() {
     });
 }
 
+/// The other worker takes its part, and this one hands it over, perhaps both at once.
 #[test]
 fn a_pool_reaches_all_workers_in_contiguous_parts() {
     const COUNT: usize = 200;
-    on_workers(2, || {
-        let (arrived, go_on) = (Arc::new(AtomicUsize::new(0)), make!(chan()));
-        let handles: Vec<_> = (0..COUNT)
-            .map(|_| {
-                go!(clone(arrived, go_on), {
+    type Start = fn(&Arc<AtomicUsize>, &Chan<()>) -> JoinHandle<thread::ThreadId>;
+    /// As many places in the source: after the first pool it is known what its goroutines do.
+    macro_rules! starts {
+        ($($number:literal)*) => {
+            [$({
+                let start: Start = |arrived, go_on| go!(clone(arrived, go_on), {
                     arrived.fetch_add(1, Ordering::SeqCst);
                     go_on.recv();
                     thread::current().id()
-                })
-            })
-            .collect();
-        // This worker is not idle meanwhile, so it takes nothing back.
-        until(|| arrived.load(Ordering::SeqCst) == COUNT);
-        go_on.close();
-        let places: Vec<_> = handles
-            .into_iter()
-            .map(|handle| handle.join().unwrap())
-            .collect();
-        let neighbours = places.windows(2);
-        let borders = neighbours.filter(|pair| pair[0] != pair[1]).count();
-        assert!((1..20).contains(&borders), "{borders} borders");
-    });
+                });
+                ($number, start)
+            }),*]
+        };
+    }
+    for (number, start) in starts!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15) {
+        on_workers(2, || {
+            let (arrived, go_on) = (Arc::new(AtomicUsize::new(0)), make!(chan()));
+            let handles: Vec<_> = (0..COUNT).map(|_| start(&arrived, &go_on)).collect();
+            // This worker is not idle meanwhile, so it takes nothing back.
+            until(|| arrived.load(Ordering::SeqCst) == COUNT);
+            go_on.close();
+            let places: Vec<_> = handles
+                .into_iter()
+                .map(|handle| handle.join().unwrap())
+                .collect();
+            let neighbours = places.windows(2);
+            let borders = neighbours.filter(|pair| pair[0] != pair[1]).count();
+            assert!(
+                (1..20).contains(&borders),
+                "{borders} borders of pool {number}"
+            );
+        });
+    }
 }
 
 #[test]

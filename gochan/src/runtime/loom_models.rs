@@ -271,7 +271,7 @@ fn loom_a_worker_and_a_thief_count_what_they_take() {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || {
                 let own = StartQueue::new();
-                mailbox.start_queue.take_oldest(&own, 1, |_| true).1 == 1
+                mailbox.start_queue.take_oldest(&own, 1, 0, |_| true).1 == 1
             })
         };
         assert!(mailbox.start_queue.pop().is_some());
@@ -292,7 +292,7 @@ fn loom_what_is_kept_is_not_stolen_meanwhile() {
             let (mailbox, parcel) = (Arc::clone(&mailbox), Arc::clone(&parcel));
             thread::spawn(move || {
                 let own = StartQueue::new();
-                let (stolen, count) = mailbox.start_queue.take_oldest(&own, 1, |_| true);
+                let (stolen, count) = mailbox.start_queue.take_oldest(&own, 1, 0, |_| true);
                 assert_eq!(count, 1);
                 parcel.assert_is(stolen.pop().unwrap());
                 parcel.note.set(false);
@@ -342,7 +342,8 @@ fn loom_two_that_hand_over_to_each_other_do_not_lock_each_other_out() {
             move || {
                 let (own, other) = (&mailboxes[from], &mailboxes[1 - from]);
                 assert!(parcel.push_in_run(own, Some(1)));
-                own.start_queue.hand_over(&other.start_queue, 1, |_| true);
+                own.start_queue
+                    .hand_over(&other.start_queue, 1, 0, |_| true);
             }
         };
         let other = thread::spawn(hand_over(1));
@@ -485,7 +486,8 @@ fn loom_a_worker_does_not_sleep_through_what_is_handed_over() {
         };
         let [own, other] = [shared.workers[0], shared.workers[1]];
         parcel.push_in_run(own, Some(1));
-        own.start_queue.hand_over(&other.start_queue, 1, |_| true);
+        own.start_queue
+            .hand_over(&other.start_queue, 1, 0, |_| true);
         shared.offer(1, Some(0));
         parcel.assert_is(worker.join().unwrap());
         free(&shared);

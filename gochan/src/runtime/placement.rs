@@ -345,7 +345,9 @@ pub(super) fn share_out(
     let queue = &workers[from].start_queue;
     let started = brood.started.get();
     let waiting = queue.len().min(started);
-    let mut rest = waiting.saturating_sub(started.div_ceil(workers.len()));
+    // Thieves may be at it meanwhile.
+    let stays = started.div_ceil(workers.len());
+    let mut rest = waiting.saturating_sub(stays);
     for parts in (1..workers.len()).rev() {
         let part = rest.div_ceil(parts);
         if part == 0 {
@@ -356,7 +358,7 @@ pub(super) fn share_out(
             break;
         };
         let may_leave = |record: &Goroutine| may_leave(record) && !record.site().divides();
-        if queue.hand_over(&workers[at].start_queue, part, may_leave) > 0 {
+        if queue.hand_over(&workers[at].start_queue, part, stays, may_leave) > 0 {
             offer(at);
         }
         rest -= part;

@@ -250,8 +250,9 @@ impl StartQueue {
         self.pop_after(|| {})
     }
 
-    /// Takes the oldest ones, at most `most`, up to the first for which `may_leave` does not hold,
-    /// for the queue `thief` of the calling worker; and says how many they are.
+    /// Takes the oldest ones, at most `most`, as long as `stays` are left and up to the first for which
+    /// `may_leave` does not hold, for the queue `thief` of the calling worker; and says how many they
+    /// are.
     ///
     /// Of those that divide their work only one batch is taken, and its last one stays if there are
     /// others: what is younger is about as much work as that one.
@@ -259,6 +260,7 @@ impl StartQueue {
         &self,
         thief: &StartQueue,
         most: usize,
+        stays: usize,
         may_leave: impl Fn(&Goroutine) -> bool,
     ) -> (RunQueue, usize) {
         let (taken, mut count) = (RunQueue::new(), 0);
@@ -266,6 +268,7 @@ impl StartQueue {
             return (taken, count);
         }
         let mut inner = self.queue.0.lock();
+        let most = most.min(self.len().saturating_sub(stays));
         let mut begins_batch = true;
         while count < most
             && let Some(batch) = inner.oldest_batch()
@@ -302,11 +305,13 @@ impl StartQueue {
     }
 
     /// Hands the first `count` of the newest batch for which `may_leave` holds to the queue of
-    /// another worker, which gets them in their order, and says how many they are.
+    /// another worker, which gets them in their order, as long as `stays` are left; and says how many
+    /// they are.
     pub(super) fn hand_over(
         &self,
         to: &StartQueue,
         count: usize,
+        stays: usize,
         may_leave: impl Fn(&Goroutine) -> bool,
     ) -> usize {
         // Both locks at once, so that whoever looks into one queue and then into the other misses
@@ -322,6 +327,7 @@ impl StartQueue {
         if others.closed {
             return 0;
         }
+        let count = count.min(self.len().saturating_sub(stays));
         let (staying, mut left) = (RunQueue::new(), 0);
         for _ in 0..HAND_OVER {
             if left == count {
@@ -408,7 +414,7 @@ mod tests {
         assert_eq!(queue.len(), 0);
         let queue = filled();
         let thief = StartQueue::new();
-        let steal = || queue.take_oldest(&thief, 1, |_| true).0.pop();
+        let steal = || queue.take_oldest(&thief, 1, 0, |_| true).0.pop();
         assert_eq!(all(steal), [6, 1, 2, 3, 4, 5]);
         assert_eq!(queue.len(), 0);
         let queue = filled();
@@ -428,7 +434,8 @@ mod tests {
         push(&queue, 12, Some(25));
         push(&queue, 100, Some(25));
         let steal = |most| {
-            let (some, count) = queue.take_oldest(&thief, most, |goroutine| !goroutine.is_near());
+            let (some, count) =
+                queue.take_oldest(&thief, most, 0, |goroutine| !goroutine.is_near());
             let some = all(|| some.pop());
             assert_eq!(some.len(), count);
             some
@@ -443,6 +450,21 @@ mod tests {
         assert_eq!(steal(10), []);
         drop_unstarted(queue.pop().unwrap());
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn as_many_stay_as_were_to_stay_whoever_took_some_meanwhile() {
+        let (queue, other) = (queue(), queue());
+        (1..=10).for_each(|number| push(&queue, number, Some(1)));
+        let steal = |most| queue.take_oldest(&other, most, 5, |_| true);
+        let (some, count) = steal(3);
+        assert_eq!((all(|| some.pop()), count), (vec![1, 2, 3], 3));
+        assert_eq!(queue.hand_over(&other, 5, 5, |_| true), 2);
+        let (some, count) = steal(3);
+        assert_eq!((all(|| some.pop()), count), (vec![], 0));
+        assert_eq!(queue.hand_over(&other, 5, 5, |_| true), 0);
+        assert_eq!(all(|| other.pop()), [4, 5]);
+        assert_eq!(all(|| queue.pop()), [6, 7, 8, 9, 10]);
     }
 
     #[test]
@@ -466,15 +488,15 @@ mod tests {
         for (number, run) in [(11, 30), (100, 30), (12, 30), (101, 30), (13, 30), (14, 30)] {
             push(&queue, number, Some(run));
         }
-        queue.hand_over(&other, 3, |goroutine| !goroutine.is_near());
+        queue.hand_over(&other, 3, 0, |goroutine| !goroutine.is_near());
         assert_eq!((queue.len(), other.len()), (9, 3));
         assert_eq!(all(|| other.pop()), [11, 12, 13]);
-        queue.hand_over(&other, 9, |goroutine| !goroutine.is_near());
+        queue.hand_over(&other, 9, 0, |goroutine| !goroutine.is_near());
         assert_eq!(all(|| other.pop()), [14], "older batches stay");
         assert_eq!(all(|| queue.pop()), [100, 101, 4, 5, 3, 1, 2, 6]);
         other.close();
         push(&queue, 15, Some(40));
-        queue.hand_over(&other, 1, |_| true);
+        queue.hand_over(&other, 1, 0, |_| true);
         assert_eq!(all(|| queue.pop()), [15], "the other one's runtime ends");
     }
 }

@@ -282,6 +282,8 @@ impl Worker {
             Backlog::Stuck => waiting / 2,
         }
         .max(1);
+        // Their worker may be handing over some of them itself.
+        let stays = waiting.saturating_sub(count);
         let may_leave = |record: &Goroutine| match backlog {
             Backlog::Waiting => placement::may_leave(record),
             Backlog::Steady => !record.is_near(),
@@ -292,7 +294,7 @@ impl Worker {
         let mut stolen = 0;
         while stolen < count {
             let most = STOLEN_AT_ONCE.min(count - stolen);
-            let (some, number) = victim.start_queue.take_oldest(own, most, may_leave);
+            let (some, number) = victim.start_queue.take_oldest(own, most, stays, may_leave);
             stolen += number;
             if !own.push_arrivals(&some, number) {
                 while let Some(goroutine) = some.pop() {
