@@ -43,6 +43,9 @@ fn parse(input: TokenStream) -> Result<Make, Refusal> {
         return Err(Refusal::new(cursor.span(), found, FORMS));
     }
     cursor.take();
+    if let Some(refusal) = other_notation(&cursor) {
+        return Err(refusal);
+    }
     let element = element(&mut cursor);
     if element.is_empty() {
         return Err(Refusal::new(
@@ -57,6 +60,36 @@ fn parse(input: TokenStream) -> Result<Make, Refusal> {
         element,
         capacity: (!capacity.is_empty()).then_some(capacity),
     })
+}
+
+/// Refuses what Go and Rust write between `chan` and a type elsewhere.
+fn other_notation(cursor: &Cursor) -> Option<Refusal> {
+    let refusal = |found, help| Some(Refusal::new(cursor.span(), found, help));
+    match cursor.op() {
+        "<-" => refusal(
+            "a channel is made for both directions",
+            "write `make!(chan T)`, then take its `sender()` or its `receiver()`",
+        ),
+        "::" if cursor.op_ahead(2) == "<" => {
+            refusal("the element type has no angle brackets", FORMS)
+        }
+        "<" if !begins_qualified_path(cursor) => {
+            refusal("the element type has no angle brackets", FORMS)
+        }
+        _ => None,
+    }
+}
+
+/// Whether it is `<T as Trait>::Type`, and not `<T>`: what is behind the brackets tells them apart.
+fn begins_qualified_path(cursor: &Cursor) -> bool {
+    let punct = |ahead| match cursor.peek(ahead) {
+        Some(TokenTree::Punct(punct)) => Some(punct.as_char()),
+        _ => None,
+    };
+    let tokens = (0..).take_while(|&ahead| cursor.peek(ahead).is_some());
+    tokens
+        .filter(|&ahead| punct(ahead) == Some('>'))
+        .any(|ahead| cursor.op_ahead(ahead + 1) == "::")
 }
 
 /// Takes a type: up to the first comma outside of angle brackets.
@@ -115,5 +148,10 @@ mod tests {
         assert!(refused("chan"));
         assert!(refused("chan , 3"));
         assert!(refused("map i32"));
+        assert!(refused("chan<i32>, 3"));
+        assert!(refused("chan::<Vec<i32>>()"));
+        assert!(refused("chan<- i32"));
+        assert!(!refused("chan <T as Trait>::Type, 3"));
+        assert!(!refused("chan ::std::vec::Vec<T>"));
     }
 }

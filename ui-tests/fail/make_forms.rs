@@ -6,6 +6,9 @@ fn main() {
     make!();
     make!(chan);
     make!(map i32);
+    make!(chan<i32>, 3);
+    make!(chan::<i32>());
+    make!(chan<- i32);
     make!(chan i32, -1);
     make!(chan i32, "5");
     make!(chan Missing);
