@@ -343,11 +343,34 @@ impl Drop for PrintsWhenDropped {
     }
 }
 
+/// Starts a thread that sleeps for longer than a program may take, and waits until it does.
+fn start_sleeper() {
+    const NAME: &str = "sleeper";
+    let (tell, told) = std::sync::mpsc::channel();
+    let sleeper = thread::Builder::new().name(NAME.to_owned());
+    let spawned = sleeper.spawn(move || {
+        tell.send(()).unwrap();
+        thread::sleep(2 * PATIENCE);
+    });
+    spawned.unwrap();
+    told.recv().unwrap();
+    let asleep = format!("({NAME}) S ");
+    let sleeps = || {
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let stats = threads.map(|thread| thread.unwrap().path().join("stat"));
+        stats
+            .map(std::fs::read_to_string)
+            .any(|stat| stat.unwrap().contains(&asleep))
+    };
+    while !sleeps() {
+        thread::yield_now();
+    }
+}
+
 /// As under a test runner: the main thread waits with a deadline for the thread that runs the
 /// runtime, and another thread has been asleep since before.
 fn deadlock_under_a_test_runner() -> ExitCode {
-    thread::spawn(|| thread::sleep(Duration::from_secs(120)));
-    thread::sleep(millis(50));
+    start_sleeper();
     let (tell, told) = std::sync::mpsc::channel();
     thread::spawn(move || {
         let message = panic_of(|| {

@@ -788,14 +788,14 @@ fn families_are_spread() {
 /// measured or not.
 #[test]
 fn goroutines_that_used_to_be_short_are_spread_when_they_are_long() {
-    // A few hundred microseconds; and in how many batches they have to be spread. In release the
-    // other worker comes late to one in thirty.
+    // A few hundred microseconds.
     const LONG: usize = if cfg!(debug_assertions) {
         5_000
     } else {
         200_000
     };
-    const BATCHES: usize = if cfg!(debug_assertions) { 1 } else { 2 };
+    // One of so many batches has to be spread: the other worker may have no processor for a while.
+    const BATCHES: usize = 8;
     fn work(operations: usize) -> thread::ThreadId {
         let mutex = gochan::sync::Mutex::new(0);
         (0..operations).for_each(|_| *mutex.lock() += 1);
@@ -818,8 +818,8 @@ fn goroutines_that_used_to_be_short_are_spread_when_they_are_long() {
                 in_a_row == 5
             });
             run(LONG);
-            let here = (0..BATCHES).map(|_| run(LONG)).min().unwrap();
-            assert!(here <= 15, "{here} of 20 are here");
+            let is_spread = (0..BATCHES).any(|_| run(LONG) <= 15);
+            assert!(is_spread, "nearly all stay here");
         }
     });
 }

@@ -6,7 +6,7 @@
 use super::error::{Cause, ContextError};
 use super::node::CancelNode;
 use super::tree::NodeRef;
-use crate::wait::atomic::check;
+use crate::wait::atomic::{check, check_within};
 use loom::thread;
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ fn loom_a_child_goes_while_its_parent_is_cancelled() {
 
 #[test]
 fn loom_brothers_leave_and_are_cancelled() {
-    check(|| {
+    check_within(2, || {
         let cause = cause();
         let parent = node(None);
         let children = [(); 3].map(|()| node(Some(&parent)));
