@@ -95,9 +95,9 @@ macro_rules! chan {
 /// | `go!(in s, { … })` | in a [`scope`](crate::scope)`(\|s\| …)`: may borrow from the enclosing frame |
 ///
 /// What stands between braces is always a block: `go! { f(a()) }` calls `a` in the goroutine,
-/// `go!(f(a()))` before it starts. (A macro that passes its tokens on to `go!` hides which it was; there
-/// a single call is a call, unless its receiver calls something itself, as in `x.a().b()`. To be
-/// sure, such a macro writes `go!({ … })` for a block.)
+/// `go!(f(a()))` before it starts. (A macro that passes its tokens on to `go!` hides which it was, and so
+/// does another name for `go!`; there a single call is a call, unless its receiver calls something
+/// itself, as in `x.a().b()`. To be sure, write `go!({ … })` there for a block.)
 ///
 /// Options come in any order before the body, which is a block or a call. The arrows `<-ch` and
 /// `ch <- value` work in it, as in [`chan!`](crate::chan!).

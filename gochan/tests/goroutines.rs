@@ -104,6 +104,74 @@ fn operands_are_evaluated_before_the_goroutine_starts() {
 }
 
 #[test]
+fn a_variable_is_evaluated_before_the_operands_that_change_it() {
+    #[derive(Clone, Copy)]
+    struct Number(u32);
+    impl Number {
+        fn and(self, other: u32) -> (u32, u32) {
+            (self.0, other)
+        }
+    }
+    fn pair(a: u32, b: u32) -> (u32, u32) {
+        (a, b)
+    }
+    fn swapped(a: u32, b: u32) -> (u32, u32) {
+        (b, a)
+    }
+    everywhere(|| {
+        let mut n = 1;
+        let handle = go!(pair(n, {
+            n += 1;
+            n
+        }));
+        assert_eq!(handle.join().unwrap(), (1, 2));
+        let mut number = Number(3);
+        let handle = go!(number.and({
+            number.0 += 1;
+            number.0
+        }));
+        assert_eq!(handle.join().unwrap(), (3, 4));
+        let mut function: fn(u32, u32) -> (u32, u32) = pair;
+        let handle = go!(function(5, {
+            function = swapped;
+            6
+        }));
+        assert_eq!(handle.join().unwrap(), (5, 6));
+        assert_eq!(function(5, 6), (6, 5));
+    });
+}
+
+#[test]
+fn a_string_with_slashes_before_it_does_not_hide_the_braces_of_a_go() {
+    fn with<T>(_name: &str, start: impl FnOnce() -> T) -> T {
+        start()
+    }
+    everywhere(|| {
+        let ch = make!(chan u32);
+        let from = ch.receiver();
+        #[rustfmt::skip]
+        let handle = with("a://b", || { go! { Some(from.recv()) } });
+        ch.send(7).unwrap();
+        assert_eq!(handle.join().unwrap(), Some(Some(7)));
+    });
+}
+
+/// Only the name of the macro tells whose braces they are.
+#[test]
+fn the_parentheses_of_another_macro_are_not_those_of_a_go() {
+    macro_rules! later {
+        ($($body:tt)*) => { go! { $($body)* } };
+    }
+    everywhere(|| {
+        let ch = make!(chan Option<u32>);
+        let from = ch.receiver();
+        let handle = later!(from.recv().unwrap().or(None));
+        ch.send(Some(7)).unwrap();
+        assert_eq!(handle.join().unwrap(), Some(7));
+    });
+}
+
+#[test]
 fn a_panic_in_an_operand_starts_nothing() {
     fn fails() -> u32 {
         panic!("no operand");

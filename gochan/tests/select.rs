@@ -11,7 +11,7 @@ use harness::{
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_millis(1);
@@ -771,6 +771,27 @@ fn selects_that_lock_the_same_channels_in_other_orders_do_not_deadlock() {
             })
             .collect();
         tasks.into_iter().for_each(harness::Task::join);
+    });
+}
+
+/// Whatever a send that is refused does to the goroutine.
+#[test]
+fn a_slot_keeps_what_a_closed_or_abandoned_channel_refuses() {
+    each_runtime(|| {
+        let closed = make!(chan String, 1);
+        closed.close();
+        let (abandoned, receiver) = gochan::channel::<String>(1);
+        drop(receiver);
+        for ch in [closed.sender(), abandoned] {
+            let slot = Arc::new(Mutex::new(Some("kept".to_owned())));
+            let handle = go!(clone(slot), {
+                let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                select! { send(ch, take *slot) => {} }
+            });
+            handle.join().unwrap_err();
+            let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            assert_eq!(slot.as_deref(), Some("kept"));
+        }
     });
 }
 

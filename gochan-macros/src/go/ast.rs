@@ -23,6 +23,8 @@ pub struct Choice {
     pub word: Ident,
     /// What it says.
     pub kind: ChoiceKind,
+    /// Whether the block follows it without a comma.
+    pub lacks_comma: bool,
 }
 
 /// What an option says.
@@ -64,6 +66,13 @@ pub enum Body {
     Missing,
     /// `{ … }`
     Block(Group),
+    /// What would be made and then left alone.
+    Uncalled {
+        /// All of it.
+        tokens: TokenStream,
+        /// What it is.
+        what: Uncalled,
+    },
     /// Tokens that are a block's contents, or that nothing else is known of.
     Statements(TokenStream),
     /// `callee(arguments)`
@@ -82,6 +91,17 @@ pub enum Body {
         /// The arguments.
         arguments: Arguments,
     },
+}
+
+/// What nobody calls.
+#[derive(Clone, Copy)]
+pub enum Uncalled {
+    /// `|| …`
+    Closure,
+    /// `async { … }`
+    Future,
+    /// `f`, in parentheses
+    Function,
 }
 
 /// `(a, b)`
@@ -119,15 +139,15 @@ fn choice(rewriter: &mut Rewriter<'_>) -> Option<Choice> {
     let cursor = &mut rewriter.cursor;
     let word = cursor.word(0)?.clone();
     // Where the option ends, if it is a word, `word(…)` or `word = …`.
-    let bare = matches!(cursor.op_ahead(1), ",") || cursor.peek(1).is_none();
+    let bare = matches!(cursor.op_ahead(1), ",") || ends_or_block(cursor, 1);
     let called = cursor.group(1, Delimiter::Parenthesis).cloned();
     let called = called.filter(|_| {
         (cursor.op_ahead(2) == "," && (cursor.peek(3).is_some() || word == "clone"))
-            || (cursor.peek(2).is_none() && word == "clone")
+            || (ends_or_block(cursor, 2) && word == "clone")
     });
     let kind = if word == "in" {
         cursor.take();
-        ChoiceKind::In(rewriter.take_value())
+        ChoiceKind::In(rewriter.take_head())
     } else if cursor.op_ahead(1) == "=" && option_value(cursor) {
         cursor.take_many(2);
         let value = rewriter.take_value();
@@ -148,7 +168,7 @@ fn choice(rewriter: &mut Rewriter<'_>) -> Option<Choice> {
             "near" => ChoiceKind::Near,
             "spread" => ChoiceKind::Spread,
             "local" => ChoiceKind::Local,
-            _ if cursor.peek(1).is_none() => return None,
+            _ if ends_or_block(cursor, 1) => return None,
             _ => ChoiceKind::Unknown,
         };
         cursor.take();
@@ -156,10 +176,22 @@ fn choice(rewriter: &mut Rewriter<'_>) -> Option<Choice> {
     } else {
         return None;
     };
-    if rewriter.cursor.op() == "," {
-        rewriter.cursor.take();
+    let cursor = &mut rewriter.cursor;
+    let lacks_comma = cursor.group(0, Delimiter::Brace).is_some();
+    if cursor.op() == "," {
+        cursor.take();
     }
-    Some(Choice { word, kind })
+    Some(Choice {
+        word,
+        kind,
+        lacks_comma,
+    })
+}
+
+/// Whether nothing follows so many tokens ahead, or only a block.
+fn ends_or_block(cursor: &Cursor, ahead: usize) -> bool {
+    let block = usize::from(cursor.group(ahead, Delimiter::Brace).is_some());
+    cursor.peek(ahead + block).is_none()
 }
 
 /// Whether `word = …` is next and not a statement of a block: a comma or the end follows it.
@@ -219,12 +251,42 @@ fn body(tokens: TokenStream, written: Written, names: &Names) -> Body {
     {
         return Body::Block(sugar::block(group, names));
     }
+    if let Some(what) = uncalled(&tokens, written, names) {
+        let tokens = sugar::statements(tokens, names).tokens;
+        return Body::Uncalled { tokens, what };
+    }
     let call = match (written, call(list, names)) {
         (Written::Braces, _) => None,
         (Written::Unknown, Some(Body::Method { receiver, .. })) if calls(&receiver) => None,
         (_, call) => call,
     };
     call.unwrap_or_else(|| Body::Statements(sugar::statements(tokens, names).tokens))
+}
+
+/// What the whole body makes and does not call, if it is nothing else.
+fn uncalled(tokens: &TokenStream, written: Written, names: &Names) -> Option<Uncalled> {
+    let cursor = Cursor::new(tokens.clone());
+    let is_word = |ahead, wanted| cursor.word(ahead).is_some_and(|word| word == wanted);
+    let after_async = usize::from(is_word(0, "async"));
+    let after_move = after_async + usize::from(is_word(after_async, "move"));
+    let what = match cursor.op_ahead(after_move) {
+        "|" | "||" => Uncalled::Closure,
+        _ if after_async > 0 && cursor.group(after_move, Delimiter::Brace).is_some() => {
+            Uncalled::Future
+        }
+        _ if written == Written::Parentheses && is_path(tokens) => Uncalled::Function,
+        _ => return None,
+    };
+    is_operand(tokens.clone(), names).then_some(what)
+}
+
+/// Whether it is a plain path.
+fn is_path(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().all(|token| match token {
+        TokenTree::Ident(_) => true,
+        TokenTree::Punct(punct) => punct.as_char() == ':',
+        _ => false,
+    })
 }
 
 /// Whether something is called in `operand`.

@@ -59,13 +59,18 @@ fn opening_before(source: &str, line: usize, column: usize, token: &str) -> Opti
     if !after.starts_with(token) {
         return None;
     }
-    let before = without_comments(before);
+    // What stands right before the token is no comment, even if a string with `//` is before it.
+    delimiter_of_go(before.trim_end()).or_else(|| delimiter_of_go(without_comments(before)))
+}
+
+/// The delimiter of the `go!` that the text ends with. Another macro's is not the one of a `go!` that
+/// it becomes.
+fn delimiter_of_go(before: &str) -> Option<char> {
     let delimiter = before.chars().next_back()?;
-    let call = before.strip_suffix(['(', '{', '['])?;
-    let name = without_comments(call).strip_suffix('!')?;
-    let name = without_comments(name);
-    name.ends_with(|c: char| c.is_alphanumeric() || c == '_')
-        .then_some(delimiter)
+    let call = before.strip_suffix(['(', '{', '['])?.trim_end();
+    let name = call.strip_suffix('!')?.trim_end();
+    let path = name.strip_suffix("go")?;
+    (!path.ends_with(|c: char| c.is_alphanumeric() || c == '_')).then_some(delimiter)
 }
 
 /// `text` without the spaces and comments at its end.
@@ -104,7 +109,11 @@ mod tests {
         assert_eq!(opening("go!(§"), Some('('));
         assert_eq!(opening("let ä = go! {\n    §"), Some('{'));
         assert_eq!(opening("gochan::go ! ( // why (\n /* { */ §"), Some('('));
+        assert_eq!(opening("f(\"a://b\", || go! { §"), Some('{'));
+        assert_eq!(opening("f(\"/*\"); go!(§"), Some('('));
         assert_eq!(opening("go!(near, §"), None);
+        assert_eq!(opening("later! { §"), None);
+        assert_eq!(opening("ergo!(§"), None);
         assert_eq!(opening("f(§"), None);
         assert_eq!(opening("§"), None);
         assert_eq!(opening_before("go!(other", 1, 5, "token"), None);

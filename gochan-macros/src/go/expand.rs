@@ -11,10 +11,12 @@
 //!
 //! An argument that is a variable, a path, a literal or a closure stands in the body as it was
 //! written: moving it into the goroutine is all that evaluating it now would do, and the compiler
-//! can tell more about it there.
+//! can tell more about it there. A variable before an argument that is evaluated now is evaluated
+//! too, for that one may change it.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
+use std::iter;
 
 use super::ast::{Arguments, Body, Choice, ChoiceKind, Cloned, Go};
 use crate::names::Names;
@@ -143,13 +145,22 @@ impl Operands {
         TokenTree::from(name).into()
     }
 
-    /// As [`Self::add`], but leaves alone what may as well stand in the body.
-    fn add_unless_plain(&mut self, value: TokenStream) -> TokenStream {
-        if is_plain(&value) {
-            value
-        } else {
-            self.add(value)
-        }
+    /// Has those evaluated now that have to be; returns what stands for each in the body.
+    fn add_in_order(&mut self, operands: Vec<Operand>) -> Vec<TokenStream> {
+        let last = operands.iter().rposition(|operand| !operand.may_stay);
+        let mut stand_in = |(at, operand): (usize, Operand)| {
+            let may_change = last.is_some_and(|last| at < last) && is_variable(&operand.value);
+            if operand.may_stay && !may_change {
+                operand.value
+            } else {
+                self.add(operand.value)
+            }
+        };
+        operands
+            .into_iter()
+            .enumerate()
+            .map(&mut stand_in)
+            .collect()
     }
 
     fn name(&self, index: usize) -> Ident {
@@ -166,6 +177,20 @@ impl Operands {
                 (#(mut #names,)*) => #user
             }
         }
+    }
+}
+
+/// Part of a call.
+struct Operand {
+    value: TokenStream,
+    /// Whether evaluating it now would do no more than evaluating it in the body does.
+    may_stay: bool,
+}
+
+impl Operand {
+    fn new(value: TokenStream) -> Self {
+        let may_stay = is_plain(&value);
+        Self { value, may_stay }
     }
 }
 
@@ -201,25 +226,19 @@ fn closure(body: Body, now: &mut Operands) -> TokenStream {
             block.set_span(now.span.located_at(last_span(&tokens).unwrap_or(now.span)));
             return closure_of(TokenTree::from(block).into(), first, now.span);
         }
+        Body::Uncalled { tokens, .. } => tokens,
         Body::Call { callee, arguments } => {
-            let mut call = if is_plain(&callee) || is_path(&callee) {
-                callee
-            } else {
-                now.add(callee)
+            let callee = Operand {
+                may_stay: is_plain(&callee) || is_path(&callee),
+                value: callee,
             };
-            call.extend(arguments_of(arguments, now));
-            call
+            call(callee, TokenStream::new(), arguments, now)
         }
         Body::Method {
             receiver,
             method,
             arguments,
-        } => {
-            let mut call = now.add_unless_plain(receiver);
-            call.extend(method);
-            call.extend(arguments_of(arguments, now));
-            call
-        }
+        } => call(Operand::new(receiver), method, arguments, now),
     };
     let first = first_span(&body).unwrap_or(now.span);
     closure_of(body, first, now.span)
@@ -231,18 +250,33 @@ fn closure_of(body: TokenStream, first: Span, span: Span) -> TokenStream {
     quote_spanned!(span=> #head #body)
 }
 
-/// `(a, b)`, where the user wrote it.
-fn arguments_of(arguments: Arguments, now: &mut Operands) -> TokenStream {
-    let values = arguments
-        .values
-        .into_iter()
-        .map(|value| now.add_unless_plain(value));
-    let values: Vec<_> = values.collect();
-    let span = now.span;
-    let list = quote_spanned!(span=> #(#values),*);
+/// `callee(a, b)`, or `receiver.method(a, b)`, with the parentheses where the user wrote them.
+fn call(
+    callee: Operand,
+    method: TokenStream,
+    arguments: Arguments,
+    now: &mut Operands,
+) -> TokenStream {
+    let values = arguments.values.into_iter().map(Operand::new);
+    let mut operands = now
+        .add_in_order(iter::once(callee).chain(values).collect())
+        .into_iter();
+    let mut call: TokenStream = operands.by_ref().take(1).collect();
+    call.extend(method);
+    let list = quote_spanned!(now.span=> #(#operands),*);
     let mut group = Group::new(Delimiter::Parenthesis, list);
     group.set_span(arguments.span);
-    TokenTree::from(group).into()
+    call.extend([TokenTree::from(group)]);
+    call
+}
+
+/// Whether `value` is the name of a variable, or looks like one.
+fn is_variable(value: &TokenStream) -> bool {
+    let mut tokens = value.clone().into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Ident(name)), None) => !name.to_string().starts_with(char::is_uppercase),
+        _ => false,
+    }
 }
 
 /// Whether a callee is a path with generic arguments, which has nothing to evaluate.

@@ -15,6 +15,7 @@ fn body(source: &str) -> String {
         Body::Missing => "missing".to_owned(),
         Body::Block(group) => format!("block {group}"),
         Body::Statements(tokens) => format!("statements {tokens}"),
+        Body::Uncalled { tokens, .. } => format!("uncalled {tokens}"),
         Body::Call { callee, arguments } => {
             let values: Vec<String> = arguments.values.iter().map(ToString::to_string).collect();
             format!("call {callee} [{}]", values.join(" | "))
@@ -73,7 +74,10 @@ fn bodies() {
     assert_eq!(body("a + f(b)"), "statements a + f (b)");
     assert_eq!(body("!f(b)"), "statements ! f (b)");
     assert_eq!(body("f(b);"), "statements f (b) ;");
-    assert_eq!(body("move || f(b)"), "statements move || f (b)");
+    assert_eq!(body("move || f(b)"), "uncalled move || f (b)");
+    assert_eq!(body("async move { f(b) }"), "uncalled async move { f (b) }");
+    assert_eq!(body("a::f"), "uncalled a :: f");
+    assert_eq!(body("|x| f(b);"), "statements | x | f (b) ;");
 }
 
 #[test]
@@ -116,6 +120,10 @@ fn any_order() {
         ["stack 1 << 20", "clone 2", "name f (x , y)", "near"]
     );
     assert_eq!(options("in s, spread, f(x)"), ["in s", "spread"]);
+    assert_eq!(options("clone(a) { }"), ["clone 1"]);
+    assert_eq!(options("in s { }"), ["in s"]);
+    assert_eq!(options("near { }"), ["near"]);
+    assert_eq!(options("Near { }"), [""; 0]);
     assert_eq!(
         options("nmae = 1, lcoal, clones(a), {}"),
         ["nmae ?", "lcoal ?", "clones ?"]
@@ -132,6 +140,17 @@ fn refused() {
     assert!(first("near, spread, {}").starts_with("`spread` contradicts `near`"));
     assert!(first("in s, local, {}").starts_with("`local` contradicts `in`"));
     assert!(first("name = , {}").starts_with("`name` has no value"));
+    for source in [
+        "near { }",
+        "in s { }",
+        "near, clone(a) { }",
+        "name = \"a\" { }",
+    ] {
+        assert!(first(source).starts_with("there is no comma"), "{source}");
+    }
+    assert!(first("|| f()").contains("this closure"));
+    assert!(first("async { f() }").contains("this future"));
+    assert!(first("near, f").contains("calls nothing"));
     assert!(first("").starts_with("the goroutine has no body"));
     assert!(first("near").starts_with("the goroutine has no body"));
     assert_eq!(refusals("in s, near, name = 1, clone(a), {}"), [""; 0]);

@@ -2,8 +2,9 @@
 
 use proc_macro2::Span;
 
-use super::ast::{Body, Choice, ChoiceKind, Cloned, Go};
+use super::ast::{Body, Choice, ChoiceKind, Cloned, Go, Uncalled};
 use crate::refusal::{Refusal, nearest};
+use crate::sugar::{first_span, last_span};
 
 /// The words that `go!` knows.
 const OPTIONS: &[&str] = &["clone", "name", "stack", "near", "spread", "local", "in"];
@@ -20,9 +21,31 @@ pub fn check(go: &Go) -> Vec<Refusal> {
             refusals.push(conflict);
         }
     }
-    if let Body::Missing = go.body {
-        let span = go.options.last().map_or(go.span, |last| last.word.span());
-        refusals.push(Refusal::new(span, "the goroutine has no body", FORMS));
+    match &go.body {
+        Body::Missing => {
+            let span = go.options.last().map_or(go.span, |last| last.word.span());
+            refusals.push(Refusal::new(span, "the goroutine has no body", FORMS));
+        }
+        Body::Uncalled { tokens, what } => {
+            let first = first_span(tokens).unwrap_or(go.span);
+            let last = last_span(tokens).unwrap_or(first);
+            let (message, help) = match what {
+                Uncalled::Closure => (
+                    "the goroutine would make this closure, and not call it",
+                    "write what is to run as a block: `go!({ … })`".to_owned(),
+                ),
+                Uncalled::Future => (
+                    "the goroutine would make this future, and not run it",
+                    "a goroutine waits without `async`: write `go!({ … })`".to_owned(),
+                ),
+                Uncalled::Function => (
+                    "the goroutine calls nothing",
+                    format!("write the call with its arguments: `go!({tokens}())`"),
+                ),
+            };
+            refusals.push(Refusal::between(first, last, message, help));
+        }
+        _ => {}
     }
     refusals
 }
@@ -30,6 +53,13 @@ pub fn check(go: &Go) -> Vec<Refusal> {
 fn check_choice(choice: &Choice, refusals: &mut Vec<Refusal>) {
     let word = &choice.word;
     let span = word.span();
+    if choice.lacks_comma {
+        refusals.push(Refusal::new(
+            span,
+            format!("there is no comma between `{word}` and the block"),
+            "options have commas between them and the body: `go!(near, { … })`",
+        ));
+    }
     match &choice.kind {
         ChoiceKind::Unknown => refusals.push(unknown(&word.to_string(), span)),
         ChoiceKind::Clone(entries) if entries.is_empty() => refusals.push(Refusal::new(

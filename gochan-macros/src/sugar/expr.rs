@@ -93,6 +93,11 @@ impl Rewriter<'_> {
         self.written(Self::value)
     }
 
+    /// Takes an expression that a block may follow off the tokens.
+    pub fn take_head(&mut self) -> TokenStream {
+        self.written(|this| this.expression(Place::HEAD))
+    }
+
     /// Takes the operand of a prefix operator off the tokens.
     pub fn take_operand(&mut self) -> TokenStream {
         self.written(|this| {

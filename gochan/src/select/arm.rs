@@ -714,8 +714,8 @@ macro_rules! sending_arm {
             #[inline]
             #[track_caller]
             pub fn finish(self) {
-                if let Err((value, refusal)) = self.sending.finish_result() {
-                    crate::refuse_send(value, refusal);
+                if let Some(Err(refusal)) = self.sending.outcome {
+                    crate::refuse_send(self.sending.source, refusal);
                 }
             }
 
