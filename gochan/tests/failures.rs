@@ -343,6 +343,50 @@ impl Drop for PrintsWhenDropped {
     }
 }
 
+/// Two goroutines of one worker wait in the middle of unwinding, and the hook is the program's own.
+fn unwinding_with_a_hook_of_ones_own() -> ExitCode {
+    struct Sends(Sender<i32>);
+    impl Drop for Sends {
+        fn drop(&mut self) {
+            chan! { self.0 <- 9; }
+            println!("went on");
+        }
+    }
+    struct Waits {
+        until: Receiver<i32>,
+        _sends: Sends,
+    }
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            self.until.recv();
+        }
+    }
+    #[gochan::main]
+    fn main() {
+        std::panic::set_hook(Box::new(|_| println!("hook")));
+        let (abandoned, receiver) = gochan::channel(0);
+        drop(receiver);
+        let (done, until_done) = gochan::channel(0);
+        let fails = |_| {
+            let waits = Waits {
+                until: until_done.clone(),
+                _sends: Sends(abandoned.clone()),
+            };
+            go!(local, {
+                let _waits = waits;
+                panic!("waits for a while");
+            })
+        };
+        let handles: Vec<_> = (0..3).map(fails).collect();
+        (0..handles.len()).for_each(|_| yield_now());
+        done.close();
+        for handle in handles {
+            assert!(handle.join().map(|()| ()).unwrap_err().is_panic());
+        }
+    }
+    main()
+}
+
 /// Starts a thread that sleeps for longer than a program may take, and waits until it does.
 fn start_sleeper() {
     const NAME: &str = "sleeper";
@@ -475,6 +519,7 @@ const PROGRAMS: &[(&str, Program)] = table![
     deadlock_of_many
     deadlock_plain
     deadlock_under_a_test_runner
+    unwinding_with_a_hook_of_ones_own
     faults
     faults_with_a_handler_of_its_own
     hogs
@@ -731,6 +776,14 @@ fn a_test_fails_rather_than_hangs(workers: usize) {
     assert!(ended.stdout.contains("deadlock!\n\ngoroutine "), "{ended}");
 }
 
+fn a_hook_of_ones_own_hides_no_panic(workers: usize) {
+    let ended = run("unwinding_with_a_hook_of_ones_own", workers);
+    ended.says(0, &[]);
+    for line in ["hook\n", "went on\n"] {
+        assert_eq!(ended.stdout.matches(line).count(), 3, "{ended}");
+    }
+}
+
 fn a_stack_overflow_names_the_goroutine(workers: usize) {
     let started = format!("started at gochan/tests/{}", line("overflows", "go!("));
     let ended = run("overflows", workers);
@@ -764,16 +817,22 @@ fn other_faults_are_left_to_others(workers: usize) {
 }
 
 fn sigquit_prints_a_dump(workers: usize) {
+    // A shell has what it runs in the background ignore the signal, and children inherit that.
+    for inherited in [libc::SIG_DFL, libc::SIG_IGN] {
+        sigquit_prints_a_dump_where(inherited, workers);
+    }
+}
+
+fn sigquit_prints_a_dump_where(inherited: libc::sighandler_t, workers: usize) {
     use std::os::unix::process::CommandExt;
     let mut command = command("is_asked_to_quit", workers);
-    // A shell has what it runs in the background ignore the signal, and children inherit that.
-    let heed_signal = || {
+    let inherit = move || {
         // SAFETY: `signal` may be called there.
-        unsafe { libc::signal(libc::SIGQUIT, libc::SIG_DFL) };
+        unsafe { libc::signal(libc::SIGQUIT, inherited) };
         Ok(())
     };
     // SAFETY: between the fork and the program nothing else is done.
-    unsafe { command.pre_exec(heed_signal) };
+    unsafe { command.pre_exec(inherit) };
     let mut child = command.spawn().unwrap();
     let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut told = String::new();
@@ -1048,6 +1107,7 @@ fn main() -> ExitCode {
         the_detection_can_be_turned_off
         a_runtime_of_its_own_panics_out_of_run
         a_test_fails_rather_than_hangs
+        a_hook_of_ones_own_hides_no_panic
         a_stack_overflow_names_the_goroutine
         other_faults_are_left_to_others
         sigquit_prints_a_dump

@@ -6,8 +6,10 @@ use super::worker;
 use std::any::Any;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Once, mpsc};
 use std::thread;
+use std::time::Duration;
 
 /// What unwinds a goroutine that ends by [`goexit`](crate::goexit) or with its runtime.
 pub(crate) struct GoexitPayload;
@@ -24,12 +26,7 @@ pub(super) fn install_hook() {
     INSTALLED.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let goroutine = worker::current().and_then(worker::Worker::current_goroutine);
-            // SAFETY: the goroutine that panics is the one that runs.
-            let record = goroutine.map(|goroutine| unsafe { goroutine.as_ref() });
-            if let Some(record) = record {
-                record.has_thrown.set(true);
-            }
+            let record = note_throw();
             previous(info);
             if let Some(record) = record {
                 // A line that is lost because stderr is closed is not worth a second panic.
@@ -37,6 +34,45 @@ pub(super) fn install_hook() {
             }
         }));
     });
+}
+
+/// Notes that the running goroutine, if there is one, is about to unwind.
+fn note_throw<'a>() -> Option<&'a Goroutine> {
+    let goroutine = worker::current().and_then(worker::Worker::current_goroutine)?;
+    // SAFETY: it runs, and the caller is on its stack.
+    let record = unsafe { goroutine.as_ref() };
+    record.has_thrown.set(true);
+    Some(record)
+}
+
+/// Has panics noted once more, if the program has set a hook in place of the one that notes them.
+/// Called when a goroutine is found to unwind of which nothing was noted. Until then it is the only
+/// one of its worker, so that nothing had to be; see [`Worker::is_unwinding`].
+///
+/// [`Worker::is_unwinding`]: worker::Worker::is_unwinding
+#[cold]
+pub(super) fn note_throws_again() {
+    /// What is thrown on past [`resume_unwind`] is not noted either, whatever the hook is.
+    const MOST: usize = 8;
+    /// The hook cannot be changed while it is called, which may last.
+    const PATIENCE: Duration = Duration::from_millis(10);
+    static TIMES: AtomicUsize = AtomicUsize::new(0);
+    if TIMES.fetch_add(1, Ordering::Relaxed) >= MOST {
+        return;
+    }
+    let (tell, told) = mpsc::channel();
+    // A thread that panics cannot change the hook.
+    let helper = thread::Builder::new().spawn(move || {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            note_throw();
+            previous(info);
+        }));
+        let _ = tell.send(());
+    });
+    if helper.is_ok() {
+        let _ = told.recv_timeout(PATIENCE);
+    }
 }
 
 /// Called on the goroutine's stack when its body has ended in a panic.
@@ -79,10 +115,7 @@ pub(super) fn throw_goexit(record: &Goroutine) -> ! {
 
 /// As [`panic::resume_unwind`], which calls no hook: what unwinds is to be known here too.
 pub(crate) fn resume_unwind(payload: Box<dyn Any + Send>) -> ! {
-    if let Some(goroutine) = worker::current().and_then(worker::Worker::current_goroutine) {
-        // SAFETY: it runs.
-        unsafe { goroutine.as_ref() }.has_thrown.set(true);
-    }
+    note_throw();
     panic::resume_unwind(payload)
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Once;
 use std::{io, process, ptr, thread};
 
-/// Has SIGQUIT print a dump from now on, unless the program does something else with it. If the
+/// Has SIGQUIT print a dump from now on, unless the program has a handler for it. If the
 /// system has no thread to spare for that, the signal does what it did before.
 pub(super) fn install_handler() {
     static INSTALLED: Once = Once::new();
@@ -19,13 +19,14 @@ pub(super) fn install_handler() {
     });
 }
 
-/// Whether the signal ends the process, as it does unless the program says otherwise.
+/// Whether the program has no handler for the signal. That it is ignored says nothing: a shell has what
+/// it runs in the background ignore it. Go's runtime takes it over then too.
 fn is_free() -> bool {
     // SAFETY: all fields of a `sigaction` may be zero.
     let mut current: libc::sigaction = unsafe { std::mem::zeroed() };
     // SAFETY: only asks, and the result goes to a place of the right type.
     let result = unsafe { libc::sigaction(SIGQUIT, ptr::null(), &mut current) };
-    result == 0 && current.sa_sigaction == libc::SIG_DFL
+    result == 0 && [libc::SIG_DFL, libc::SIG_IGN].contains(&current.sa_sigaction)
 }
 
 fn listen() -> io::Result<()> {

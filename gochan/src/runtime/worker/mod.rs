@@ -574,8 +574,11 @@ impl Worker {
     fn begin_suspension(&self, record: &Goroutine) {
         let unwinding = self.is_unwinding(record);
         // What it threw earlier it has caught.
-        record.has_thrown.set(unwinding);
+        let was_noted = record.has_thrown.replace(unwinding);
         if unwinding {
+            if !was_noted {
+                panics::note_throws_again();
+            }
             let suspended = &self.suspended_unwinding;
             suspended.set(suspended.get() + 1);
         }
