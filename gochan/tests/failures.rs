@@ -335,6 +335,29 @@ fn deadlock_of_a_runtime() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Two runtimes inside each other wait for ever: the inner one's `run` panics, and the outer one goes
+/// on. Then it waits for ever beside one that may go on.
+fn deadlock_of_a_runtime_in_another() -> ExitCode {
+    #[gochan::main]
+    fn main() {
+        let run = |config: Config| {
+            panic_of(|| {
+                Runtime::new(config).unwrap().run(|| {
+                    make!(chan i32).recv();
+                });
+            })
+        };
+        for workers in [1, 2, 1, 2] {
+            println!("{}", run(Config::new().workers(workers)));
+        }
+        println!(
+            "{}",
+            run(Config::new().name("inner").deadlock_detection(false))
+        );
+    }
+    main()
+}
+
 struct PrintsWhenDropped(&'static str);
 
 impl Drop for PrintsWhenDropped {
@@ -519,6 +542,7 @@ const PROGRAMS: &[(&str, Program)] = table![
     deadlock_of_many
     deadlock_plain
     deadlock_under_a_test_runner
+    deadlock_of_a_runtime_in_another
     unwinding_with_a_hook_of_ones_own
     faults
     faults_with_a_handler_of_its_own
@@ -768,6 +792,18 @@ fn a_runtime_of_its_own_panics_out_of_run(workers: usize) {
             "{part:?}: {ended}"
         );
     }
+}
+
+fn of_two_runtimes_the_inner_one_dies_first(workers: usize) {
+    let ended = run("deadlock_of_a_runtime_in_another", workers);
+    ended.says(FATAL, &[DEADLOCK, "runtime \"inner\"\ngoroutine "]);
+    let inner = "all goroutines are asleep - deadlock!\n\ngoroutine ";
+    assert_eq!(ended.stdout.matches(inner).count(), 4, "{ended}");
+    assert_eq!(
+        ended.stderr.matches("[chan receive, ").count(),
+        5,
+        "{ended}"
+    );
 }
 
 fn a_test_fails_rather_than_hangs(workers: usize) {
@@ -1106,6 +1142,7 @@ fn main() -> ExitCode {
         nobody_cries_wolf
         the_detection_can_be_turned_off
         a_runtime_of_its_own_panics_out_of_run
+        of_two_runtimes_the_inner_one_dies_first
         a_test_fails_rather_than_hangs
         a_hook_of_ones_own_hides_no_panic
         a_stack_overflow_names_the_goroutine

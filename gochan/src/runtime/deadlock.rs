@@ -15,12 +15,13 @@
 //! tests, and has run for others.
 
 use super::census::{self, Activity, Census, ThreadId};
-use super::dump::Dump;
+use super::dump::{self, Dump};
 use super::goroutine::Identity;
-use super::{DEFAULT, Shared};
+use super::{DEFAULT, Shared, runtimes};
 use parking_lot::Mutex;
 use std::fmt;
 use std::process;
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -31,6 +32,9 @@ const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long everybody sleeps before a thread counts as harmless because it sleeps.
 const SETTLED: Duration = Duration::from_secs(1);
+/// How long everybody sleeps before a runtime is dead though a younger one may find out that it is
+/// dead itself.
+const PRECEDENCE: Duration = Duration::from_secs(1);
 /// How many goroutines that panicked a report names.
 const NAMED: usize = 10;
 
@@ -121,7 +125,7 @@ impl Shared {
 
     fn is_default(&self) -> bool {
         let default = DEFAULT.get().and_then(|runtime| runtime.as_ref().ok());
-        default.is_some_and(|runtime| std::ptr::eq(&*runtime.shared, self))
+        default.is_some_and(|runtime| ptr::eq(&*runtime.shared, self))
     }
 
     /// Whether there is no thread that could act.
@@ -139,6 +143,20 @@ impl Shared {
             _ => false,
         };
         busy.into_iter().all(is_harmless)
+    }
+}
+
+impl Shared {
+    /// Whether a younger runtime may find out that it is dead. Its `run` panics then, and that is what
+    /// a goroutine of this one may be waiting for: so the youngest comes first.
+    fn leaves_it_to_a_younger_one(&self) -> bool {
+        let runtimes = runtimes();
+        let from_this_one = runtimes.iter().skip_while(|one| !ptr::eq(&***one, self));
+        from_this_one.skip(1).any(|one| {
+            one.settings.deadlock_detection
+                && !one.is_ending()
+                && one.vigil.mains.load(Ordering::SeqCst) > 0
+        })
     }
 }
 
@@ -201,7 +219,8 @@ impl Watch {
         let is_dead = (vigil.mains.load(Ordering::SeqCst) > 0 || shared.is_default())
             && shared.is_alone(self)
             // This worker is awake, so nobody has to wake it: what came meanwhile is here.
-            && shared.workers[self.worker].has_nothing_to_come();
+            && shared.workers[self.worker].has_nothing_to_come()
+            && (self.began.elapsed() >= PRECEDENCE || !shared.leaves_it_to_a_younger_one());
         if vigil.before.get().is_some() {
             self.activity = Activity::now();
         }
@@ -214,16 +233,15 @@ impl Watch {
 impl Shared {
     #[cold]
     fn die(&self) {
-        let report = format!(
-            "all goroutines are asleep - deadlock!\n\n{}{}",
-            Dump::of(self),
-            self.vigil.panicked.lock(),
-        );
+        let report = |dump: &dyn fmt::Display| {
+            let panicked = self.vigil.panicked.lock();
+            format!("all goroutines are asleep - deadlock!\n\n{dump}{panicked}")
+        };
         if self.is_default() {
-            eprintln!("fatal error: {report}");
+            eprintln!("fatal error: {}", report(&dump::of_all_runtimes()));
             process::exit(EXIT_STATUS);
         }
-        if self.vigil.report.set(report).is_ok() {
+        if self.vigil.report.set(report(&Dump::of(self))).is_ok() {
             self.end();
         }
     }

@@ -4,9 +4,9 @@ use super::clock::Nanos;
 use super::goroutine::{Goroutine, GoroutineId, Identity};
 use super::mailbox::Mailbox;
 use super::worker::{Standing, Worker};
-use super::{Shared, ask};
+use super::{Shared, ask, runtimes};
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::panic::Location;
 use std::time::Duration;
 
@@ -123,6 +123,20 @@ impl Dump {
 /// ```
 pub fn dump() -> Dump {
     ask(Dump::of)
+}
+
+/// What the goroutines of all runtimes are doing, printed.
+pub(super) fn of_all_runtimes() -> String {
+    let runtimes = runtimes();
+    let mut text = String::new();
+    for shared in &runtimes {
+        if runtimes.len() > 1 {
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}runtime {:?}", shared.settings.name);
+        }
+        let _ = write!(text, "{}", Dump::of(shared));
+    }
+    text
 }
 
 impl Dump {

@@ -84,6 +84,11 @@ fn register(shared: &Arc<Shared>) {
     runtimes.push(Arc::downgrade(shared));
 }
 
+/// All that live, the oldest first.
+fn runtimes() -> Vec<Arc<Shared>> {
+    RUNTIMES.lock().iter().filter_map(Weak::upgrade).collect()
+}
+
 /// Workers that run goroutines.
 ///
 /// A runtime of one's own runs one closure as its main goroutine; when that has returned, the

@@ -1,10 +1,8 @@
 //! SIGQUIT: prints what every goroutine is doing and ends the process, as in Go.
 
-use super::dump::Dump;
-use super::{RUNTIMES, census, deadlock};
+use super::{census, deadlock, dump};
 use signal_hook::consts::SIGQUIT;
 use signal_hook::iterator::Signals;
-use std::fmt::Write as _;
 use std::sync::Once;
 use std::{io, process, ptr, thread};
 
@@ -37,7 +35,7 @@ fn listen() -> io::Result<()> {
         .spawn(move || {
             let _entry = census::enter(census::Role::Own, || true);
             if signals.forever().next().is_some() {
-                print_dumps();
+                eprint!("SIGQUIT: quit\n\n{}", dump::of_all_runtimes());
                 process::exit(deadlock::EXIT_STATUS);
             }
         });
@@ -45,20 +43,4 @@ fn listen() -> io::Result<()> {
         handle.close();
     }
     thread.map(drop)
-}
-
-fn print_dumps() {
-    let runtimes: Vec<_> = RUNTIMES
-        .lock()
-        .iter()
-        .filter_map(|one| one.upgrade())
-        .collect();
-    let mut text = String::from("SIGQUIT: quit\n");
-    for shared in &runtimes {
-        if runtimes.len() > 1 {
-            let _ = write!(text, "\nruntime {:?}", shared.settings.name);
-        }
-        let _ = write!(text, "\n{}", Dump::of(shared));
-    }
-    eprint!("{text}");
 }
