@@ -10,8 +10,10 @@ use harness::{
     Dice, Side, Tally, each_pair, each_runtime, everywhere, give_chances, on_workers, panic_of,
     until,
 };
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::marker::PhantomPinned;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -495,6 +497,41 @@ fn a_timeout_that_races_a_partner_loses_and_doubles_nothing() {
             });
             assert_eq!(sender.join(), receiver.join());
         }
+    });
+}
+
+#[test]
+fn arrows_reach_a_channel_through_references_and_guards() {
+    fn pass(pass_on: impl FnOnce(i32) -> Option<i32>, value: i32) {
+        assert_eq!(pass_on(value), Some(value));
+    }
+    everywhere(|| {
+        let ch = make!(chan i32, 1);
+        let (rc, arc, shared) = (Rc::new(ch.clone()), Arc::new(ch.clone()), &&ch);
+        pass(|v| chan! { rc <- v; <-rc }, 1);
+        pass(|v| chan! { arc <- v; <-arc }, 2);
+        pass(|v| chan! { shared <- v; <-shared }, 3);
+        let cell = RefCell::new(ch.clone());
+        pass(|v| chan! { cell.borrow() <- v; <-cell.borrow_mut() }, 4);
+        let lock = std::sync::Mutex::new(ch.clone());
+        pass(
+            |v| chan! { lock.lock().unwrap() <- v; <-lock.lock().unwrap() },
+            5,
+        );
+        let lock = std::sync::RwLock::new(ch.clone());
+        pass(
+            |v| chan! { lock.read().unwrap() <- v; <-lock.write().unwrap() },
+            6,
+        );
+        let lock = gochan::sync::Mutex::new(ch.clone());
+        pass(|v| chan! { lock.lock() <- v; <-lock.lock() }, 7);
+        let lock = gochan::sync::RwLock::new(ch.clone());
+        pass(|v| chan! { lock.read() <- v; <-lock.write() }, 8);
+        let guarded = lock.read();
+        let received = select! {
+            guarded <- 9 => select! { v = <-guarded => v },
+        };
+        assert_eq!(received, Some(9));
     });
 }
 

@@ -172,6 +172,13 @@ fn the_parentheses_of_another_macro_are_not_those_of_a_go() {
 }
 
 #[test]
+fn a_local_goroutine_of_an_ordinary_thread_is_refused_with_its_line() {
+    let refused = panic_of(|| drop(go!(local, {})));
+    let line = format!("go!(local, …) at {}:{}:", file!(), line!() - 1);
+    assert!(refused.starts_with(&line), "{refused}");
+}
+
+#[test]
 fn a_panic_in_an_operand_starts_nothing() {
     fn fails() -> u32 {
         panic!("no operand");

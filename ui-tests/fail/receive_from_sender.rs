@@ -14,5 +14,6 @@ fn main() {
         v = <-rx => drop(v),
     }
     tx.recv();
+    let _ = tx.try_recv();
     for v in tx {}
 }

@@ -1,6 +1,7 @@
 //! A `Receiver` can be neither sent to nor closed.
 
 use gochan::prelude::*;
+use std::time::Duration;
 
 struct Worker {
     jobs: Receiver<i32>,
@@ -25,4 +26,5 @@ fn main() {
     }
     rx.close();
     rx.send(1);
+    rx.send_timeout(1, Duration::ZERO);
 }

@@ -434,12 +434,68 @@ impl<T> Sender<T> {
         Self: RecvOperand,
     {
     }
+
+    #[doc(hidden)]
+    pub fn try_recv(&self)
+    where
+        Self: RecvOperand,
+    {
+    }
+
+    #[doc(hidden)]
+    pub fn recv_timeout(&self, _: Duration)
+    where
+        Self: RecvOperand,
+    {
+    }
+
+    #[doc(hidden)]
+    pub fn recv_deadline(&self, _: Instant)
+    where
+        Self: RecvOperand,
+    {
+    }
+
+    #[doc(hidden)]
+    pub fn iter(&self)
+    where
+        Self: RecvOperand,
+    {
+    }
+
+    #[doc(hidden)]
+    pub fn try_iter(&self)
+    where
+        Self: RecvOperand,
+    {
+    }
 }
 
 /// What a handle cannot do, for the compiler's message.
 impl<T> Receiver<T> {
     #[doc(hidden)]
     pub fn send(&self, _: T)
+    where
+        Self: SendOperand,
+    {
+    }
+
+    #[doc(hidden)]
+    pub fn try_send(&self, _: T)
+    where
+        Self: SendOperand,
+    {
+    }
+
+    #[doc(hidden)]
+    pub fn send_timeout(&self, _: T, _: Duration)
+    where
+        Self: SendOperand,
+    {
+    }
+
+    #[doc(hidden)]
+    pub fn send_deadline(&self, _: T, _: Instant)
     where
         Self: SendOperand,
     {

@@ -2,6 +2,7 @@
 
 use super::random;
 use parking_lot::Mutex;
+use std::fmt;
 use std::io;
 use std::mem;
 use std::num::NonZeroUsize;
@@ -57,7 +58,7 @@ impl Config {
         Config::default()
     }
 
-    /// How many worker threads run goroutines.
+    /// How many worker threads run goroutines, 1,024 at most.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
@@ -167,10 +168,18 @@ impl Config {
     /// A setting or variable that makes no sense, by its name and value.
     pub(super) fn resolve(self) -> io::Result<Settings> {
         let workers = match self.workers {
-            Some(workers) => positive("workers", workers)?,
-            None => match from_environment("GOCHAN_MAXPROCS", parse_positive)? {
+            Some(workers) => {
+                let workers = positive("workers", workers)?;
+                not_too_many(
+                    workers,
+                    &format_args!("runtime::Config: workers is {workers}"),
+                )?
+            }
+            None => match from_environment("GOCHAN_MAXPROCS", parse_workers)? {
                 Some(workers) => workers,
-                None => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+                None => std::thread::available_parallelism()
+                    .map_or(1, NonZeroUsize::get)
+                    .min(MOST_WORKERS),
             },
         };
         let stack_size = match self.stack_size {
@@ -206,6 +215,8 @@ impl Config {
     }
 }
 
+/// Each worker looks at all the others when it has nothing to do.
+const MOST_WORKERS: usize = 1024;
 const DEFAULT_STACK_SIZE: usize = 256 * 1024;
 const DEFAULT_BLOCKING_THREADS: usize = 512;
 
@@ -237,6 +248,14 @@ fn positive(setting: &str, value: usize) -> io::Result<usize> {
         return Err(zero(setting));
     }
     Ok(value)
+}
+
+fn not_too_many(workers: usize, setting: &dyn fmt::Display) -> io::Result<usize> {
+    if workers > MOST_WORKERS {
+        let message = format!("{setting}; a runtime has at most {MOST_WORKERS} workers");
+        return Err(invalid(message));
+    }
+    Ok(workers)
 }
 
 fn zero(setting: &str) -> io::Error {
@@ -274,6 +293,11 @@ fn parse_positive(variable: &str, value: &str) -> io::Result<usize> {
     }
 }
 
+fn parse_workers(variable: &str, value: &str) -> io::Result<usize> {
+    let workers = parse_positive(variable, value)?;
+    not_too_many(workers, &format_args!("{variable}={value:?}"))
+}
+
 fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
@@ -294,6 +318,24 @@ mod tests {
             );
         }
         assert_eq!(parse_positive("GOCHAN_MAXPROCS", " 3 ").unwrap(), 3);
+    }
+
+    #[test]
+    fn more_workers_than_a_runtime_may_have_are_refused() {
+        let error = Config::new().workers(MOST_WORKERS + 1).resolve();
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("workers is 1025; a runtime has at most 1024"),
+            "{error}"
+        );
+        let error = parse_workers("GOCHAN_MAXPROCS", "100000").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("GOCHAN_MAXPROCS=\"100000\"; "),
+            "{error}"
+        );
+        assert_eq!(parse_workers("GOCHAN_MAXPROCS", "1024").unwrap(), 1024);
     }
 
     #[test]

@@ -70,7 +70,7 @@ use parking_lot::Mutex;
 use placement::Site;
 use std::fmt;
 use std::io;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use worker::Worker;
@@ -231,6 +231,10 @@ impl Shared {
         }
     }
 }
+
+// Nothing of it can be seen that a panic has left half done: goroutines unwind by themselves.
+impl UnwindSafe for Runtime {}
+impl RefUnwindSafe for Runtime {}
 
 impl Runtime {
     /// Starts the workers.

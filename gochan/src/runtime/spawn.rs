@@ -64,9 +64,10 @@ pub(crate) unsafe fn start<F: FnOnce() -> T, T>(
         None => {
             if kind == Kind::Local {
                 panic!(
-                    "go!(local, …) outside of a goroutine: an ordinary thread has no worker that \
-                     the goroutine could stay on; use it inside a goroutine, for example under \
-                     #[gochan::main]"
+                    "go!(local, …) at {} outside of a goroutine: an ordinary thread has no worker \
+                     that the goroutine could stay on; use it inside a goroutine, for example under \
+                     #[gochan::main]",
+                    site.location()
                 );
             }
             let runtime = default_runtime()?;

@@ -8,8 +8,9 @@ use crate::channel::core::{Attempt, Channel, Promise, Refusal};
 use crate::channel::{Chan, Receiver, Sender};
 use crate::error::SendError;
 use crate::runtime;
+use crate::sync;
 use crate::wait::{BiasedLock, Entry, EntryPlace, Patience, Waiter, Wake};
-use std::cell::UnsafeCell;
+use std::cell::{Ref, RefMut, UnsafeCell};
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::panic::Location;
@@ -172,7 +173,7 @@ impl<A: Operation + ?Sized> Arm for A {}
     message = "cannot receive from `{Self}`",
     label = "not a channel's receiving side",
     note = "`<-ch` receives from a `Receiver` or a `Chan`, or from a reference, `Box`, `Rc` or \
-            `Arc` of one"
+            `Arc` of one, or a guard of it; from what else refers to one, receive by `<-*it`"
 )]
 pub trait RecvOperand {
     /// What is received.
@@ -187,7 +188,7 @@ pub trait RecvOperand {
     message = "cannot send to `{Self}`",
     label = "not a channel's sending side",
     note = "`ch <- value` sends to a `Sender` or a `Chan`, or to a reference, `Box`, `Rc` or \
-            `Arc` of one",
+            `Arc` of one, or a guard of it; to what else refers to one, send by `*it <- value`",
     note = "if `<-` was meant as a comparison with a negative number, put a space in it: `a < -b`"
 )]
 pub trait SendOperand {
@@ -291,7 +292,11 @@ macro_rules! operands {
             }
         }
 
-        operands!(@through $plain, $select, $method, $side: &C, &mut C, Box<C>, Rc<C>, Arc<C>, LazyLock<C>);
+        operands!(@through $plain, $select, $method, $side:
+            &C, &mut C, Box<C>, Rc<C>, Arc<C>, LazyLock<C>, Ref<'_, C>, RefMut<'_, C>,
+            std::sync::MutexGuard<'_, C>, sync::MutexGuard<'_, C>,
+            std::sync::RwLockReadGuard<'_, C>, sync::RwLockReadGuard<'_, C>,
+            std::sync::RwLockWriteGuard<'_, C>, sync::RwLockWriteGuard<'_, C>);
     };
     (@through $plain:ident, $select:ident, $method:ident, $side:ident: $($pointer:ty),+) => {
         $(
