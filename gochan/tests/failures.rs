@@ -404,7 +404,7 @@ fn unwinding_with_a_hook_of_ones_own() -> ExitCode {
         (0..handles.len()).for_each(|_| yield_now());
         done.close();
         for handle in handles {
-            assert!(handle.join().map(|()| ()).unwrap_err().is_panic());
+            assert!(handle.join().unwrap_err().is_panic());
         }
     }
     main()
