@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// How long an idle worker looks for work before it sleeps.
 const SPIN: Duration = Duration::from_micros(30);
+/// How many times that is halved, where one look after the other finds nothing and ends in a sleep that
+/// no other thread ends.
+const HALVINGS: u32 = 4;
 /// A goroutine that has not started is taken by an idle worker with fewer goroutines when it has
 /// waited this long.
 const PATIENCE: Duration = Duration::from_micros(15);
@@ -128,6 +131,7 @@ impl Worker {
                 }
             });
             if self.has_local_work() || self.is_needed() {
+                self.note_what_ended_the_sleep();
                 return;
             }
             match &mut watch {
@@ -135,6 +139,15 @@ impl Worker {
                 _ => return,
             }
         }
+    }
+
+    /// A worker that sleeps from one of its own timers to the next does not look for long in between.
+    fn note_what_ended_the_sleep(&self) {
+        let vain = match self.has_local_work() {
+            true => 0,
+            false => (self.searches_in_vain.get() + 1).min(HALVINGS),
+        };
+        self.searches_in_vain.set(vain);
     }
 
     /// Sleeps as [`Mailbox::sleep`] does.
@@ -209,6 +222,7 @@ impl Worker {
     /// not empty, and takes what has waited there too long. True: there is something to run.
     fn search(&self) -> bool {
         let _searching = self.shared.searchers.enter();
+        let spin = SPIN / (1 << self.searches_in_vain.get());
         let began = Instant::now();
         let mut watch = self.watch.borrow_mut();
         watch.begin_row(began);
@@ -226,7 +240,7 @@ impl Worker {
             if self.steal(&mut watch, now) || self.timer_is_due() {
                 return true;
             }
-            if now - began > SPIN || self.takes_a_processor_away() {
+            if now - began > spin || self.takes_a_processor_away() {
                 break;
             }
         }

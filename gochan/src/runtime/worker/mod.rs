@@ -133,6 +133,8 @@ pub(super) struct Worker {
     watch: RefCell<Watch>,
     /// Whether it has slept since it last ran something.
     has_slept: Cell<bool>,
+    /// How many looks for work in a row have ended in a sleep that its own timers ended, up to a bound.
+    searches_in_vain: Cell<u32>,
     /// When it last had a reason to leave its processor to another worker.
     moved_apart: Cell<Option<Instant>>,
     /// What the last run that started goroutines has started.
@@ -170,6 +172,7 @@ impl Worker {
             cancelled: Cell::new(false),
             watch: RefCell::new(Watch::new(&shared.workers, index, Instant::now())),
             has_slept: Cell::new(true),
+            searches_in_vain: Cell::new(0),
             moved_apart: Cell::new(None),
             brood: Brood::new(),
             shared,
