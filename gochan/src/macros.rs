@@ -4,7 +4,8 @@
 /// Go's channel arrow in Rust: `<-ch` receives, `ch <- value` sends.
 ///
 /// Takes statements, and is then a block, or items only, and then emits them: whole functions and
-/// modules can be written in it. Everything but the arrows is plain Rust.
+/// modules can be written in it. Among items, a call of a macro is taken for an item. Everything but
+/// the arrows is plain Rust.
 ///
 /// - `<-ch` waits for a value and is an `Option`: `None` when the channel is closed and drained. It
 ///   is [`Receiver::recv`](crate::Receiver::recv). It binds as Rust's prefix operators do: tighter

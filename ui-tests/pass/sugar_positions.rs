@@ -70,6 +70,33 @@ chan! {
     }
 }
 
+chan! {
+    gochan::goroutine_local! {
+        static SENT: std::cell::Cell<i32> = const { std::cell::Cell::new(0) };
+    }
+
+    fn send_next(ch: &Chan<i32>) {
+        SENT.with(|sent| {
+            sent.set(sent.get() + 1);
+            ch <- sent.get();
+        });
+    }
+}
+
+macro_rules! sender {
+    ($visibility:vis, $name:ident, $($other:item)*) => {
+        chan! {
+            $($other)*
+            $visibility fn $name(ch: &Chan<i32>) {
+                ch <- 1;
+            }
+        }
+    };
+}
+
+sender! { pub(crate), send_one, #[allow(dead_code)] struct Unused; }
+sender! { , send_one_more, }
+
 impl Pipe {
     fn run(&self) {
         chan! {
@@ -121,6 +148,15 @@ fn main() {
     let receiver = source.receiver();
     assert_eq!(inner::Source { ch: &receiver }.next(), Some(4));
     assert_eq!((inner::Source::LIMIT, NAME), (-1, "items"));
+    let ch = filled(&[]);
+    send_next(&ch);
+    send_one(&ch);
+    send_one_more(&ch);
+    send_next(&ch);
+    assert_eq!(ch.try_iter().collect::<Vec<_>>(), [1, 1, 1, 2]);
+    // A block, although there are but an item and a macro.
+    let listed = chan! { const N: i32 = 3; vec![N] };
+    assert_eq!(listed, [3]);
     let mut own = 1;
     assert_eq!(own, 1);
     arrow_of_its_own!(own <- 2);

@@ -1,8 +1,40 @@
 //! Items and types: what is passed over, and the bodies in it.
 
-use proc_macro2::{Delimiter, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenTree};
 
 use super::Rewriter;
+use crate::cursor::Cursor;
+
+/// Words before a `!` that begin a statement or a value, whatever stands beside it: macros of gochan
+/// and of the standard library, and keywords. Any other macro may be an item.
+const NEVER_ITEMS: &[&str] = &[
+    "return",
+    "break",
+    "go",
+    "select",
+    "make",
+    "defer",
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "dbg",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "eprint",
+    "eprintln",
+    "format",
+    "matches",
+    "panic",
+    "print",
+    "println",
+    "todo",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "write",
+    "writeln",
+];
 
 /// What is inside an item.
 enum Inside {
@@ -19,10 +51,18 @@ enum Inside {
 impl Rewriter<'_> {
     /// Whether an item is next.
     pub(super) fn at_item(&self) -> bool {
-        let Some(word) = self.cursor.word(0) else {
+        let mut at = 0;
+        if let Some(group) = self.cursor.group(0, Delimiter::None) {
+            if !group.stream().is_empty() {
+                return self.inside(group).at_item();
+            }
+            // A macro's `$vis` that says nothing.
+            at = 1;
+        }
+        let Some(word) = self.cursor.word(at) else {
             return false;
         };
-        let next = self.cursor.word(1).map(ToString::to_string);
+        let next = self.cursor.word(at + 1).map(ToString::to_string);
         let next = next.as_deref();
         match word.to_string().as_str() {
             "pub" | "fn" | "mod" | "struct" | "enum" | "trait" | "impl" | "use" | "type"
@@ -36,14 +76,51 @@ impl Rewriter<'_> {
                 Some("fn" | "impl" | "trait" | "extern" | "mod" | "auto")
             ),
             // The macros of the standard library that are items.
-            "macro_rules" | "thread_local" | "include" => self.cursor.op_ahead(1) == "!",
+            "macro_rules" | "thread_local" | "include" => self.cursor.op_ahead(at + 1) == "!",
             "union" | "auto" | "default" | "safe" => next.is_some(),
             _ => false,
         }
     }
 
+    /// Whether a macro call is next that may be an item: `name! { … }` or `name!(…);`.
+    pub(super) fn at_macro_call(&self) -> bool {
+        if let Some(group) = self.cursor.group(0, Delimiter::None) {
+            return self.inside(group).at_macro_call();
+        }
+        let op = |ahead| self.cursor.op_ahead(ahead);
+        let mut ahead = if op(0) == "::" { 2 } else { 0 };
+        while self.cursor.word(ahead).is_some() && op(ahead + 1) == "::" {
+            ahead += 3;
+        }
+        let Some(name) = self.cursor.word(ahead) else {
+            return false;
+        };
+        let whole = match self.cursor.peek(ahead + 2) {
+            Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                !matches!(op(ahead + 3), "." | "?")
+            }
+            Some(TokenTree::Group(_)) => op(ahead + 3) == ";",
+            _ => false,
+        };
+        whole && op(ahead + 1) == "!" && !NEVER_ITEMS.iter().any(|never| name == never)
+    }
+
+    /// What a macro has handed over as one piece, `$item` or `$vis`, behind its attributes.
+    fn inside(&self, group: &Group) -> Rewriter<'_> {
+        let mut inside = Rewriter::new(group.stream(), self.names);
+        inside.copy_attributes();
+        inside
+    }
+
     /// Copies one item.
     pub(super) fn item(&mut self) {
+        if let Some(group) = self.cursor.group(0, Delimiter::None) {
+            let is_visibility = is_visibility(group);
+            self.copy();
+            if !is_visibility {
+                return;
+            }
+        }
         match self.keyword() {
             Inside::Statements => {
                 self.copy_header(&[';']);
@@ -270,4 +347,16 @@ impl Rewriter<'_> {
             self.copy_type();
         }
     }
+}
+
+/// Whether it is a macro's `$vis`, and not its `$item`.
+fn is_visibility(group: &Group) -> bool {
+    let mut cursor = Cursor::new(group.stream());
+    if cursor.is_word("pub") {
+        cursor.take();
+        if cursor.group(0, Delimiter::Parenthesis).is_some() {
+            cursor.take();
+        }
+    }
+    cursor.is_end()
 }

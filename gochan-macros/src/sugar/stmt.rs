@@ -4,23 +4,25 @@ use super::Rewriter;
 use super::expr::Place;
 
 impl Rewriter<'_> {
-    /// Copies statements up to the end; returns whether there were items only.
+    /// Copies statements up to the end; returns whether there were items only. What a macro call
+    /// becomes nobody knows: beside an item, it is taken for another.
     pub(super) fn all_statements(&mut self) -> bool {
-        let mut only_items = !self.cursor.is_end();
+        let (mut has_item, mut only_items) = (false, true);
         while !self.cursor.is_end() {
             let before = self.cursor.position();
             self.copy_attributes();
             if self.at_item() {
+                has_item = true;
                 self.item();
             } else {
-                only_items = false;
+                only_items &= self.at_macro_call();
                 self.statement();
             }
             if self.cursor.position() == before {
                 self.copy_op();
             }
         }
-        only_items
+        has_item && only_items
     }
 
     /// Copies one statement.

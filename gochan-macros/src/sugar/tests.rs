@@ -1,4 +1,4 @@
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::quote;
 
 use crate::names::Names;
@@ -178,6 +178,51 @@ fn only_items() {
     assert!(!only_items("async move { }"));
     assert!(!only_items("union.a <- 1"));
     assert!(!only_items(""));
+}
+
+#[test]
+fn macro_calls_beside_items() {
+    let only_items = |source: &str| {
+        let tokens = source.parse().unwrap();
+        super::statements(tokens, &Names::at(quote!(k))).only_items
+    };
+    assert!(only_items("m! { static A: B = C; } fn f() {}"));
+    assert!(only_items("fn f() {} #[a] ::a::m! { b } a::n!(c); m![d];"));
+    assert!(!only_items("m! { a }"));
+    assert!(!only_items("fn f() {} m!(a)"));
+    assert!(!only_items("fn f() {} m! { a }.b"));
+    assert!(!only_items("fn f() {} go! { a }"));
+    assert!(!only_items("fn f() {} std::println!(\"a\");"));
+    assert!(!only_items("fn f() {} return !(a);"));
+    check(
+        "m! { fn f() { <-a } } fn g() { <-b }",
+        "m! { fn f() { recv(&a) } } fn g() { recv(&b) }",
+    );
+}
+
+#[test]
+fn items_of_a_macros_own() {
+    let piece = |source: &str| Group::new(Delimiter::None, source.parse().unwrap());
+    let lowered = |tokens: TokenStream| {
+        let statements = super::statements(tokens, &Names::at(quote!(k)));
+        assert!(statements.only_items, "{}", statements.tokens);
+        plain(&statements.tokens.to_string())
+    };
+    for visibility in ["", "pub", "pub(crate)"] {
+        let visibility = piece(visibility);
+        let function = lowered(quote!(#visibility fn f() { <-a } #visibility union A {}));
+        assert!(function.contains("{ recv (& a) }"), "{function}");
+    }
+    for item in ["fn f() {}", "pub struct A;", "#[a] pub(crate) mod a {}"] {
+        let item = piece(item);
+        let function = lowered(quote!(#item fn f() { <-a }));
+        assert!(function.contains("{ recv (& a) }"), "{function}");
+    }
+    let call = piece("m! { a }");
+    lowered(quote!(#call fn f() {}));
+    let value = piece("f(a)");
+    let statements = super::statements(quote!(fn f() {} #value), &Names::at(quote!(k)));
+    assert!(!statements.only_items);
 }
 
 #[test]
