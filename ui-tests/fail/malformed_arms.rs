@@ -17,6 +17,10 @@ fn main() {
         default => {}
     }
     select! {
+        send(ch 1) => {}
+        default => {}
+    }
+    select! {
         recv(ch) -> => {}
         default => {}
     }

@@ -49,6 +49,12 @@ fn slot_by_reference(ch: &Chan<i32>, slot: &mut Option<i32>) {
     select! { send(ch, take *slot) => {} default => {} }
 }
 
+macro_rules! send_taken {
+    ($ch:expr, $slot:expr, $guard:expr) => {
+        select! { send($ch, take $slot) if $guard => {} default => panic!() }
+    };
+}
+
 fn main() {
     std::thread::spawn(|| {
         std::thread::sleep(Duration::from_secs(60));
@@ -102,6 +108,9 @@ fn main() {
     let mut slots = [None, Some(1)];
     select! { send(ch, take slots[1]) => {} }
     assert_eq!((slots, ch.recv()), ([None, None], Some(1)));
+    let mut slot = Some(7);
+    send_taken!(ch, slot, slot.is_some());
+    assert_eq!((slot, ch.recv()), (None, Some(7)));
     let take = 3;
     select! { send(ch, (take)) => {} }
     select! { send(ch, take + 1) => {} }

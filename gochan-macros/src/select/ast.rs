@@ -258,12 +258,12 @@ fn send(group: &Group, names: &Names) -> Result<Operation, Refusal> {
     }
     if inner.cursor.op() == "," {
         inner.cursor.take();
+    } else if !inner.cursor.is_end() {
+        let (first, last) = inner.cursor.rest_span();
+        let message = "there is no comma after the channel of `send`";
+        return Err(Refusal::between(first, last, message, FORM));
     }
-    // A variable named `take` would be followed by an operator.
-    let takes = inner.cursor.is_word("take")
-        && (inner.cursor.peek(1).is_none()
-            || inner.cursor.word(1).is_some_and(|word| *word != "as")
-            || (inner.cursor.op_ahead(1) == "*" && inner.cursor.word(2).is_some()));
+    let takes = begins_take(&inner.cursor);
     if takes {
         inner.cursor.take();
     }
@@ -288,6 +288,16 @@ fn send(group: &Group, names: &Names) -> Result<Operation, Refusal> {
             value: without_parentheses_of_take(value),
         }
     })
+}
+
+/// Whether `take slot` is next. A variable named `take` would be followed by an operator; a slot may
+/// be a macro's `$slot`.
+fn begins_take(cursor: &Cursor) -> bool {
+    cursor.is_word("take")
+        && (cursor.peek(1).is_none()
+            || cursor.word(1).is_some_and(|word| *word != "as")
+            || cursor.group(1, Delimiter::None).is_some()
+            || (cursor.op_ahead(1) == "*" && cursor.word(2).is_some()))
 }
 
 /// `(take)` without its parentheses: they only tell the variable from the keyword, and the compiler

@@ -322,11 +322,14 @@ fn block_of(body: &TokenStream, mut first: TokenStream, span: Span) -> TokenStre
     quote_spanned!(span=> { #first #body })
 }
 
-/// Whether `place` is `a`, `*a` or `a.b.c`: taking its address has no effects.
+/// Whether `place` is `a`, `*a` or `a.b.c`, perhaps as a macro's `$slot`: taking its address has no
+/// effects.
 fn is_plain_place(place: &TokenStream) -> bool {
     place.clone().into_iter().all(|token| match token {
         TokenTree::Ident(_) | TokenTree::Literal(_) => true,
         TokenTree::Punct(punct) => matches!(punct.as_char(), '.' | '*'),
-        TokenTree::Group(_) => false,
+        TokenTree::Group(group) => {
+            group.delimiter() == Delimiter::None && is_plain_place(&group.stream())
+        }
     })
 }

@@ -1,3 +1,4 @@
+use proc_macro2::{Delimiter, Group};
 use quote::quote;
 
 use super::ast::{self, Operation, Select};
@@ -98,6 +99,18 @@ fn heads_with_structure() {
 }
 
 #[test]
+fn slot_of_a_macro() {
+    let names = Names::at(quote!(k));
+    let slot = Group::new(Delimiter::None, quote!(b.c));
+    let select = ast::parse(quote!(send(a, take #slot) => {}), &names);
+    assert!(select.unread.is_empty());
+    assert!(matches!(select.arms[0].operation, Operation::Take { .. }));
+    // A place without effects: it is borrowed after the guards.
+    let expanded = super::expand::expand(select, Vec::new(), &names);
+    assert!(expanded.to_string().contains("enabled0"), "{expanded}");
+}
+
+#[test]
 fn bodies() {
     assert_eq!(
         arms("default => match a { B => c, } recv(a) => f::<A, B>(1), <-a => { x }.y, <-b => z"),
@@ -139,6 +152,8 @@ fn refused() {
         ("recv(a, b) => {}", "`recv` takes one channel"),
         ("send(a) => {}", "`send` has no value"),
         ("send(a, take) => {}", "`take` has no slot"),
+        ("send(a b) => {}", "there is no comma"),
+        ("send(a take b) => {}", "there is no comma"),
         ("after() => {}", "`after` has no duration"),
         ("<- => {}", "`<-` has no operand"),
         ("a <- => {}", "`<-` has no value to send"),
