@@ -11,5 +11,16 @@ fn main() {
         let small = n <-5;
         n <-1;
         while n <- 5 {}
+        let k = 2;
+        if n <-k {
+            println!("negative");
+        } else if n > 0 && n <-k {
+        }
+        match n <-k {
+            _ => {}
+        }
     }
+    go! {
+        while n <-n {}
+    };
 }

@@ -159,7 +159,8 @@ impl Rewriter<'_> {
     /// Lowers the send whose channel has been written since `start`.
     fn send(&mut self, start: usize, compound: bool, place: Place) {
         let arrow = self.take_arrow();
-        let value = self.take_value();
+        // In a head, the block after the value is not part of it.
+        let value = self.written(|this| this.expression(place.inner()));
         let channel = self.out.drain(start..).collect();
         if place.arrow != ArrowAfter::Sends {
             self.refuse_send_as_value(arrow);

@@ -11,10 +11,15 @@ fn lowered(source: &str) -> String {
     plain(&super::statements(tokens, &names).tokens.to_string())
 }
 
-fn plain(tokens: &str) -> String {
-    let text = tokens
+/// Calls without the path of gochan.
+fn plain_calls(tokens: &str) -> String {
+    tokens
         .replace("(k :: __private :: recv)", "recv")
-        .replace("(k :: __private :: send)", "send");
+        .replace("(k :: __private :: send)", "send")
+}
+
+fn plain(tokens: &str) -> String {
+    let text = plain_calls(tokens);
     match text.find(":: core :: compile_error") {
         Some(at) => format!("{}refused!", &text[..at]),
         None => text,
@@ -261,6 +266,25 @@ fn refusals() {
     ] {
         refused(source);
     }
+}
+
+#[test]
+fn refused_comparison_leaves_the_block() {
+    // What follows the refusal in its place.
+    let rest = |source: &str| {
+        let tokens = source.parse().unwrap();
+        let lowered = super::statements(tokens, &Names::at(quote!(k)));
+        let lowered = plain_calls(&lowered.tokens.to_string());
+        let (_, rest) = lowered.rsplit_once("put a space in the arrow").unwrap();
+        rest[rest.find('}').unwrap() + 1..].trim().to_owned()
+    };
+    assert_eq!(rest("if a <-k { <-b }"), "{ recv (& b) }");
+    assert_eq!(rest("while a <-k { <-b }"), "{ recv (& b) }");
+    assert_eq!(rest("match a <-k { _ => <-b }"), "{ _ => recv (& b) }");
+    assert_eq!(rest("if c && a <-k { <-b }"), "{ recv (& b) }");
+    assert_eq!(rest("if c {} else if a <-k { <-b }"), "{ recv (& b) }");
+    // Elsewhere the braces are those of a struct.
+    assert_eq!(rest("let c = a <-k { b: 1 };"), ";");
 }
 
 #[test]
