@@ -184,6 +184,7 @@ fn main() {
         let tuple = (<-ch, -1, <-&ch,);
         assert_eq!(tuple, (Some(3), -1, Some(4)));
         if let Some(5) = <-ch { } else { panic!() }
+        if <-{ filled(&[1]) } == Some(1) && <-&{ filled(&[2]) } == Some(2) { } else { panic!() }
         let Some(six) = <-ch else { panic!() };
         assert_eq!(six, 6);
         match <-ch {

@@ -174,10 +174,31 @@ impl Rewriter<'_> {
     /// Lowers the receive whose arrow is next.
     fn receive(&mut self, place: Place) {
         let arrow = self.take_arrow();
-        let operand = self.written(|this| {
-            this.operand(place.inner());
-        });
+        let operand = self.written(|this| this.prefixed(place));
         self.emit_receive(arrow, operand);
+    }
+
+    /// Copies what a prefix operator stands before. In a head, a block is its operand too, where one
+    /// more is left for the body.
+    fn prefixed(&mut self, place: Place) {
+        let block = self.at_block_before_another();
+        self.operand(Place {
+            structs: place.structs || block,
+            ..place.inner()
+        });
+    }
+
+    /// Whether a block is next, and one more comes after it in the same expression.
+    fn at_block_before_another(&self) -> bool {
+        let is_block = |ahead| self.cursor.group(ahead, Delimiter::Brace).is_some();
+        let ends = |ahead| {
+            let (word, op) = (self.cursor.word(ahead), self.cursor.op_ahead(ahead));
+            // After an operand, any other word begins the next statement.
+            self.cursor.peek(ahead).is_none()
+                || op == ";"
+                || (ahead == 1 && word.is_some_and(|w| w != "as"))
+        };
+        is_block(0) && (1..).take_while(|&ahead| !ends(ahead)).any(is_block)
     }
 
     /// Copies an operand: prefix operators, what they stand before, postfix operators.
@@ -187,7 +208,13 @@ impl Rewriter<'_> {
                 self.receive(place);
                 return Operand::Plain;
             }
-            "-" | "!" | "*" | ".." | "..=" => {
+            "-" | "!" | "*" => {
+                self.copy_op();
+                self.prefixed(place);
+                return Operand::Plain;
+            }
+            // `match .. {` is complete without an operand.
+            ".." | "..=" => {
                 self.copy_op();
                 self.operand(place.inner());
                 return Operand::Plain;
@@ -205,7 +232,7 @@ impl Rewriter<'_> {
                 } else if self.cursor.is_word("mut") {
                     self.copy();
                 }
-                self.operand(place.inner());
+                self.prefixed(place);
                 return Operand::Plain;
             }
             "|" | "||" => {

@@ -67,6 +67,19 @@ fn receive_binds_like_a_prefix_operator() {
     check("<-if a { b } else { c }", "recv(&if a { b } else { c })");
     check("<-Pipe { ch }.ch", "recv(&Pipe { ch }.ch)");
     check("x = <-ch..<-ch", "x = recv(&ch)..recv(&ch)");
+    check(
+        "if <-{ a } == b { <-c }",
+        "if recv(&{ a }) == b { recv(&c) }",
+    );
+    check(
+        "while let Some(v) = <-&{ <-a }.b { c <- v }",
+        "while let Some(v) = recv(&&{ recv(&a) }.b) { send(&c, v) }",
+    );
+    check(
+        "match <-{ a } { _ => <-b }",
+        "match recv(&{ a }) { _ => recv(&b) }",
+    );
+    check("for a in .. { <-b }", "for a in .. { recv(&b) }");
 }
 
 #[test]
@@ -263,6 +276,8 @@ fn refusals() {
         "{ a <- }",
         "while let Some(a) = <- {}",
         "match <- {}",
+        "if <- {} else {}",
+        "if <- {} if a {}",
     ] {
         refused(source);
     }
