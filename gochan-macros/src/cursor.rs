@@ -2,12 +2,12 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree};
 
-/// Rust's operators and the arrow, longer ones first: the first that fits is what rustc's lexer
-/// would have read.
+/// Rust's operators, the arrow and Go's `:=`, longer ones first: the first that fits is what rustc's
+/// lexer would have read.
 const OPERATORS: &[&str] = &[
-    "<<=", ">>=", "...", "..=", "<-", "<<", "<=", ">>", ">=", "::", "->", "=>", "==", "!=", "&&",
-    "||", "+=", "-=", "*=", "/=", "%=", "^=", "&=", "|=", "..", "+", "-", "*", "/", "%", "^", "!",
-    "&", "|", "=", "<", ">", "@", ".", ",", ";", ":", "#", "$", "?", "~", "'",
+    "<<=", ">>=", "...", "..=", "<-", ":=", "<<", "<=", ">>", ">=", "::", "->", "=>", "==", "!=",
+    "&&", "||", "+=", "-=", "*=", "/=", "%=", "^=", "&=", "|=", "..", "+", "-", "*", "/", "%", "^",
+    "!", "&", "|", "=", "<", ">", "@", ".", ",", ";", ":", "#", "$", "?", "~", "'",
 ];
 
 /// A place in a list of tokens.
@@ -135,6 +135,7 @@ mod tests {
         assert_eq!(operators("<-<-a"), ["<-", "<-", ""]);
         assert_eq!(operators("<--a"), ["<-", "-", ""]);
         assert_eq!(operators("a=<-b"), ["", "=", "<-", ""]);
+        assert_eq!(operators("a:=<-b"), ["", ":=", "<-", ""]);
     }
 
     #[test]

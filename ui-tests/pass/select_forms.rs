@@ -146,6 +146,11 @@ fn main() {
     };
     assert_eq!((value, rounds), (Some(8), 3));
 
+    // A channel that is named as Go's keyword.
+    let case = make!(chan i32, 2);
+    select! { (case) <- 1 => {} }
+    select! { case = <-case => assert_eq!(case, Some(1)) }
+
     // Arrows and nested macros in operands and bodies.
     let chans = make!(chan Chan<i32>, 1);
     chans.send(ch.clone()).unwrap();

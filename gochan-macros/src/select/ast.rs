@@ -90,6 +90,10 @@ pub fn parse(input: TokenStream, names: &Names) -> Select {
             rewriter.cursor.take_many(2);
             continue;
         }
+        if let Some(refusal) = take_misplaced(&mut rewriter.cursor) {
+            select.unread.push(refusal);
+            continue;
+        }
         let span = rewriter.cursor.span();
         let head = head(&mut rewriter.cursor);
         let arrow = rewriter.cursor.span();
@@ -127,6 +131,40 @@ pub fn parse(input: TokenStream, names: &Names) -> Select {
     select
 }
 
+/// Takes an attribute or Go's `case` before an arm, and refuses it.
+fn take_misplaced(cursor: &mut Cursor) -> Option<Refusal> {
+    let first = cursor.span();
+    if cursor.op() == "#" {
+        let attribute = cursor.group(1, Delimiter::Bracket)?.clone();
+        cursor.take_many(2);
+        let (message, help) = if Cursor::new(attribute.stream()).is_word("doc") {
+            (
+                "an arm takes no documentation",
+                "write a plain comment: `// …`",
+            )
+        } else {
+            (
+                "an arm takes no attributes",
+                "leave it out; what `#[cfg(…)]` would do, a condition does: \
+                 `recv(ch) if cfg!(…) => …`",
+            )
+        };
+        return Some(Refusal::between(first, attribute.span(), message, help));
+    }
+    // A variable named `case` would be followed by an operator.
+    let other_word = cursor.word(1).is_some_and(|word| word != "as");
+    if cursor.is_word("case") && (other_word || cursor.op_ahead(1) == "<-") {
+        cursor.take();
+        return Some(Refusal::new(
+            first,
+            "an arm has no `case`",
+            "write `<-ch => …` or `v = <-ch => …`; a channel of that name stands in parentheses: \
+             `(case) <- value => …`",
+        ));
+    }
+    None
+}
+
 /// Takes the tokens before `=>`; half-written code ends at a comma.
 fn head(cursor: &mut Cursor) -> TokenStream {
     let mut head = TokenStream::new();
@@ -155,6 +193,7 @@ fn arm(
     head: TokenStream,
     names: &Names,
 ) -> Result<(Operation, Option<TokenStream>, Option<Guard>), Refusal> {
+    refuse_declaration(head.clone())?;
     let mut binding = None;
     let mut rewriter = Rewriter::new(head.clone(), names);
     let operation = if let Some(operation) = called(&mut rewriter, names)? {
@@ -323,6 +362,26 @@ fn end_of(inner: &mut Rewriter<'_>, message: &str) -> Result<(), Refusal> {
     }
     let (first, last) = inner.cursor.rest_span();
     Err(Refusal::between(first, last, message, FORMS))
+}
+
+/// Refuses Go's `v := <-ch`.
+fn refuse_declaration(head: TokenStream) -> Result<(), Refusal> {
+    let mut cursor = Cursor::new(head);
+    while !cursor.is_end() {
+        let op = cursor.op();
+        let first = cursor.span();
+        if op == ":=" {
+            cursor.take();
+            return Err(Refusal::between(
+                first,
+                cursor.span(),
+                "Rust has no `:=`",
+                "write `v = <-ch => …`; `v` is an `Option`, `None` from a closed channel",
+            ));
+        }
+        cursor.take_many(op.len().max(1));
+    }
+    Ok(())
 }
 
 /// The pattern of `pattern = <-ch`.

@@ -164,10 +164,34 @@ fn refused() {
         ("recv(a)", "this is not an arm"),
         ("recv(a) -> Some(v) => {}", "this pattern does not match"),
         ("after(d) -> v => {}", "`after` has no value to bind"),
+        ("v := <-a => {}", "Rust has no `:=`"),
+        ("case v = <-a => {}", "an arm has no `case`"),
+        ("case <-a => {}", "an arm has no `case`"),
+        ("case send(a, b) => {}", "an arm has no `case`"),
+        ("#[cfg(unix)] recv(a) => {}", "an arm takes no attributes"),
+        ("/// a\nrecv(a) => {}", "an arm takes no documentation"),
+        (
+            "recv(a) => {} #[b] default => {}",
+            "an arm takes no attributes",
+        ),
     ] {
         let refusal = refusal(source);
         assert!(refusal.starts_with(message), "{source}: {refusal}");
     }
+}
+
+#[test]
+fn arms_without_what_is_misplaced_are_read() {
+    let select = parse("#[a] recv(b) => {} case v = <-a => {} #[a] /// b\ncase default => {}");
+    assert_eq!((select.arms.len(), select.unread.len()), (3, 5));
+    assert_eq!(
+        arms("(case) <- b => {} case.a <- b => {} case = <-a => {}"),
+        [
+            "send (case) | b => { }",
+            "send case . a | b => { }",
+            "recv a -> case => { }"
+        ]
+    );
 }
 
 #[test]

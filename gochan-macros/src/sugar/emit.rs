@@ -78,6 +78,26 @@ impl Rewriter<'_> {
         self.out.extend(refusal.into_tokens());
     }
 
+    /// Writes `= error` for the `:=` that is next and the value after it.
+    pub(super) fn refuse_declaration(&mut self) {
+        let first = self.cursor.span();
+        self.cursor.take();
+        let last = self.cursor.span();
+        self.cursor.take();
+        self.take_value();
+        let refusal = Refusal::between(
+            first,
+            last,
+            "Rust has no `:=`",
+            "a variable is declared by `let`: `let v = <-ch;`, where `v` is an `Option`, `None` from a \
+             closed channel",
+        );
+        let mut equals = Punct::new('=', Spacing::Alone);
+        equals.set_span(first);
+        self.out.push(equals.into());
+        self.out.extend(refusal.into_tokens());
+    }
+
     fn emit_call(&mut self, function: &str, arrow: Arrow, arguments: TokenStream) {
         // The path begins with a token of gochan's own; in parentheses, the call as a whole does not.
         let path = self.names.private(function, arrow.head);

@@ -374,7 +374,7 @@ impl Rewriter<'_> {
             }
             "let" => {
                 self.copy();
-                self.copy_until(&["=", ";", "=>"], "");
+                self.copy_until(&["=", ":=", ";", "=>"], "");
                 if self.cursor.op() == "=" {
                     self.copy();
                     self.operand(place.inner());

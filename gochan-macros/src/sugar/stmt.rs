@@ -1,5 +1,8 @@
 //! Statements.
 
+use proc_macro2::{Delimiter, Group, TokenTree};
+use quote::quote_spanned;
+
 use super::Rewriter;
 use super::expr::Place;
 
@@ -29,6 +32,8 @@ impl Rewriter<'_> {
     fn statement(&mut self) {
         if self.cursor.is_word("let") {
             self.let_statement();
+        } else if let Some(count) = self.names_before_declaration() {
+            self.declaration(count);
         } else {
             self.expression(Place::STATEMENT);
         }
@@ -40,18 +45,47 @@ impl Rewriter<'_> {
     /// Copies `let pattern: type = value else { … }`.
     fn let_statement(&mut self) {
         self.copy();
-        self.copy_until(&[":", "=", ";"], "");
+        self.copy_until(&[":", ":=", "=", ";"], "");
         if self.cursor.op() == ":" {
             self.copy();
             self.copy_header(&['=', ';']);
         }
-        if self.cursor.op() == "=" {
+        if self.cursor.op() == ":=" {
+            self.refuse_declaration();
+        } else if self.cursor.op() == "=" {
             self.copy();
             self.value();
         }
         if self.cursor.is_word("else") {
             self.copy();
             self.copy_block();
+        }
+    }
+
+    /// Number of tokens before the `:=` of Go's `a, b := value`, if that is next.
+    fn names_before_declaration(&self) -> Option<usize> {
+        let mut last = 0;
+        while self.cursor.word(last).is_some() && self.cursor.op_ahead(last + 1) == "," {
+            last += 2;
+        }
+        let declares = self.cursor.word(last).is_some() && self.cursor.op_ahead(last + 1) == ":=";
+        declares.then_some(last + 1)
+    }
+
+    /// Lowers Go's `names := value`, with so many tokens before the `:=`, to a `let` whose value is
+    /// an error: what follows finds its names.
+    fn declaration(&mut self, count: usize) {
+        let span = self.cursor.span();
+        let names = self.cursor.take_many(count);
+        let names = if count > 1 {
+            TokenTree::from(Group::new(Delimiter::Parenthesis, names)).into()
+        } else {
+            names
+        };
+        self.out.extend(quote_spanned!(span=> let #names));
+        self.refuse_declaration();
+        if self.cursor.op() != ";" {
+            self.out.extend(quote_spanned!(span=> ;));
         }
     }
 }

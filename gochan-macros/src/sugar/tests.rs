@@ -284,6 +284,16 @@ fn refusals() {
 }
 
 #[test]
+fn declarations_of_go() {
+    check("f(); v := <-ch", "f(); let v = refused!");
+    check("v, ok := <-ch;", "let (v, ok) = refused!");
+    check("let v := <-ch;", "let v = refused!");
+    check("_ := 5;", "let _ = refused!");
+    untouched("m!(a := b, c: d)");
+    check("m!(a := <-b)", "m!(a := recv(&b))");
+}
+
+#[test]
 fn refused_comparison_leaves_the_block() {
     // What follows the refusal in its place.
     let rest = |source: &str| {
