@@ -6,7 +6,7 @@ use quote::quote_spanned;
 use crate::cursor::Cursor;
 use crate::names::Names;
 use crate::refusal::Refusal;
-use crate::sugar;
+use crate::sugar::{self, Rewriter};
 
 /// What the macro takes, for its errors.
 const FORMS: &str = "write `make!(chan T)` or `make!(chan T, capacity)`";
@@ -19,7 +19,7 @@ struct Make {
 
 /// `make::<T>(capacity)`
 pub fn expand(input: TokenStream, names: &Names) -> TokenStream {
-    let Make { element, capacity } = match parse(input) {
+    let Make { element, capacity } = match parse(input, names) {
         Ok(make) => make,
         Err(refusal) => return refusal.into_tokens(),
     };
@@ -32,7 +32,7 @@ pub fn expand(input: TokenStream, names: &Names) -> TokenStream {
     quote_spanned!(span=> #make::<#element>(#capacity))
 }
 
-fn parse(input: TokenStream) -> Result<Make, Refusal> {
+fn parse(input: TokenStream, names: &Names) -> Result<Make, Refusal> {
     let mut cursor = Cursor::new(input);
     if !cursor.is_word("chan") {
         let found = if cursor.is_end() {
@@ -51,6 +51,13 @@ fn parse(input: TokenStream) -> Result<Make, Refusal> {
         return Err(Refusal::new(
             cursor.span(),
             "the channel has no element type",
+            FORMS,
+        ));
+    }
+    if let Some(span) = capacity_without_comma(&element, names, &cursor) {
+        return Err(Refusal::new(
+            span,
+            "there is no comma before the capacity",
             FORMS,
         ));
     }
@@ -92,7 +99,22 @@ fn begins_qualified_path(cursor: &Cursor) -> bool {
         .any(|ahead| cursor.op_ahead(ahead + 1) == "::")
 }
 
-/// Takes a type: up to the first comma outside of angle brackets.
+/// Where a comma is missing between the `element`, which has been taken up to the cursor, and a
+/// capacity.
+fn capacity_without_comma(element: &TokenStream, names: &Names, cursor: &Cursor) -> Option<Span> {
+    if cursor.op() == ";" {
+        return Some(cursor.span());
+    }
+    let mut rest = Rewriter::new(element.clone(), names);
+    rest.take_type();
+    matches!(
+        rest.cursor.peek(0),
+        Some(TokenTree::Ident(_) | TokenTree::Literal(_))
+    )
+    .then(|| rest.cursor.span())
+}
+
+/// Takes a type: up to the first comma outside of angle brackets, or to a semicolon.
 fn element(cursor: &mut Cursor) -> TokenStream {
     let mut element = TokenStream::new();
     let mut depth = 0_usize;
@@ -100,6 +122,7 @@ fn element(cursor: &mut Cursor) -> TokenStream {
         if let TokenTree::Punct(punct) = token {
             match punct.as_char() {
                 ',' if depth == 0 => break,
+                ';' => break,
                 '<' => depth += 1,
                 '>' => depth = depth.saturating_sub(1),
                 '-' if cursor.op() == "->" => element.extend(cursor.take()),
@@ -114,9 +137,14 @@ fn element(cursor: &mut Cursor) -> TokenStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quote::quote;
+
+    fn read(source: &str) -> Result<Make, Refusal> {
+        parse(source.parse().unwrap(), &Names::at(quote!(k)))
+    }
 
     fn parts(source: &str) -> (String, Option<String>) {
-        let make = parse(source.parse().unwrap()).unwrap();
+        let make = read(source).unwrap();
         let capacity = make.capacity.map(|capacity| capacity.to_string());
         (make.element.to_string(), capacity)
     }
@@ -143,7 +171,7 @@ mod tests {
 
     #[test]
     fn refusals() {
-        let refused = |source: &str| parse(source.parse().unwrap()).is_err();
+        let refused = |source: &str| read(source).is_err();
         assert!(refused(""));
         assert!(refused("chan"));
         assert!(refused("chan , 3"));
@@ -151,6 +179,18 @@ mod tests {
         assert!(refused("chan<i32>, 3"));
         assert!(refused("chan::<Vec<i32>>()"));
         assert!(refused("chan<- i32"));
+        assert!(refused("chan i32; 3"));
+        assert!(refused("chan i32 3"));
+        assert!(refused("chan Vec<(A, B)> n + 1"));
+        assert!(refused("chan &'a mut [T; 2] 3"));
+        assert!(!refused("chan [T; 2], 3"));
+        assert!(!refused("chan Box<dyn for<'a> Fn(&'a T) + 'a>, 3"));
+        assert!(!refused(
+            "chan for<'a> unsafe extern \"C\" fn(&'a T) -> &'a mut U, 3"
+        ));
+        assert!(!refused("chan *const dyn A + B, 3"));
+        assert!(!refused("chan fn() -> !, 3"));
+        assert!(!refused("chan a::m!(b), 3"));
         assert!(!refused("chan <T as Trait>::Type, 3"));
         assert!(!refused("chan ::std::vec::Vec<T>"));
     }

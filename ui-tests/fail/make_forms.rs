@@ -9,6 +9,9 @@ fn main() {
     make!(chan<i32>, 3);
     make!(chan::<i32>());
     make!(chan<- i32);
+    make!(chan i32; 3);
+    make!(chan i32 3);
+    make!(chan Vec<i32> CAPACITY);
     make!(chan i32, -1);
     make!(chan i32, "5");
     make!(chan Missing);

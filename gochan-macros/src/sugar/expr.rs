@@ -105,6 +105,11 @@ impl Rewriter<'_> {
         })
     }
 
+    /// Takes a type off the tokens.
+    pub fn take_type(&mut self) -> TokenStream {
+        self.written(Self::copy_type)
+    }
+
     /// Takes the channel of a send off the tokens, up to its arrow.
     pub fn take_channel(&mut self) -> TokenStream {
         self.written(|this| this.expression(Place::CHANNEL))
