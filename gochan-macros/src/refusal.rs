@@ -68,12 +68,17 @@ impl Refusal {
 
 /// The known word that `word` was probably meant to be.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let (distance, nearest) = known
+    // A third of the letters wrong is a slip, and one of two; more is another word.
+    let slip = |candidate: &str| match word.chars().count().min(candidate.chars().count()) {
+        ..=2 => 1,
+        _ => word.chars().count() / 3 + 1,
+    };
+    known
         .iter()
         .map(|candidate| (edit_distance(word, candidate), *candidate))
-        .min()?;
-    // A third of the letters wrong is a slip; more is another word.
-    (distance <= word.chars().count().max(3) / 3 + 1).then_some(nearest)
+        .filter(|(distance, candidate)| *distance <= slip(candidate))
+        .min()
+        .map(|(_, nearest)| nearest)
 }
 
 /// Edits (insert, delete, replace, swap neighbours) between two words: Damerau's optimal string
@@ -109,6 +114,10 @@ mod tests {
         assert_eq!(nearest("lcoal", &known), Some("local"));
         assert_eq!(nearest("spred", &known), Some("spread"));
         assert_eq!(nearest("clones", &known), Some("clone"));
+        assert_eq!(nearest("on", &known), Some("in"));
         assert_eq!(nearest("priority", &known), None);
+        assert_eq!(nearest("f", &known), None);
+        assert_eq!(nearest("of", &known), None);
+        assert_eq!(nearest("run", &known), None);
     }
 }

@@ -9,4 +9,12 @@ fn main() {
     go!(clones(ch), {});
     go!(priority = 5, near, {});
     go!(stack_size = 1 << 20, {});
+    go!(f, {});
+    go!(spread = 1, {});
+    go!(name("fetcher"), {});
+    go!(name, {});
+    go!(stack, {});
+    go!(clone, {});
+    go!(in, {});
+    go!(in);
 }

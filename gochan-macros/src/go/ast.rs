@@ -43,7 +43,7 @@ pub enum ChoiceKind {
     Local,
     /// `in scope`
     In(TokenStream),
-    /// None of these.
+    /// None of these, or not written as these are.
     Unknown,
 }
 
@@ -169,6 +169,9 @@ fn choice(rewriter: &mut Rewriter<'_>) -> Option<Choice> {
             "spread" => ChoiceKind::Spread,
             "local" => ChoiceKind::Local,
             _ if ends_or_block(cursor, 1) => return None,
+            "name" => ChoiceKind::Name(TokenStream::new()),
+            "stack" => ChoiceKind::Stack(TokenStream::new()),
+            "clone" => ChoiceKind::Clone(Vec::new()),
             _ => ChoiceKind::Unknown,
         };
         cursor.take();

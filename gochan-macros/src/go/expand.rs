@@ -38,7 +38,7 @@ pub fn expand(go: Go, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
     let options = now.add(options(&go.options, names, span));
     let body = closure(go.body, &mut now);
     let scope = go.options.iter().find_map(|choice| match &choice.kind {
-        ChoiceKind::In(scope) => Some(scope),
+        ChoiceKind::In(scope) if !scope.is_empty() => Some(scope),
         _ => None,
     });
     let local = go

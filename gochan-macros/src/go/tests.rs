@@ -132,14 +132,35 @@ fn any_order() {
 }
 
 #[test]
+fn scope_without_a_name() {
+    let names = Names::at(quote!(k));
+    let go = parse("in, {}", Written::Parentheses);
+    let expanded = super::expand::expand(go, Vec::new(), &names).to_string();
+    assert!(!expanded.contains("go_scoped"), "{expanded}");
+}
+
+#[test]
 fn refused() {
     let first = |source: &str| refusals(source).first().cloned().unwrap_or_default();
     assert!(first("nmae = 1, {}").contains("did you mean `name`?"));
-    assert!(first("clone(), {}").starts_with("`clone()` names nothing"));
+    assert!(first("clone(), {}").starts_with("`clone` names nothing"));
     assert!(first("clone(self.a), {}").starts_with("`clone(…)` takes names"));
     assert!(first("near, spread, {}").starts_with("`spread` contradicts `near`"));
     assert!(first("in s, local, {}").starts_with("`local` contradicts `in`"));
     assert!(first("name = , {}").starts_with("`name` has no value"));
+    assert!(first("name, {}").starts_with("`name` has no value"));
+    assert!(first("stack, f()").starts_with("`stack` has no value"));
+    assert!(first("clone, {}").starts_with("`clone` names nothing"));
+    assert!(first("in").starts_with("`in` has no value"));
+    for source in [
+        "near = 1, {}",
+        "local(x), {}",
+        "name(\"a\"), {}",
+        "clone = a, {}",
+    ] {
+        assert!(first(source).starts_with("this is not how"), "{source}");
+    }
+    assert!(first("f, {}").contains("the options are"));
     for source in [
         "near { }",
         "in s { }",

@@ -64,8 +64,8 @@ fn check_choice(choice: &Choice, refusals: &mut Vec<Refusal>) {
         ChoiceKind::Unknown => refusals.push(unknown(&word.to_string(), span)),
         ChoiceKind::Clone(entries) if entries.is_empty() => refusals.push(Refusal::new(
             span,
-            "`clone()` names nothing to clone",
-            "name the variables to clone, `clone(ch, wg)`, or leave it out",
+            "`clone` names nothing to clone",
+            form("clone"),
         )),
         ChoiceKind::Clone(entries) => {
             for entry in entries {
@@ -82,20 +82,30 @@ fn check_choice(choice: &Choice, refusals: &mut Vec<Refusal>) {
         ChoiceKind::Name(value) | ChoiceKind::Stack(value) | ChoiceKind::In(value)
             if value.is_empty() =>
         {
-            let help = match &choice.kind {
-                ChoiceKind::Name(_) => "write `name = \"fetcher\"`",
-                ChoiceKind::Stack(_) => "write the size in bytes: `stack = 1 << 20`",
-                _ => "name the scope: `gochan::scope(|s| { go!(in s, { … }); })`",
-            };
             let message = format!("`{word}` has no value");
-            refusals.push(Refusal::new(span, message, help));
+            refusals.push(Refusal::new(span, message, form(&word.to_string())));
         }
         _ => {}
     }
 }
 
-/// The refusal of an unknown option.
+/// How to write the option `word`.
+fn form(word: &str) -> String {
+    match word {
+        "clone" => "name the variables to clone, `clone(ch, wg)`, or leave it out".to_owned(),
+        "name" => "write `name = \"fetcher\"`".to_owned(),
+        "stack" => "write the size in bytes: `stack = 1 << 20`".to_owned(),
+        "in" => "name the scope: `gochan::scope(|s| { go!(in s, { … }); })`".to_owned(),
+        _ => format!("it has no value: `go!({word}, {{ … }})`"),
+    }
+}
+
+/// The refusal of an unknown option, or of a known one that is not written so.
 fn unknown(word: &str, span: Span) -> Refusal {
+    if OPTIONS.contains(&word) {
+        let message = format!("this is not how `{word}` is written");
+        return Refusal::new(span, message, form(word));
+    }
     let help = match nearest(word, OPTIONS) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => {
