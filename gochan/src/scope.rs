@@ -33,6 +33,15 @@ impl ScopeData {
 }
 
 impl ScopeRef {
+    /// Tells the scope of one goroutine more.
+    ///
+    /// # Safety
+    /// The scope has not been told of the end of all the others.
+    pub(crate) unsafe fn goroutine_begins(self) {
+        // SAFETY: the scope waits until it has been told of the end of all its goroutines.
+        unsafe { self.0.as_ref() }.goroutines.add(1);
+    }
+
     /// Tells the scope that nothing is left of a goroutine of its that could borrow.
     ///
     /// # Safety

@@ -11,7 +11,7 @@ use harness::{
     until, watch,
 };
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -352,6 +352,79 @@ fn results_that_nobody_joins_are_dropped_once() {
         until(|| tally.dropped() == 4 * COUNT);
         tally.assert_each_dropped_once();
     });
+}
+
+/// How often goroutines have dropped something, and how often whom else.
+#[derive(Clone, Default)]
+struct Droppers {
+    goroutines: Arc<AtomicUsize>,
+    threads: Arc<Mutex<HashMap<thread::ThreadId, usize>>>,
+}
+
+struct TellsDropper(Droppers);
+
+impl Drop for TellsDropper {
+    fn drop(&mut self) {
+        if goroutine::try_current().is_some() {
+            self.0.goroutines.fetch_add(1, Ordering::SeqCst);
+        } else {
+            let mut threads = self.0.threads.lock().unwrap();
+            *threads.entry(thread::current().id()).or_default() += 1;
+        }
+    }
+}
+
+#[test]
+fn a_result_whose_handle_goes_as_it_comes_is_not_dropped_by_the_worker_itself() {
+    const COUNT: usize = 500;
+    for workers in [1, 2] {
+        let droppers = Droppers::default();
+        let (sender, handles) = mpsc::channel::<JoinHandle<TellsDropper>>();
+        let (received, returns) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let other = thread::spawn({
+            let (received, returns) = (Arc::clone(&received), Arc::clone(&returns));
+            move || {
+                for (round, handle) in handles.iter().enumerate() {
+                    received.store(round + 1, Ordering::SeqCst);
+                    // With an eye on it, unless somebody else needs the processor.
+                    for look in 1_u32.. {
+                        match returns.load(Ordering::SeqCst) > round {
+                            true => break,
+                            false if look > 10_000 => thread::yield_now(),
+                            false => std::hint::spin_loop(),
+                        }
+                    }
+                    (0..round % 64).for_each(|_| std::hint::spin_loop());
+                    drop(handle);
+                }
+            }
+        });
+        let thread = other.thread().id();
+        on_workers(workers, || {
+            for round in 0..COUNT {
+                let value = TellsDropper(droppers.clone());
+                let (received, returns) = (Arc::clone(&received), Arc::clone(&returns));
+                let handle = go!(near, {
+                    while received.load(Ordering::SeqCst) <= round {
+                        thread::yield_now();
+                    }
+                    returns.store(round + 1, Ordering::SeqCst);
+                    value
+                });
+                sender.send(handle).unwrap();
+                yield_now();
+            }
+            drop(sender);
+            gochan::blocking(|| other.join().unwrap());
+        });
+        let mut threads = droppers.threads.lock().unwrap();
+        let by_thread = threads.remove(&thread).unwrap_or(0);
+        assert!(threads.is_empty(), "dropped by a worker: {threads:?}");
+        assert_eq!(
+            by_thread + droppers.goroutines.load(Ordering::SeqCst),
+            COUNT
+        );
+    }
 }
 
 #[test]
@@ -1077,6 +1150,17 @@ fn a_panic_of_a_scoped_goroutine_is_seen_unless_joined() {
                 go!(in s, { goexit() });
             });
         }
+    });
+}
+
+#[test]
+fn the_payload_of_a_scoped_goroutine_that_nobody_joins_is_not_dropped_by_the_worker_itself() {
+    each_runtime(|| {
+        let droppers = Droppers::default();
+        let payload = TellsDropper(droppers.clone());
+        panic_of(|| gochan::scope(|s| drop(go!(in s, { resume_unwind(Box::new(payload)) }))));
+        assert_eq!(droppers.goroutines.load(Ordering::SeqCst), 1);
+        assert!(droppers.threads.lock().unwrap().is_empty());
     });
 }
 

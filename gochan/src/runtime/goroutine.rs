@@ -18,7 +18,7 @@ use super::mailbox::Mailbox;
 use super::panics;
 use super::placement::Site;
 use super::running::Running;
-use super::spawn::Kind;
+use super::spawn::{Kind, drop_in_goroutine};
 use super::stack::Stack;
 use super::start_queue::StartQueue;
 use super::turn::Locks;
@@ -635,17 +635,43 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         {
             // SAFETY: the last reference has gone.
             let task = unsafe { task.as_mut() };
-            if let Stage::Ended(Err(Failure::Panic(_))) = task.stage.get_mut()
-                && let Some(scope) = task.header.scope
+            if let Stage::Ended(result) = task.stage.get_mut()
+                && (mem::needs_drop::<T>() || result.is_err())
             {
-                // SAFETY: either the worker does this, before it tells the scope, or the handle.
-                unsafe { scope.note_panic() };
+                // SAFETY: as above. Either the worker does this, before it tells the scope, or the
+                // handle.
+                unsafe { task.give_up_result() };
             }
         }
         // SAFETY: as above; the memory came from `allocate`.
         unsafe {
             panics::contain(|| task.drop_in_place());
             blocks::free(task.cast(), Layout::new::<Self>());
+        }
+    }
+
+    /// Sees to a result that nobody has taken: the handle went as the goroutine ended, or the scope
+    /// is to know of a panic. What the worker itself would drop, another goroutine does.
+    ///
+    /// # Safety
+    /// The last reference has gone. The scope has not been told of the goroutine's end, or the
+    /// goroutine had a handle, which has gone just now.
+    #[cold]
+    unsafe fn give_up_result(&mut self) {
+        let (site, scope) = (self.header.site(), self.header.scope);
+        let result = match mem::replace(self.stage.get_mut(), Stage::Taken) {
+            Stage::Ended(Err(Failure::Goexit)) | Stage::Body(_) | Stage::Taken => return,
+            Stage::Ended(result) => result,
+        };
+        // SAFETY: the caller's promise; the result stays with its worker.
+        unsafe {
+            if let (Err(_), Some(scope)) = (&result, scope) {
+                scope.note_panic();
+            }
+            match worker::without_goroutine() {
+                Some(worker) => drop_in_goroutine(worker, site, scope, result),
+                None => panics::contain(|| drop(result)),
+            }
         }
     }
 }

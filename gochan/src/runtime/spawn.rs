@@ -161,6 +161,46 @@ pub(crate) fn start_detached(site: &'static Site, body: impl FnOnce() + Send + '
     });
 }
 
+/// Has a goroutine of the calling worker drop what was the user's: a destructor may wait, which the
+/// worker itself cannot. If no goroutine can be started, the worker does it all the same.
+///
+/// # Safety
+/// `value` borrows nothing, or nothing that ends before `scope`, which has not been told of the end
+/// of all its goroutines.
+pub(super) unsafe fn drop_in_goroutine<T>(
+    worker: &Worker,
+    site: &'static Site,
+    scope: Option<ScopeRef>,
+    value: T,
+) {
+    /// A panic of its destructor is nobody's here. At the end of the runtime it is dropped in the
+    /// middle of unwinding, which no panic may leave.
+    struct Unwanted<T>(Option<T>);
+
+    impl<T> Drop for Unwanted<T> {
+        fn drop(&mut self) {
+            panics::contain(|| drop(self.0.take()));
+        }
+    }
+
+    let unwanted = Unwanted(Some(value));
+    let body = move || drop(unwanted);
+    let options = SpawnOptions::default();
+    let here = Some(worker);
+    // SAFETY: the caller's promise; the goroutine does not leave the worker.
+    unsafe {
+        if let Some(scope) = scope {
+            scope.goroutine_begins();
+        }
+        let started = worker
+            .shared()
+            .start(here, site, options, Kind::Local, scope, body);
+        if let (Err(_), Some(scope)) = (started, scope) {
+            scope.goroutine_ended();
+        }
+    }
+}
+
 /// Ends a goroutine that a closed queue refused: its runtime ends.
 ///
 /// # Safety

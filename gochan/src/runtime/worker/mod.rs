@@ -61,6 +61,12 @@ pub(super) fn current<'a>() -> Option<&'a Worker> {
     unsafe { this_thread(|this| this.worker.get()).as_ref() }
 }
 
+/// The calling worker, if none of its goroutines calls, so that nobody here may wait.
+#[inline]
+pub(super) fn without_goroutine<'a>() -> Option<&'a Worker> {
+    current().filter(|worker| worker.current_goroutine().is_none())
+}
+
 /// Keeps the promise of [`current`] at the end of a worker.
 struct ResetWorker;
 
