@@ -573,6 +573,30 @@ fn timeout_drops_what_comes_late() {
     });
 }
 
+#[test]
+fn to_a_destructor_at_the_end_of_its_runtime_the_time_is_up() {
+    struct CallsInTime(Arc<AtomicUsize>);
+    impl Drop for CallsInTime {
+        fn drop(&mut self) {
+            assert_eq!(time::timeout(HOUR, || 7), Err(TimeoutError));
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    for workers in [1, 2] {
+        let went_on = Arc::new(AtomicUsize::new(0));
+        on_workers(workers, || {
+            let calls = CallsInTime(Arc::clone(&went_on));
+            let parked = go!(near, {
+                let _calls = calls;
+                select! {}
+            });
+            gochan::yield_now();
+            drop(parked);
+        });
+        assert_eq!(went_on.load(Ordering::Relaxed), 1);
+    }
+}
+
 // ----- many -------------------------------------------------------------------------------
 
 #[test]

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// without ever waiting may keep its worker, and with it the caller, beyond the limit.
 ///
 /// # Errors
-/// The time is up.
+/// The time is up. To a destructor that runs because its runtime ends, it always is.
 ///
 /// # Panics
 /// As `f` does, if that is within `limit`, or if its goroutine cannot be started.
@@ -56,6 +56,8 @@ where
         Err(RecvTimeoutError::Closed) => {
             match call.join().map_err(|error| error.try_into_panic()) {
                 Err(Ok(payload)) => resume_unwind(payload),
+                // A destructor, which does not wait while its runtime ends.
+                _ if runtime::is_unwinding() => Err(TimeoutError),
                 _ => panic!("the function of a timeout called goexit"),
             }
         }
