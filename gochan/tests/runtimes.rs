@@ -837,6 +837,80 @@ fn destructors_of_what_has_not_started_go_on_too() {
     }
 }
 
+/// They belong to timers that have not fired.
+#[test]
+fn destructors_of_what_timers_would_have_called_go_on_too() {
+    struct StartsLocal(Arc<Tally>);
+    impl Drop for StartsLocal {
+        fn drop(&mut self) {
+            let value = self.0.value();
+            go!(local, { drop(value) });
+        }
+    }
+    struct Fails;
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("a destructor failed"));
+        }
+    }
+    for workers in [1, 2] {
+        const COUNT: usize = 3;
+        let (went_on, tally) = (Arc::new(AtomicUsize::new(0)), Arc::new(Tally::new(COUNT)));
+        on_workers(workers, || {
+            for _ in 0..COUNT {
+                let waits = Waits {
+                    ch: make!(chan i32),
+                    went_on: Arc::clone(&went_on),
+                };
+                let holds = (waits, StartsLocal(Arc::clone(&tally)), Fails);
+                time::Timer::after_func(LONG, move || _ = &holds);
+            }
+        });
+        assert_eq!(went_on.load(Ordering::SeqCst), COUNT);
+        assert_eq!(tally.made(), COUNT);
+        tally.assert_each_dropped_once();
+    }
+}
+
+/// A timer fires when its worker takes no more goroutines.
+#[test]
+fn what_a_late_timer_would_have_called_is_not_dropped_by_the_worker_itself() {
+    struct TellsDropper(thread::ThreadId, Arc<Mutex<Option<bool>>>);
+    impl Drop for TellsDropper {
+        fn drop(&mut self) {
+            let by_worker = thread::current().id() == self.0;
+            let by_itself = by_worker && gochan::goroutine::try_current().is_none();
+            *self.1.lock().unwrap() = Some(by_itself);
+        }
+    }
+    struct Tells(std::sync::mpsc::Sender<()>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let by_worker_itself = Arc::new(Mutex::new(None));
+    on_workers(1, || {
+        let (ends, ending) = std::sync::mpsc::channel();
+        let tells = Tells(ends);
+        go!({
+            let _tells = tells;
+            select! {}
+        });
+        let held = TellsDropper(thread::current().id(), Arc::clone(&by_worker_itself));
+        let timer = time::Timer::after_func(LONG, move || _ = &held);
+        go!(gochan::blocking(move || {
+            ending.recv().unwrap();
+            thread::sleep(Duration::from_millis(5));
+            timer.reset(Duration::from_millis(1));
+            drop(timer);
+            thread::sleep(Duration::from_millis(10));
+        }));
+        yield_now();
+    });
+    assert_eq!(*by_worker_itself.lock().unwrap(), Some(false));
+}
+
 #[test]
 fn goroutines_that_wait_for_each_other_are_all_unwound() {
     // Each holds what the next one waits for; its unwinding wakes others that unwind too.

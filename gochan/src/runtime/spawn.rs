@@ -127,9 +127,8 @@ impl Shared {
         if kind == Kind::Local
             && let Some(worker) = parent
         {
-            worker.mailbox().note_living();
-            // SAFETY: it is alive and in no queue; we are on the worker's thread.
-            unsafe { worker.enqueue(goroutine) };
+            // SAFETY: it is alive and in no queue.
+            unsafe { worker.keep_local(goroutine) };
             return Ok(result);
         }
         let from = parent.map(Worker::index);
@@ -142,7 +141,7 @@ impl Shared {
             self.offer(at, from);
         } else {
             // SAFETY: it is in no queue, and nobody else has seen it.
-            unsafe { discard_unqueued(goroutine) };
+            unsafe { end_unqueued(goroutine) };
         }
         Ok(result)
     }
@@ -206,9 +205,13 @@ pub(super) unsafe fn drop_in_goroutine<T>(
 /// # Safety
 /// It has not started and is in no queue; the caller owns the runtime's reference.
 #[cold]
-unsafe fn discard_unqueued(goroutine: NonNull<Goroutine>) {
+unsafe fn end_unqueued(goroutine: NonNull<Goroutine>) {
     // SAFETY: the caller's promise; `dismiss` gives the reference up.
     unsafe {
+        if let Some(worker) = worker::without_goroutine() {
+            // It starts there, to drop its body on a stack of its own.
+            return worker.keep_local(goroutine);
+        }
         Goroutine::discard(goroutine);
         stack::cancel_one(goroutine.as_ref().stack_size);
         worker::dismiss(goroutine);

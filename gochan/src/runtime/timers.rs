@@ -24,7 +24,7 @@ use super::mailbox::Mailbox;
 use super::placement::Site;
 use super::reckoning::Span;
 use super::timer_heap::{Heap, NEVER, Node, Place};
-use super::{panics, start_detached, worker};
+use super::{start_detached, worker};
 use crate::channel::core::Channel;
 use crate::wait::{BiasedMutex, Parker};
 use std::cell::{Cell, RefCell};
@@ -318,7 +318,7 @@ fn nanos_of(duration: Duration) -> Option<Nanos> {
 }
 
 /// One of those who hold a timer that starts something.
-struct Holder(NonNull<TimerNode>);
+pub(super) struct Holder(NonNull<TimerNode>);
 
 // SAFETY: timers and their functions are `Send` and `Sync`.
 unsafe impl Send for Holder {}
@@ -349,9 +349,14 @@ impl Holder {
         }
     }
 
+    /// The `go!` that the goroutine of the function stands for.
+    pub(super) fn site(&self) -> &'static Site {
+        Site::of(self.known().location)
+    }
+
     /// Calls the function in a goroutine of its own, which holds the timer meanwhile.
     fn start(self) {
-        start_detached(Site::of(self.known().location), move || {
+        start_detached(self.site(), move || {
             let holder = self;
             // SAFETY: it is held, and its function is `Send` and `Sync`.
             unsafe { (holder.known().call)(holder.0) };
@@ -511,28 +516,23 @@ impl Timers {
         state.open = true;
     }
 
-    /// Takes all timers out: the runtime has ended, and what is set later never fires.
-    pub(super) fn close(&self) {
-        loop {
-            let mut state = self.state.lock();
-            state.open = false;
-            let removed = state.heap.pop_any().map(|node| {
-                // SAFETY: it has just left the heap.
-                let holder = unsafe { Holder::of_heap(node) };
-                // SAFETY: the lock is held, so it has not been stopped meanwhile.
-                let timer = unsafe { node.as_ref() };
-                timer.is_set.store(false, Ordering::Release);
-                holder
-            });
-            self.publish(&state);
-            drop(state);
-            let Some(holder) = removed else {
-                break;
-            };
-            // The user's function may go with it. Its destructor may panic, which is nobody's
-            // here.
-            panics::contain(|| drop(holder));
+    /// Takes timers out, up to one whose function may go with it; all have been taken out if there
+    /// is none. The runtime has ended, and what is set later never fires.
+    pub(super) fn close(&self) -> Option<Holder> {
+        let mut state = self.state.lock();
+        state.open = false;
+        let mut holder = None;
+        while holder.is_none()
+            && let Some(node) = state.heap.pop_any()
+        {
+            // SAFETY: it has just left the heap.
+            holder = unsafe { Holder::of_heap(node) };
+            // SAFETY: the lock is held, so it has not been stopped meanwhile.
+            let timer = unsafe { node.as_ref() };
+            timer.is_set.store(false, Ordering::Release);
         }
+        self.publish(&state);
+        holder
     }
 
     /// When the first of the timers and of the goroutines that wait is due.

@@ -3,6 +3,7 @@
 use super::Worker;
 use super::idle::NAPS;
 use crate::runtime::goroutine::{Goroutine, Interrupt};
+use crate::runtime::spawn::drop_in_goroutine;
 use crate::wait::Waiter;
 use std::ptr::NonNull;
 
@@ -17,7 +18,13 @@ impl Worker {
             return false;
         }
         if self.live.get().is_null() {
-            return true;
+            // The last, as others may wait for what timers send.
+            let Some(timer) = self.mailbox.timers.close() else {
+                return true;
+            };
+            // SAFETY: a timer that starts something borrows nothing.
+            unsafe { drop_in_goroutine(self, timer.site(), None, timer) };
+            return false;
         }
         // Those left wait for others, who are unwinding on other workers or in helper threads.
         self.fire_timers();

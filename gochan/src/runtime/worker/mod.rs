@@ -273,7 +273,6 @@ impl Worker {
                 self.idle();
             }
         }
-        self.mailbox.timers.close();
         self.mailbox.gate.0.enter_loop(self.runs.get());
         self.mailbox.shut();
     }
@@ -310,6 +309,17 @@ impl Worker {
             goroutine.as_ref().behind.set(behind);
             self.queue.push(goroutine);
         }
+    }
+
+    /// Makes a new goroutine one of this worker, which it never leaves.
+    ///
+    /// # Safety
+    /// As for [`Worker::enqueue`].
+    #[inline]
+    pub(super) unsafe fn keep_local(&self, goroutine: NonNull<Goroutine>) {
+        self.mailbox.note_living();
+        // SAFETY: the caller's promise.
+        unsafe { self.enqueue(goroutine) };
     }
 
     #[inline]
