@@ -1066,6 +1066,33 @@ fn run_within_a_goroutine_of_another_runtime() {
     assert_eq!(outer, 12);
 }
 
+#[test]
+fn a_runtime_that_ends_within_a_goroutine_of_another_keeps_no_worker() {
+    for workers in [1, 2] {
+        on_workers(workers, || {
+            let is_free = Arc::new(AtomicBool::new(false));
+            go!(near, clone(is_free), {
+                time::sleep(Duration::from_millis(10));
+                is_free.store(true, Ordering::SeqCst);
+            });
+            let is_seen = Arc::clone(&is_free);
+            Runtime::new(Config::new().workers(1)).unwrap().run(|| {
+                go!(near, {
+                    gochan::defer! {
+                        let start = Instant::now();
+                        while !is_seen.load(Ordering::SeqCst) && start.elapsed() < LONG / 3600 {
+                            thread::yield_now();
+                        }
+                    }
+                    select! {}
+                });
+                yield_now();
+            });
+            assert!(is_free.load(Ordering::SeqCst));
+        });
+    }
+}
+
 // ----- attributes -------------------------------------------------------------------------
 
 #[gochan::test]

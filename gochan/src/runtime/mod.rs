@@ -356,10 +356,12 @@ impl Drop for Runtime {
     /// Unwinds what is parked and joins the workers.
     fn drop(&mut self) {
         self.shared.end();
-        let mut panicked = false;
-        for thread in self.threads.drain(..) {
-            panicked |= thread.join().is_err();
-        }
+        let threads = std::mem::take(&mut self.threads);
+        // A goroutine of another runtime leaves its worker to others, for whom those here may wait.
+        let panicked = crate::blocking(|| {
+            let ends = threads.into_iter().map(|thread| thread.join().is_err());
+            ends.fold(false, |any, panicked| any | panicked)
+        });
         self.shared.blocking.close();
         if !panicked {
             for worker in &self.shared.workers {
