@@ -654,6 +654,15 @@ fn an_err_group_lets_a_runtime_end() {
     }
 }
 
+#[derive(Debug, PartialEq)]
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("as planned")
+    }
+}
+
 #[test]
 fn the_first_failure_cancels_the_context() {
     everywhere(|| {
@@ -681,6 +690,12 @@ fn the_first_failure_cancels_the_context() {
         group.go(|| panic!("as planned"));
         ctx.done().recv();
         assert_eq!(panic_of(|| _ = group.wait()), "as planned");
+
+        let (group, ctx) = ErrGroup::with_context(&background);
+        group.go(|| Err(Unspeakable));
+        assert_eq!(group.wait(), Err(Unspeakable));
+        let cause = ctx.cause().unwrap().to_string();
+        assert_eq!(cause, "an error whose text cannot be made");
 
         let (group, ctx) = ErrGroup::<fmt::Error>::with_context(&background);
         drop(group);

@@ -57,6 +57,20 @@ struct Cancellation<E> {
     text: fn(&E) -> String,
 }
 
+impl<E> Cancellation<E> {
+    /// The error counts even if its `Display` panics.
+    fn text_of(&self, error: &E) -> String {
+        let text = panic::catch_unwind(AssertUnwindSafe(|| (self.text)(error)));
+        text.unwrap_or_else(|payload| {
+            if !payload.is::<GoexitPayload>() {
+                panics::after_panic();
+            }
+            panics::contain(|| drop(payload));
+            "an error whose text cannot be made".to_owned()
+        })
+    }
+}
+
 enum Failure<E> {
     Error(E),
     Panic(Box<dyn Any + Send>),
@@ -308,7 +322,7 @@ impl<E> Inner<E> {
             .cancellation
             .as_ref()
             .map(|cancellation| match &failure {
-                Failure::Error(error) => (cancellation.text)(error),
+                Failure::Error(error) => cancellation.text_of(error),
                 Failure::Panic(_) => "a goroutine of the group panicked".to_owned(),
             });
         let mut first = self.failure.lock();
