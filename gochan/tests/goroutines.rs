@@ -630,6 +630,31 @@ fn one_that_polls_in_virtual_time_does_not_starve_the_others() {
     });
 }
 
+#[test]
+fn one_that_polls_in_virtual_time_does_not_hold_up_what_is_due() {
+    use gochan::time::{Timer, now, sleep};
+    const MILLI: Duration = Duration::from_millis(1);
+    harness::in_virtual_time(|| {
+        let past = now();
+        for way in 0..3 {
+            let stop = Arc::new(AtomicBool::new(false));
+            let stops = Arc::clone(&stop);
+            let stops = move || stops.store(true, Ordering::Relaxed);
+            if way == 0 {
+                go!(near, {
+                    sleep(MILLI);
+                    sleep(MILLI);
+                    stops();
+                });
+            } else {
+                Timer::after_func(2 * MILLI, stops);
+            }
+            sleep(2 * MILLI);
+            wait_in_vain_until(&stop, if way == 1 { now() } else { past });
+        }
+    });
+}
+
 /// One worker is woken for a goroutine that waits to start, and gets another one to run before it
 /// comes to that. The third one has to be woken then.
 #[test]

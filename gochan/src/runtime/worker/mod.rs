@@ -29,6 +29,7 @@ use super::reckoning::{Reckoning, Span};
 use super::run_queue::RunQueue;
 use super::stack::StackCache;
 use super::this_thread::this_thread;
+use super::timer_heap::NEVER;
 use super::timers::{Sleeper, Sleepers};
 use super::turn::{Locks, OVERTIME, Operation};
 use crate::wait::{Waiter, bias};
@@ -700,11 +701,13 @@ impl Worker {
     #[inline(never)]
     fn suspend_until(&self, record: &Goroutine, deadline: Instant) {
         let sleeper = Sleeper::new(record);
-        let mut when = self.shared.clock.nanos_at(deadline);
-        if !self.shared.clock.is_virtual() {
-            // One whose deadline has passed already waits behind those that are due now.
-            when = when.max(self.fired_until.get() + 1);
-        }
+        let clock = &self.shared.clock;
+        // One whose deadline has passed already waits behind those that are due now.
+        let earliest = match clock.is_virtual() {
+            true => clock.nanos(),
+            false => self.fired_until.get() + 1,
+        };
+        let when = clock.nanos_at(deadline).max(earliest);
         // SAFETY: the sleeper stays on this frame until it is removed or has been woken.
         unsafe { self.sleepers.add(when, &sleeper) };
         self.suspend(record);
@@ -832,16 +835,17 @@ impl Worker {
         // again.
         let mut left = self.sleepers.len();
         loop {
-            let (sleeper, timer) = (self.sleepers.earliest(), timers.earliest_to_fire());
+            let timer = timers.earliest_to_fire();
+            let sleeper = match left {
+                0 => NEVER,
+                _ => self.sleepers.earliest(),
+            };
             if sleeper.min(timer) > now {
                 break;
             }
             if timer < sleeper {
                 timers.fire_first(now);
                 continue;
-            }
-            if left == 0 {
-                break;
             }
             left -= 1;
             if let Some(goroutine) = self.sleepers.pop() {
