@@ -208,6 +208,27 @@ fn locks_exclude_each_other() {
     });
 }
 
+#[test]
+fn who_has_a_lock_gives_it_back_though_others_keep_all_helper_threads() {
+    for workers in [1, 2] {
+        let _watched = watch();
+        let config = runtime::Config::new().workers(workers).blocking_threads(1);
+        runtime::Runtime::new(config).unwrap().run(|| {
+            let scratch = Scratch::new();
+            let path = scratch.at("locked");
+            let first = File::create(&path).unwrap();
+            let [second, third] = [(); 2].map(|()| File::open(&path).unwrap());
+            first.lock().unwrap();
+            let waiting = go!(near, { second.lock() });
+            gochan::yield_now();
+            assert!(third.try_lock_shared().is_err());
+            assert!(third.try_lock().is_err());
+            first.unlock().unwrap();
+            waiting.join().unwrap().unwrap();
+        });
+    }
+}
+
 /// A pipe that nobody writes to yet blocks the thread that opens it, so only if the worker is free
 /// can the writer come.
 #[cfg(unix)]

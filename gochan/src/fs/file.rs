@@ -168,27 +168,27 @@ impl File {
     ///
     /// # Errors
     /// That somebody has it, or the system's.
-    #[track_caller]
     pub fn try_lock(&self) -> Result<(), TryLockError> {
-        blocking(|| self.file.try_lock())
+        // At once: those who wait for the lock may keep all helper threads.
+        self.file.try_lock()
     }
 
     /// Takes the file's lock if nobody has it for himself.
     ///
     /// # Errors
     /// That somebody has it, or the system's.
-    #[track_caller]
     pub fn try_lock_shared(&self) -> Result<(), TryLockError> {
-        blocking(|| self.file.try_lock_shared())
+        // As in `try_lock`.
+        self.file.try_lock_shared()
     }
 
     /// Gives the file's lock back.
     ///
     /// # Errors
     /// The system's.
-    #[track_caller]
     pub fn unlock(&self) -> io::Result<()> {
-        blocking(|| self.file.unlock())
+        // As in `try_lock`.
+        self.file.unlock()
     }
 
     /// The file as the standard library has it.
