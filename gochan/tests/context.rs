@@ -5,6 +5,7 @@ mod harness;
 use gochan::TryRecvError;
 use gochan::context::{Context, ContextError};
 use gochan::prelude::*;
+use gochan::runtime::Config;
 use gochan::time;
 use harness::{
     Dice, HOUR, MILLI, SECOND, Side, each_pair, each_runtime, everywhere, in_virtual_time,
@@ -334,6 +335,34 @@ fn a_thread_does_not_judge_virtual_deadlines_by_its_own_clock() {
         assert_eq!(thread.join().unwrap(), None);
         ctx.done().recv();
     });
+}
+
+#[test]
+fn a_thread_reckons_a_timeout_on_the_clock_of_its_timer() {
+    const NAME: &str = "a_thread_reckons_a_timeout_on_the_clock_of_its_timer";
+    if !harness::is_program(NAME) {
+        for workers in ["1", "2"] {
+            let output = harness::run_program(NAME, &[("GOCHAN_MAXPROCS", workers)]);
+            assert!(output.status.success(), "{output:?}");
+        }
+        return;
+    }
+    Config::new().virtual_time(true).install().unwrap();
+    let background = Context::background();
+    for cause in [None, Some("late")] {
+        let now = go!({
+            time::sleep(HOUR * 10);
+            time::now()
+        });
+        let now = now.join().unwrap();
+        let (ctx, _cancel) = match cause {
+            None => background.with_timeout(HOUR),
+            Some(cause) => background.with_timeout_cause(HOUR, cause),
+        };
+        assert_eq!(ctx.deadline(), Some(now + HOUR));
+        ctx.done().recv();
+        assert_eq!(go!(time::now()).join().unwrap(), now + HOUR);
+    }
 }
 
 // ----- values -----------------------------------------------------------------------------

@@ -144,7 +144,8 @@ impl Context {
         self.with_cancel()
     }
 
-    /// A context that also ends when `timeout` has passed.
+    /// A context that also ends when `timeout` has passed; for an ordinary thread, on the clock of the
+    /// default runtime.
     ///
     /// ```
     /// use gochan::context::{Context, ContextError};
@@ -156,7 +157,7 @@ impl Context {
     /// ```
     #[track_caller]
     pub fn with_timeout(&self, timeout: Duration) -> (Context, CancelGuard) {
-        let now = runtime::now_or_just_after();
+        let now = runtime::now_of_timers();
         self.with_limit(now, now.checked_add(timeout), None)
     }
 
@@ -178,7 +179,7 @@ impl Context {
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> (Context, CancelGuard) {
         let cause = Cause::from(cause.into());
-        let now = runtime::now_or_just_after();
+        let now = runtime::now_of_timers();
         self.with_limit(now, now.checked_add(timeout), Some(cause))
     }
 

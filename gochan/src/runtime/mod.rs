@@ -47,9 +47,9 @@ pub(crate) use goroutine::Interrupt;
 use running::here;
 pub(crate) use running::{
     Running, blocking_pool, count, current_goroutine, discount, end_goroutine, end_park,
-    is_main_goroutine, is_unwinding, may_look_on, now, now_or_just_after, park, park_until_ready,
-    random_below, ready, ready_in_turn, searching_workers, subtract_lock, unwind_if_ending,
-    yield_goroutine,
+    is_main_goroutine, is_unwinding, may_look_on, now, now_of_timers, now_or_just_after, park,
+    park_until_ready, random_below, ready, ready_in_turn, searching_workers, subtract_lock,
+    unwind_if_ending, yield_goroutine,
 };
 use spawn::reserve_ids;
 pub(crate) use spawn::{Kind, SpawnOptions, start, start_detached};

@@ -286,6 +286,14 @@ pub(crate) fn now_or_just_after() -> Instant {
     reckoned.unwrap_or_else(now)
 }
 
+/// As [`now_or_just_after`], on the clock by which a timer goes that the caller sets.
+pub(crate) fn now_of_timers() -> Instant {
+    match worker::current() {
+        Some(_) => now_or_just_after(),
+        None => here(|_, clock| clock.now()),
+    }
+}
+
 /// The worker and the clock for what the calling goroutine sets up to happen later; those of the
 /// default runtime for an ordinary thread.
 #[inline]
