@@ -24,7 +24,7 @@ use super::mailbox::Mailbox;
 use super::placement::Site;
 use super::reckoning::Span;
 use super::timer_heap::{Heap, NEVER, Node, Place};
-use super::{start_detached, worker};
+use super::{panics, start_detached, worker};
 use crate::channel::core::Channel;
 use crate::wait::{BiasedMutex, Parker};
 use std::cell::{Cell, RefCell};
@@ -318,7 +318,7 @@ fn nanos_of(duration: Duration) -> Option<Nanos> {
 }
 
 /// One of those who hold a timer that starts something.
-pub(super) struct Holder(NonNull<TimerNode>);
+struct Holder(NonNull<TimerNode>);
 
 // SAFETY: timers and their functions are `Send` and `Sync`.
 unsafe impl Send for Holder {}
@@ -350,7 +350,7 @@ impl Holder {
     }
 
     /// The `go!` that the goroutine of the function stands for.
-    pub(super) fn site(&self) -> &'static Site {
+    fn site(&self) -> &'static Site {
         Site::of(self.known().location)
     }
 
@@ -422,6 +422,30 @@ impl Fired {
             Fired::Start(holder) => holder.start(),
             // SAFETY: a reference to the owner was taken under the lock.
             Fired::End(expiry, location) => unsafe { (expiry.start)(expiry.owner, location) },
+        }
+    }
+}
+
+/// The timers of a closed heap that would have started something, to be dropped by a goroutine.
+pub(super) struct Unfired {
+    first: Option<Holder>,
+    others: &'static Timers,
+}
+
+impl Unfired {
+    /// Where the first of them was made.
+    pub(super) fn site(&self) -> &'static Site {
+        let first = self.first.as_ref().expect("it goes when this is dropped");
+        first.site()
+    }
+}
+
+impl Drop for Unfired {
+    fn drop(&mut self) {
+        let next = || self.others.take_out_holder();
+        while let Some(holder) = self.first.take().or_else(next) {
+            // A panic of a destructor keeps nothing from the others.
+            panics::contain(|| drop(holder));
         }
     }
 }
@@ -516,9 +540,17 @@ impl Timers {
         state.open = true;
     }
 
-    /// Takes timers out, up to one whose function may go with it; all have been taken out if there
-    /// is none. The runtime has ended, and what is set later never fires.
-    pub(super) fn close(&self) -> Option<Holder> {
+    /// Takes all timers out: the runtime has ended, and what is set later never fires. What may hold
+    /// something of the user's is left to whoever drops the result, if there is any.
+    pub(super) fn close(&'static self) -> Option<Unfired> {
+        self.take_out_holder().map(|first| Unfired {
+            first: Some(first),
+            others: self,
+        })
+    }
+
+    /// Takes timers out, up to one whose function may go with it.
+    fn take_out_holder(&self) -> Option<Holder> {
         let mut state = self.state.lock();
         state.open = false;
         let mut holder = None;

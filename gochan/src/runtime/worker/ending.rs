@@ -19,11 +19,11 @@ impl Worker {
         }
         if self.live.get().is_null() {
             // The last, as others may wait for what timers send.
-            let Some(timer) = self.mailbox.timers.close() else {
+            let Some(unfired) = self.mailbox.timers.close() else {
                 return true;
             };
-            // SAFETY: a timer that starts something borrows nothing.
-            unsafe { drop_in_goroutine(self, timer.site(), None, timer) };
+            // SAFETY: the timers of a worker borrow nothing.
+            unsafe { drop_in_goroutine(self, unfired.site(), None, unfired) };
             return false;
         }
         // Those left wait for others, who are unwinding on other workers or in helper threads.
