@@ -911,6 +911,39 @@ fn what_a_late_timer_would_have_called_is_not_dropped_by_the_worker_itself() {
     assert_eq!(*by_worker_itself.lock().unwrap(), Some(false));
 }
 
+/// What a helper thread waits for comes though the runtime ends: it cannot be told to stop waiting.
+#[test]
+fn timers_and_deadlines_that_blocking_calls_wait_for_still_come() {
+    use gochan::context::Context;
+    const SOON: Duration = Duration::from_millis(20);
+    for workers in [1, 2] {
+        let came = Arc::new(AtomicUsize::new(0));
+        with(Config::new().workers(workers), || {
+            let timer = time::Timer::new(SOON);
+            let (context, guard) = Context::background().with_timeout(SOON / 4);
+            let ticks = timer.c().clone();
+            let waits: [Box<dyn FnOnce() + Send>; 2] = [
+                Box::new(move || _ = ticks.recv()),
+                Box::new(move || _ = context.done().recv()),
+            ];
+            let begun = make!(chan());
+            for wait in waits {
+                go!(spread, clone(begun, came), {
+                    gochan::blocking(|| {
+                        begun.send(()).unwrap();
+                        wait();
+                        came.fetch_add(1, Ordering::SeqCst);
+                    });
+                });
+            }
+            assert_eq!(begun.iter().take(2).count(), 2);
+            // They stay set.
+            std::mem::forget((timer, guard));
+        });
+        assert_eq!(came.load(Ordering::SeqCst), 2, "{workers} workers");
+    }
+}
+
 #[test]
 fn goroutines_that_wait_for_each_other_are_all_unwound() {
     // Each holds what the next one waits for; its unwinding wakes others that unwind too.

@@ -364,6 +364,16 @@ unsafe fn hold(node: NonNull<()>) -> bool {
 /// [`hold`] has said yes, and this is called once for that.
 unsafe fn start(node: NonNull<()>, location: &'static Location<'static>) {
     // SAFETY: the caller's promise.
-    let node = unsafe { NodeRef::from_counted(node.cast()) };
-    start_detached(Site::of(location), move || node.time_out());
+    let expired = Expired(unsafe { NodeRef::from_counted(node.cast()) });
+    start_detached(Site::of(location), move || drop(expired));
+}
+
+/// A context whose time is up. It ends even if its runtime does, and starts no goroutine any more but
+/// for what it has captured: a helper thread may wait for it.
+struct Expired(NodeRef);
+
+impl Drop for Expired {
+    fn drop(&mut self) {
+        self.0.time_out();
+    }
 }

@@ -3,6 +3,7 @@
 use super::Worker;
 use super::idle::NAPS;
 use crate::runtime::goroutine::{Goroutine, Interrupt};
+use crate::runtime::mailbox::Mailbox;
 use crate::runtime::spawn::drop_in_goroutine;
 use crate::wait::Waiter;
 use std::ptr::NonNull;
@@ -17,8 +18,12 @@ impl Worker {
         if self.has_local_work() {
             return false;
         }
-        if self.live.get().is_null() {
-            // The last, as others may wait for what timers send.
+        // Others may wait for what the timers here send, so these are the last to go.
+        let timers_may_go = || {
+            let is_idle = |worker: &&'static Mailbox| worker.load() == 0;
+            self.mailbox.timers.earliest().is_none() || self.shared.workers.iter().all(is_idle)
+        };
+        if self.live.get().is_null() && timers_may_go() {
             let Some(unfired) = self.mailbox.timers.close() else {
                 return true;
             };
