@@ -3,73 +3,7 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use super::Rewriter;
-
-/// What an arrow after an operand does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ArrowAfter {
-    /// It sends.
-    Sends,
-    /// It is refused, for a value is due.
-    Refused,
-    /// It ends the expression.
-    Ends,
-}
-
-/// Where an expression stands.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    /// Whether `name {` opens a struct literal (not in the head of `if`, `while`, `for`, `match`).
-    structs: bool,
-    /// What an arrow after an operand does.
-    arrow: ArrowAfter,
-    /// Whether a block-like expression at the start ends it, as in a statement.
-    statement: bool,
-}
-
-impl Place {
-    /// A statement, or the body of a match arm.
-    pub(super) const STATEMENT: Self = Self {
-        structs: true,
-        arrow: ArrowAfter::Sends,
-        statement: true,
-    };
-    /// A value is due.
-    const VALUE: Self = Self {
-        structs: true,
-        arrow: ArrowAfter::Refused,
-        statement: false,
-    };
-    /// The channel of a send in `select!`.
-    const CHANNEL: Self = Self {
-        structs: true,
-        arrow: ArrowAfter::Ends,
-        statement: false,
-    };
-    /// The head of `if`, `while`, `for` or `match`.
-    const HEAD: Self = Self {
-        structs: false,
-        arrow: ArrowAfter::Refused,
-        statement: false,
-    };
-
-    /// The body of a closure that stands here.
-    const fn closure_body(self) -> Self {
-        Self {
-            arrow: ArrowAfter::Sends,
-            statement: false,
-            ..self
-        }
-    }
-
-    /// An expression inside the one that stands here.
-    const fn inner(self) -> Self {
-        Self {
-            arrow: ArrowAfter::Refused,
-            statement: false,
-            ..self
-        }
-    }
-}
+use super::place::{ArrowAfter, Place};
 
 /// What kind of operand was read.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -13,6 +13,7 @@
 mod emit;
 mod expr;
 mod item;
+mod place;
 mod stmt;
 
 pub use emit::{first_span, last_span};

@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, TokenTree};
 use quote::quote_spanned;
 
 use super::Rewriter;
-use super::expr::Place;
+use super::place::Place;
 
 impl Rewriter<'_> {
     /// Copies statements up to the end; returns whether there were items only. What a macro call
