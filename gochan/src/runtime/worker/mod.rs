@@ -327,6 +327,29 @@ impl Worker {
     fn pick(&self) -> Option<NonNull<Goroutine>> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
+        // All at once: with a branch for each, the processor would have forgotten which goroutine ran
+        // last when it has to guess where the next one goes on.
+        let has_but_its_queues = self.mailbox.inbox_is_empty()
+            & self.next.get().is_null()
+            & self.arrivals.is_empty()
+            & !tick.is_multiple_of(TICKS_PER_CLOCK);
+        if !has_but_its_queues && let Some(first) = self.pick_before_the_queues(tick) {
+            return Some(first);
+        }
+        self.next_streak.set(0);
+        self.picked_arrival.set(false);
+        // SAFETY: queued goroutines are alive.
+        let is_behind = self.queue.first().is_none_or(|first| unsafe {
+            first.as_ref().behind.get() > self.mailbox.start_queue.taken()
+        });
+        if is_behind && let Some(unstarted) = self.mailbox.take_unstarted() {
+            return Some(unstarted);
+        }
+        self.queue.pop().or_else(|| self.arrivals.pop())
+    }
+
+    /// Does what comes up now and then, and takes what comes before the queues, if anything does.
+    fn pick_before_the_queues(&self, tick: u32) -> Option<NonNull<Goroutine>> {
         if !self.mailbox.inbox_is_empty() {
             self.collect();
         }
@@ -346,19 +369,11 @@ impl Worker {
             // SAFETY: it is ours, ready, and has just left the slot.
             unsafe { self.enqueue(next) };
         }
+        if self.arrivals.is_empty() || self.picked_arrival.replace(true) {
+            return None;
+        }
         self.next_streak.set(0);
-        if !self.arrivals.is_empty() && !self.picked_arrival.replace(true) {
-            return self.arrivals.pop();
-        }
-        self.picked_arrival.set(false);
-        // SAFETY: queued goroutines are alive.
-        let is_behind = self.queue.first().is_none_or(|first| unsafe {
-            first.as_ref().behind.get() > self.mailbox.start_queue.taken()
-        });
-        if is_behind && let Some(unstarted) = self.mailbox.take_unstarted() {
-            return Some(unstarted);
-        }
-        self.queue.pop().or_else(|| self.arrivals.pop())
+        self.arrivals.pop()
     }
 
     #[cold]
