@@ -329,11 +329,11 @@ impl Worker {
         self.tick.set(tick);
         // All at once: with a branch for each, the processor would have forgotten which goroutine ran
         // last when it has to guess where the next one goes on.
-        let has_but_its_queues = self.mailbox.inbox_is_empty()
+        let nothing_comes_first = self.mailbox.inbox_is_empty()
             & self.next.get().is_null()
             & self.arrivals.is_empty()
             & !tick.is_multiple_of(TICKS_PER_CLOCK);
-        if !has_but_its_queues && let Some(first) = self.pick_before_the_queues(tick) {
+        if !nothing_comes_first && let Some(first) = self.pick_before_the_queues(tick) {
             return Some(first);
         }
         self.next_streak.set(0);
