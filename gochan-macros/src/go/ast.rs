@@ -283,8 +283,8 @@ fn uncalled(tokens: &TokenStream, written: Written, names: &Names) -> Option<Unc
     is_operand(tokens.clone(), names).then_some(what)
 }
 
-/// Whether it is a plain path.
-fn is_path(tokens: &TokenStream) -> bool {
+/// Whether it is a path without generic arguments.
+pub fn is_path(tokens: &TokenStream) -> bool {
     tokens.clone().into_iter().all(|token| match token {
         TokenTree::Ident(_) => true,
         TokenTree::Punct(punct) => punct.as_char() == ':',

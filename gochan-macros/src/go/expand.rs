@@ -18,7 +18,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use std::iter;
 
-use super::ast::{Arguments, Body, Choice, ChoiceKind, Cloned, Go};
+use super::ast::{Arguments, Body, Choice, ChoiceKind, Cloned, Go, is_path};
 use crate::names::Names;
 use crate::refusal::Refusal;
 use crate::sugar::{first_span, last_span};
@@ -148,18 +148,16 @@ impl Operands {
     /// Has those evaluated now that have to be; returns what stands for each in the body.
     fn add_in_order(&mut self, operands: Vec<Operand>) -> Vec<TokenStream> {
         let last = operands.iter().rposition(|operand| !operand.may_stay);
-        let mut stand_in = |(at, operand): (usize, Operand)| {
-            let may_change = last.is_some_and(|last| at < last) && is_variable(&operand.value);
-            if operand.may_stay && !may_change {
-                operand.value
-            } else {
-                self.add(operand.value)
-            }
-        };
-        operands
-            .into_iter()
-            .enumerate()
-            .map(&mut stand_in)
+        let in_order = operands.into_iter().enumerate();
+        in_order
+            .map(|(at, Operand { value, may_stay })| {
+                let may_change = last.is_some_and(|last| at < last) && is_variable(&value);
+                if may_stay && !may_change {
+                    value
+                } else {
+                    self.add(value)
+                }
+            })
             .collect()
     }
 
@@ -205,14 +203,7 @@ fn is_plain(value: &TokenStream) -> bool {
         }
         _ => false,
     };
-    let path = || {
-        tokens.iter().all(|token| match token {
-            TokenTree::Ident(_) => true,
-            TokenTree::Punct(punct) => punct.as_char() == ':',
-            _ => false,
-        })
-    };
-    closure || matches!(tokens.as_slice(), [TokenTree::Literal(_)]) || path()
+    closure || matches!(tokens.as_slice(), [TokenTree::Literal(_)]) || is_path(value)
 }
 
 /// The goroutine's closure; what it needs evaluated now goes to `now`.
@@ -229,7 +220,7 @@ fn closure(body: Body, now: &mut Operands) -> TokenStream {
         Body::Uncalled { tokens, .. } => tokens,
         Body::Call { callee, arguments } => {
             let callee = Operand {
-                may_stay: is_plain(&callee) || is_path(&callee),
+                may_stay: is_plain(&callee) || is_generic_path(&callee),
                 value: callee,
             };
             call(callee, TokenStream::new(), arguments, now)
@@ -280,7 +271,7 @@ fn is_variable(value: &TokenStream) -> bool {
 }
 
 /// Whether a callee is a path with generic arguments, which has nothing to evaluate.
-fn is_path(callee: &TokenStream) -> bool {
+fn is_generic_path(callee: &TokenStream) -> bool {
     let mut previous = String::new();
     callee.clone().into_iter().all(|token| {
         let text = token.to_string();

@@ -368,8 +368,8 @@ unsafe fn start(node: NonNull<()>, location: &'static Location<'static>) {
     start_detached(Site::of(location), move || drop(expired));
 }
 
-/// A context whose time is up. It ends even if its runtime does, and starts no goroutine any more but
-/// for what it has captured: a helper thread may wait for it.
+/// A context whose time is up. It ends when this is dropped: so it does even where a runtime ends, whose
+/// goroutines only drop what they have captured, and a helper thread that waits for it goes on.
 struct Expired(NodeRef);
 
 impl Drop for Expired {

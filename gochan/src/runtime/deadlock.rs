@@ -144,9 +144,7 @@ impl Shared {
         };
         busy.into_iter().all(is_harmless)
     }
-}
 
-impl Shared {
     /// Whether a younger runtime may find out that it is dead. Its `run` panics then, and that is what
     /// a goroutine of this one may be waiting for: so the youngest comes first.
     fn leaves_it_to_a_younger_one(&self) -> bool {

@@ -130,8 +130,9 @@ impl Worker {
                     None => self.until_next_timer(),
                 }
             });
-            if self.has_local_work() || self.is_needed() {
-                self.note_what_ended_the_sleep();
+            let has_got_work = self.has_local_work();
+            if has_got_work || self.is_needed() {
+                self.note_search(has_got_work);
                 return;
             }
             match &mut watch {
@@ -141,9 +142,10 @@ impl Worker {
         }
     }
 
-    /// A worker that sleeps from one of its own timers to the next does not look for long in between.
-    fn note_what_ended_the_sleep(&self) {
-        let vain = match self.has_local_work() {
+    /// Notes whether others brought work after a search. Who sleeps from one timer of its own to the next
+    /// does not search for long in between.
+    fn note_search(&self, has_got_work: bool) {
+        let vain = match has_got_work {
             true => 0,
             false => (self.searches_in_vain.get() + 1).min(HALVINGS),
         };
