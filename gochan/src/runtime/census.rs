@@ -142,7 +142,7 @@ pub(super) fn take(known: &[ThreadId], are_quiet: impl FnOnce() -> bool) -> Cens
     Census::Busy(all.into_iter().filter(is_busy).collect())
 }
 
-/// How often each thread of the process has run, as of one moment.
+/// For how long each thread of the process has run, as of one moment.
 #[derive(Debug, Default)]
 pub(super) struct Activity(HashMap<ThreadId, u64>);
 
@@ -151,7 +151,7 @@ impl Activity {
         let threads = system::threads().unwrap_or_default().into_iter();
         Activity(
             threads
-                .filter_map(|thread| Some((thread, system::runs_of(thread)?)))
+                .filter_map(|thread| Some((thread, system::run_time_of(thread)?)))
                 .collect(),
         )
     }
@@ -159,7 +159,7 @@ impl Activity {
     /// Whether the thread was there already, and has not run since.
     pub(super) fn has_slept(&self, thread: ThreadId) -> bool {
         let before = self.0.get(&thread);
-        before.is_some() && system::runs_of(thread).as_ref() == before
+        before.is_some() && system::run_time_of(thread).as_ref() == before
     }
 }
 
@@ -187,15 +187,13 @@ mod system {
             .collect()
     }
 
-    /// How often the thread has been given a processor.
-    pub(super) fn runs_of(thread: ThreadId) -> Option<u64> {
+    /// How long the thread has had a processor, in nanoseconds.
+    pub(super) fn run_time_of(thread: ThreadId) -> Option<u64> {
         let path = format!("/proc/self/task/{thread}/schedstat");
-        fs::read_to_string(path)
-            .ok()?
-            .split_ascii_whitespace()
-            .nth(2)?
-            .parse()
-            .ok()
+        let line = fs::read_to_string(path).ok()?;
+        let run_time = line.split_ascii_whitespace().next()?.parse().ok()?;
+        // A kernel that does not count says 0 of all of them.
+        (run_time > 0).then_some(run_time)
     }
 }
 
@@ -213,7 +211,7 @@ mod system {
         None
     }
 
-    pub(super) fn runs_of(_: ThreadId) -> Option<u64> {
+    pub(super) fn run_time_of(_: ThreadId) -> Option<u64> {
         None
     }
 }
@@ -221,8 +219,10 @@ mod system {
 #[cfg(all(test, target_os = "linux", not(loom)))]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
     use std::thread;
+    use std::time::Duration;
 
     fn is_busy(thread: ThreadId) -> bool {
         // Threads of other tests may be woken meanwhile.
@@ -280,6 +280,37 @@ mod tests {
         assert!(!before.has_slept(thread));
         drop(release);
         sleeper.join().unwrap();
+    }
+
+    #[test]
+    fn who_runs_all_the_time_has_not_slept() {
+        let (tell, told) = mpsc::channel();
+        let (rounds, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
+        thread::scope(|s| {
+            s.spawn(|| {
+                tell.send(system::current_thread().unwrap()).unwrap();
+                while !ended.load(Ordering::SeqCst) {
+                    rounds.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            let thread = told.recv().unwrap();
+            let it_runs = || {
+                let before = rounds.load(Ordering::SeqCst);
+                while rounds.load(Ordering::SeqCst) == before {
+                    thread::yield_now();
+                }
+                // The system counts from tick to tick.
+                thread::sleep(Duration::from_millis(20));
+            };
+            it_runs();
+            let seems_to_sleep = (0..20).any(|_| {
+                let before = Activity::now();
+                it_runs();
+                before.has_slept(thread)
+            });
+            ended.store(true, Ordering::SeqCst);
+            assert!(!seems_to_sleep);
+        });
     }
 
     fn thread_sleeps(thread: ThreadId) -> bool {

@@ -6,7 +6,11 @@
 //!
 //! The last worker to go to sleep keeps watch: it wakes after a while to look whether that is
 //! so, and then less and less often, because the answer may depend on threads that tell nobody
-//! when they go to sleep.
+//! when they go to sleep. Several runtimes may look at the same time, and take each other for busy
+//! then; chance keeps them from doing so again and again.
+//!
+//! If several are dead, the youngest dies first, whoever looks: its `run` panics, and that is what a
+//! goroutine of another one may wait for.
 //!
 //! One thing more is taken to be harmless, so that tests can fail rather than hang: beside a
 //! runtime whose main function captured nothing (a test's never does), a thread that was there
@@ -17,6 +21,7 @@
 use super::census::{self, Activity, Census, ThreadId};
 use super::dump::{self, Dump};
 use super::goroutine::Identity;
+use super::random::Random;
 use super::{DEFAULT, Shared, runtimes};
 use parking_lot::Mutex;
 use std::fmt;
@@ -32,9 +37,6 @@ const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long everybody sleeps before a thread counts as harmless because it sleeps.
 const SETTLED: Duration = Duration::from_secs(1);
-/// How long everybody sleeps before a runtime is dead though a younger one may find out that it is
-/// dead itself.
-const PRECEDENCE: Duration = Duration::from_secs(1);
 /// How many goroutines that panicked a report names.
 const NAMED: usize = 10;
 
@@ -128,33 +130,19 @@ impl Shared {
         default.is_some_and(|runtime| ptr::eq(&*runtime.shared, self))
     }
 
-    /// Whether there is no thread that could act.
-    fn is_alone(&self, watch: &Watch) -> bool {
-        let workers = self.vigil.threads.lock().clone();
-        let are_quiet = || self.is_quiet_but_for(Some(watch.worker));
-        let Census::Busy(busy) = census::take(&workers, are_quiet) else {
-            return false;
-        };
-        let is_harmless = |thread| match self.vigil.before.get() {
+    /// Whether it is dead if no thread but those that are `busy` could do anything.
+    fn is_dead(&self, watch: &Watch, busy: &[ThreadId]) -> bool {
+        let is_harmless = |&thread: &ThreadId| match self.vigil.before.get() {
             Some(before) if watch.began.elapsed() >= SETTLED => {
                 before.has_slept(thread)
                     || thread == census::main_thread() && watch.activity.has_slept(thread)
             }
             _ => false,
         };
-        busy.into_iter().all(is_harmless)
-    }
-
-    /// Whether a younger runtime may find out that it is dead. Its `run` panics then, and that is what
-    /// a goroutine of this one may be waiting for: so the youngest comes first.
-    fn leaves_it_to_a_younger_one(&self) -> bool {
-        let runtimes = runtimes();
-        let from_this_one = runtimes.iter().skip_while(|one| !ptr::eq(&***one, self));
-        from_this_one.skip(1).any(|one| {
-            one.settings.deadlock_detection
-                && !one.is_ending()
-                && one.vigil.mains.load(Ordering::SeqCst) > 0
-        })
+        self.settings.deadlock_detection
+            && !self.is_ending()
+            && (self.vigil.mains.load(Ordering::SeqCst) > 0 || self.is_default())
+            && busy.iter().all(is_harmless)
     }
 }
 
@@ -165,9 +153,10 @@ pub(super) struct Watch {
     began: Instant,
     /// What the threads had done at the last look.
     activity: Activity,
-    /// When to look next, and how long after that again.
+    /// When to look next, and how long after that again at most.
     next_look: Instant,
     pause: Duration,
+    random: Random,
 }
 
 impl Watch {
@@ -187,6 +176,7 @@ impl Watch {
             activity: Activity::default(),
             next_look: now + FIRST_LOOK,
             pause: FIRST_LOOK,
+            random: Random::from_entropy(),
         })
     }
 
@@ -200,31 +190,58 @@ impl Watch {
         self.shared.vigil.watcher.load(Ordering::SeqCst) == self.worker + 1
     }
 
-    /// Looks, if it is time to, whether the runtime is dead, and if so says it.
+    /// Looks, if it is time to, whether a runtime is dead, and if so says it.
     pub(super) fn look(&mut self) {
-        let (shared, vigil) = (&self.shared, &self.shared.vigil);
         let now = Instant::now();
         if now < self.next_look {
             return;
         }
-        let longest = if vigil.before.get().is_some() {
+        let captured_nothing = self.shared.vigil.before.get().is_some();
+        let longest = if captured_nothing {
             SETTLED
         } else {
             LONGEST_PAUSE
         };
         self.pause = (self.pause * 2).min(longest);
-        self.next_look = now + self.pause;
-        let is_dead = (vigil.mains.load(Ordering::SeqCst) > 0 || shared.is_default())
-            && shared.is_alone(self)
-            // This worker is awake, so nobody has to wake it: what came meanwhile is here.
-            && shared.workers[self.worker].has_nothing_to_come()
-            && (self.began.elapsed() >= PRECEDENCE || !shared.leaves_it_to_a_younger_one());
-        if vigil.before.get().is_some() {
+        self.next_look = now + self.pause / 2 + self.up_to(self.pause / 2);
+        self.let_die();
+        if captured_nothing {
             self.activity = Activity::now();
         }
-        if is_dead {
-            shared.die();
+    }
+
+    /// A time between none and this one.
+    fn up_to(&self, longest: Duration) -> Duration {
+        const STEPS: u32 = 1_000;
+        longest * self.random.below(STEPS) / STEPS
+    }
+
+    /// Lets the youngest of the runtimes die that are dead.
+    fn let_die(&self) {
+        static LOOKS: Mutex<()> = Mutex::new(());
+        // From the look to the death that it leads to. Who looks meanwhile could only see someone awake.
+        let Some(_sole) = LOOKS.try_lock() else {
+            return;
+        };
+        let Some(busy) = self.busy_threads() else {
+            return;
+        };
+        let mut youngest_first = runtimes().into_iter().rev();
+        if let Some(dead) = youngest_first.find(|one| one.is_dead(self, &busy)) {
+            dead.die();
         }
+    }
+
+    /// The threads that are not known to be quiet, if none of the library's own is among them.
+    fn busy_threads(&self) -> Option<Vec<ThreadId>> {
+        let workers = self.shared.vigil.threads.lock().clone();
+        let are_quiet = || self.shared.is_quiet_but_for(Some(self.worker));
+        let Census::Busy(busy) = census::take(&workers, are_quiet) else {
+            return None;
+        };
+        // This worker is awake, so nobody has to wake it: what came meanwhile is here.
+        let has_nothing = self.shared.workers[self.worker].has_nothing_to_come();
+        has_nothing.then_some(busy)
     }
 }
 
