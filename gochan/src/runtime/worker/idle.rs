@@ -500,6 +500,7 @@ mod tests {
     use super::*;
     use crate::runtime::goroutine::tests::{drop_unstarted, unstarted};
     use crate::runtime::placement::Site;
+    use crate::runtime::{Config, Runtime};
 
     static SITE: Site = Site::new();
 
@@ -521,6 +522,33 @@ mod tests {
         while let Some(goroutine) = worker.start_queue.pop() {
             drop_unstarted(goroutine);
         }
+    }
+
+    #[test]
+    fn who_waits_for_its_own_timers_alone_searches_briefly_until_others_bring_work() {
+        let vain = || crate::runtime::worker::current().map(|worker| worker.searches_in_vain.get());
+        let until = |reached: u32, wait: &dyn Fn()| {
+            let began = Instant::now();
+            while vain() != Some(reached) {
+                assert!(began.elapsed() < Duration::from_secs(30), "{:?}", vain());
+                wait();
+            }
+        };
+        let runtime = Runtime::new(Config::new().workers(1)).unwrap();
+        runtime.run(|| {
+            assert_eq!(vain(), Some(0));
+            until(HALVINGS, &|| crate::time::sleep(Duration::from_micros(500)));
+            let (tx, rx) = crate::channel::<()>(0);
+            let thread = std::thread::spawn(move || {
+                while tx.send_timeout((), Duration::from_secs(30)).is_ok() {
+                    // For longer than any search takes.
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            });
+            until(0, &|| rx.recv().unwrap());
+            drop(rx);
+            thread.join().unwrap();
+        });
     }
 
     #[test]
