@@ -159,6 +159,12 @@ impl<T> Buffer<T> {
         self.len == 0
     }
 
+    /// Whether no value goes through it: there are no slots, and there will not be any.
+    #[inline]
+    pub(super) fn is_nothing(&self) -> bool {
+        self.slot_count | self.capacity == 0
+    }
+
     /// Whether it takes another value.
     #[inline]
     pub(super) fn has_room(&self) -> bool {

@@ -98,6 +98,10 @@ impl Refusal {
 }
 
 /// What an attempt came to.
+///
+/// With a tag of its own: hidden among the spare values of what it carries, it would have to be worked
+/// out again each time, and the compiler would not lead from where it is made to where it is matched.
+#[repr(u8)]
 pub(crate) enum Attempt {
     /// It has happened; a partner may have to be woken.
     Done(Option<Parker>),
@@ -108,6 +112,7 @@ pub(crate) enum Attempt {
 }
 
 /// How far an operation has come that only switches to other goroutines if it has to wait.
+#[repr(u8)] // see `Attempt`
 enum Begun {
     Done,
     Refused(Refusal),
@@ -329,8 +334,14 @@ impl<T> Channel<T> {
     /// Publishes what an operation would find after a change, and opens the short way to it.
     #[inline]
     pub(crate) fn publish(&self, state: &mut State<T>) {
-        state.open_short_way();
-        self.show(state.readiness(), state);
+        let readiness = match state.buffer.is_nothing() {
+            true => state.readiness_with(0),
+            false => {
+                state.open_short_way();
+                state.readiness()
+            }
+        };
+        self.show(readiness, state);
     }
 
     /// Enqueues a sender, which finds nothing to do, in a channel whose lock is held.

@@ -7,6 +7,7 @@ use crate::runtime::goroutine::Goroutine;
 use crate::runtime::{self, Interrupt, Running};
 use std::cell::UnsafeCell;
 use std::fmt;
+use std::hint::unreachable_unchecked;
 use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::ptr::NonNull;
@@ -171,8 +172,10 @@ impl WaitFrame {
         // SAFETY: the caller's promise.
         let waiter = unsafe { self.waiter() };
         // SAFETY: as above.
-        unsafe { waiter.switch() };
-        waiter.is_plainly_done()
+        unsafe {
+            waiter.switch();
+            waiter.is_plainly_done()
+        }
     }
 
     /// How the wait ends that was begun in this frame, or has ended already, as `begun` says: makes
@@ -368,22 +371,34 @@ impl Waiter {
     /// The goroutine that calls has begun to wait, and has not switched since.
     #[inline(always)]
     pub(crate) unsafe fn switch(&self) {
-        if let Parker::Goroutine(goroutine) = self.parker {
-            // SAFETY: the caller's promise; the goroutine runs.
-            unsafe { runtime::switch_from(goroutine.as_ref()) };
-        }
+        // SAFETY: the caller's promise; the goroutine runs.
+        unsafe { runtime::switch_from(self.goroutine()) };
     }
 
     /// After the switch: whether the wait has ended as nearly all do, done, with nothing else to be
     /// seen to. If not, [`Waiter::end`] is to follow.
+    ///
+    /// # Safety
+    /// A goroutine calls, which has waited.
     #[inline(always)]
-    pub(crate) fn is_plainly_done(&self) -> bool {
-        let Parker::Goroutine(goroutine) = self.parker else {
-            return false;
-        };
-        // SAFETY: the goroutine calls, so it is alive.
-        let has_waited = unsafe { goroutine.as_ref() }.has_plainly_waited();
+    unsafe fn is_plainly_done(&self) -> bool {
+        // SAFETY: the caller's promise.
+        let has_waited = unsafe { self.goroutine() }.has_plainly_waited();
         has_waited && self.wake.get() == Wake::Done
+    }
+
+    /// The goroutine that waits.
+    ///
+    /// # Safety
+    /// It calls: no thread waits.
+    #[inline(always)]
+    unsafe fn goroutine(&self) -> &Goroutine {
+        match self.parker {
+            // SAFETY: the goroutine calls, so it is alive.
+            Parker::Goroutine(goroutine) => unsafe { goroutine.as_ref() },
+            // SAFETY: the caller's promise.
+            Parker::Thread(_) => unsafe { unreachable_unchecked() },
+        }
     }
 
     /// See [`Waiter::begin`]; `switched` says whether there was a switch.

@@ -49,11 +49,18 @@ impl<T> State<T> {
             && !(receives && self.buffer.len() == 1 && (self.closed || self.buffer.is_large()))
     }
 
+    /// What an operation would find.
     #[inline]
     pub(super) fn readiness(&self) -> u8 {
+        self.readiness_with(self.readiness_of_values() | self.readiness_of_room())
+    }
+
+    /// As [`State::readiness`], where it is known what the buffer allows.
+    #[inline]
+    pub(super) fn readiness_with(&self, of_buffer: u8) -> u8 {
         let of_partners = (u8::from(!self.waiting_senders.is_empty()) * CAN_RECV)
             | (u8::from(!self.waiting_receivers.is_empty()) * CAN_SEND);
-        let readiness = self.readiness_of_values() | self.readiness_of_room() | of_partners;
+        let readiness = of_buffer | of_partners;
         if self.closed | self.abandoned {
             return self.readiness_at_end(readiness);
         }
