@@ -623,6 +623,9 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     unsafe fn drop_unwanted(task: NonNull<Self>) {
         // SAFETY: the stage is still the goroutine's own.
         let (header, stage) = unsafe { (&task.as_ref().header, &mut *task.as_ref().stage.get()) };
+        if !mem::needs_drop::<T>() && matches!(stage, Stage::Ended(Ok(_))) {
+            return;
+        }
         if !header.has_handle() && (header.scope.is_none() || matches!(stage, Stage::Ended(Ok(_))))
         {
             let result = mem::replace(stage, Stage::Taken);
@@ -643,9 +646,12 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
                 unsafe { task.give_up_result() };
             }
         }
+        // Of the stage nothing is left that would have to be dropped: the body went where the goroutine
+        // ran or was discarded, the result to whoever took it, or just now.
         // SAFETY: as above; the memory came from `allocate`.
         unsafe {
-            panics::contain(|| task.drop_in_place());
+            let header = &raw mut (*task.as_ptr()).header;
+            panics::contain(|| header.drop_in_place());
             blocks::free(task.cast(), Layout::new::<Self>());
         }
     }

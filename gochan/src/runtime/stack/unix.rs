@@ -65,7 +65,11 @@ impl Stack {
 
     /// The pages without the guard.
     pub(super) fn memory(&self) -> Range<usize> {
-        let page = page_size();
+        self.pages(page_size())
+    }
+
+    /// As [`Stack::memory`], with pages of `page` bytes.
+    fn pages(&self, page: usize) -> Range<usize> {
         // The next multiple of a page; a division would be felt here.
         let end = (self.base.get() + page - 1) & !(page - 1);
         end - self.size - MORE_PAGES * page..end
@@ -80,7 +84,8 @@ unsafe impl corosensei::stack::Stack for Stack {
     }
 
     fn limit(&self) -> StackPointer {
-        StackPointer::new(self.memory().start - page_size())
+        let page = page_size();
+        StackPointer::new(self.pages(page).start - page)
             .expect("a stack does not begin at address 0")
     }
 }
