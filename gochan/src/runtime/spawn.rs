@@ -54,27 +54,18 @@ pub(crate) unsafe fn start<F: FnOnce() -> T, T>(
     scope: Option<ScopeRef>,
     body: F,
 ) -> io::Result<ResultCell<T>> {
-    match worker::current() {
-        // SAFETY: the caller's promise.
-        Some(worker) => unsafe {
-            worker
-                .shared()
-                .start(Some(worker), site, options, kind, scope, body)
-        },
-        None => {
-            if kind == Kind::Local {
-                panic!(
-                    "go!(local, …) at {} outside of a goroutine: an ordinary thread has no worker \
-                     that the goroutine could stay on; use it inside a goroutine, for example under \
-                     #[gochan::main]",
-                    site.location()
-                );
-            }
-            let runtime = default_runtime()?;
-            // SAFETY: the caller's promise.
-            unsafe { runtime.shared.start(None, site, options, kind, scope, body) }
-        }
-    }
+    let parent = worker::current();
+    let shared = match parent {
+        Some(worker) => worker.shared(),
+        None if kind == Kind::Local => panic!(
+            "go!(local, …) at {} outside of a goroutine: an ordinary thread has no worker that the \
+             goroutine could stay on; use it inside a goroutine, for example under #[gochan::main]",
+            site.location()
+        ),
+        None => &default_runtime()?.shared,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { shared.start(parent, site, options, kind, scope, body) }
 }
 
 impl Shared {
