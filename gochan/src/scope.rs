@@ -9,6 +9,7 @@ use crate::sync::Group;
 use crate::wait::WaitReason;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -155,20 +156,31 @@ impl<'scope> Scope<'scope, '_> {
         T: Send + 'scope,
     {
         self.data.goroutines.add(1);
+        let never_began = NeverBegan(&self.data);
         let scope = Some(ScopeRef(NonNull::from(&self.data)));
         // SAFETY: body and result are `Send`; what they borrow outlives `'scope`, and the scope
         // does not end before the goroutine has.
         match unsafe { runtime::start(site, options, Kind::Plain, scope, f) } {
-            Ok(result) => ScopedJoinHandle {
-                handle: Some(JoinHandle::new(result)),
-                data: &self.data,
-                scope: PhantomData,
-            },
-            Err(error) => {
-                self.data.goroutines.done();
-                panic!("cannot start a goroutine: {error}");
+            Ok(result) => {
+                mem::forget(never_began);
+                ScopedJoinHandle {
+                    handle: Some(JoinHandle::new(result)),
+                    data: &self.data,
+                    scope: PhantomData,
+                }
             }
+            Err(error) => panic!("cannot start a goroutine: {error}"),
         }
+    }
+}
+
+/// Takes a goroutine off the count that could not be started. That unwinds, be it by a destructor
+/// of what the goroutine was to have.
+struct NeverBegan<'scope>(&'scope ScopeData);
+
+impl Drop for NeverBegan<'_> {
+    fn drop(&mut self) {
+        self.0.goroutines.done();
     }
 }
 

@@ -1153,6 +1153,26 @@ fn a_panic_in_a_scope_waits_for_its_goroutines() {
     });
 }
 
+/// The destructor of what it was to have panics before `go!` can.
+#[test]
+fn a_scope_does_not_wait_for_a_goroutine_that_could_not_be_started() {
+    struct Fails;
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    everywhere(|| {
+        let message = panic_of(|| {
+            gochan::scope(|s| {
+                let fails = Fails;
+                go!(in s, stack = usize::MAX, { drop(fails) });
+            });
+        });
+        assert_eq!(message, "on purpose");
+    });
+}
+
 #[test]
 fn a_panic_of_a_scoped_goroutine_is_seen_unless_joined() {
     everywhere(|| {
