@@ -837,6 +837,41 @@ fn destructors_of_what_has_not_started_go_on_too() {
     }
 }
 
+/// Nobody sees that its goroutine unwinds, which has not begun to do anything.
+#[test]
+fn a_destructor_of_what_has_not_started_may_panic() {
+    struct Fails(Arc<AtomicUsize>);
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            panic!("on purpose");
+        }
+    }
+    /// At the end of the runtime, so that what it starts does not start.
+    struct StartsInDrop(Arc<AtomicUsize>);
+    impl Drop for StartsInDrop {
+        fn drop(&mut self) {
+            let (fails, others) = (Fails(Arc::clone(&self.0)), Fails(Arc::clone(&self.0)));
+            go!(local, { _ = &fails });
+            go!({ _ = &others });
+        }
+    }
+    for workers in [1, 2] {
+        let failed = Arc::new(AtomicUsize::new(0));
+        on_workers(workers, || {
+            let is_parked = make!(chan());
+            let starts = StartsInDrop(Arc::clone(&failed));
+            go!(clone(is_parked), {
+                let _starts = starts;
+                is_parked <- ();
+                select! {}
+            });
+            is_parked.recv();
+        });
+        assert_eq!(failed.load(Ordering::SeqCst), 2);
+    }
+}
+
 /// They belong to timers that have not fired.
 #[test]
 fn destructors_of_what_timers_would_have_called_go_on_too() {

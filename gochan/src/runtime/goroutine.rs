@@ -586,7 +586,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
             // SAFETY: as above.
             let record = unsafe { header.as_ref() };
             if record.cancelled.get() {
-                let _dropped_while_unwinding = body;
+                let _dropped_while_unwinding = panics::Contained::new(body);
                 panics::throw_goexit(record);
             }
             body()

@@ -129,3 +129,19 @@ pub(crate) fn contain(f: impl FnOnce()) {
         }
     }
 }
+
+/// A value whose destructor is [contained](contain): it may be dropped in the middle of unwinding,
+/// which no panic may leave.
+pub(super) struct Contained<T>(Option<T>);
+
+impl<T> Contained<T> {
+    pub(super) fn new(value: T) -> Self {
+        Contained(Some(value))
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        contain(|| drop(self.0.take()));
+    }
+}

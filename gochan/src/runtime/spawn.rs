@@ -163,17 +163,9 @@ pub(super) unsafe fn drop_in_goroutine<T>(
     scope: Option<ScopeRef>,
     value: T,
 ) {
-    /// A panic of its destructor is nobody's here. At the end of the runtime it is dropped in the
-    /// middle of unwinding, which no panic may leave.
-    struct Unwanted<T>(Option<T>);
-
-    impl<T> Drop for Unwanted<T> {
-        fn drop(&mut self) {
-            panics::contain(|| drop(self.0.take()));
-        }
-    }
-
-    let unwanted = Unwanted(Some(value));
+    // A panic of its destructor is nobody's here. At the end of the runtime it is dropped in the
+    // middle of unwinding.
+    let unwanted = panics::Contained::new(value);
     let body = move || drop(unwanted);
     let options = SpawnOptions::default();
     let here = Some(worker);
