@@ -15,6 +15,7 @@ use gochan::sync::{
 use gochan::{JoinHandle, blocking, time, yield_now};
 use harness::{message_of, panic_of};
 use libtest_mimic::{Arguments, Trial};
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::sync::Arc;
@@ -152,6 +153,11 @@ programs! {
         gochan::yield_now();
         gate.close();
         gone.wait();
+        make!(chan()).recv();
+    }
+
+    fn deadlock_after_a_blocking_call() {
+        blocking(|| ());
         make!(chan()).recv();
     }
 
@@ -416,34 +422,42 @@ fn unwinding_with_a_hook_of_ones_own() -> ExitCode {
     main()
 }
 
-/// Starts a thread that sleeps for longer than a program may take, and waits until it does.
-fn start_sleeper() {
-    const NAME: &str = "sleeper";
+/// Starts threads that sleep for longer than a program may take, one of them as a helper thread of a
+/// runtime, and waits until all do.
+fn start_sleepers() {
     let (tell, told) = std::sync::mpsc::channel();
-    let sleeper = thread::Builder::new().name(NAME.to_owned());
-    let spawned = sleeper.spawn(move || {
+    let sleep = move || {
         tell.send(()).unwrap();
         thread::sleep(2 * PATIENCE);
-    });
-    spawned.unwrap();
-    told.recv().unwrap();
-    let asleep = format!("({NAME}) S ");
-    let sleeps = || {
-        let threads = std::fs::read_dir("/proc/self/task").unwrap();
-        let stats = threads.map(|thread| thread.unwrap().path().join("stat"));
-        stats
-            .map(std::fs::read_to_string)
-            .any(|stat| stat.unwrap().contains(&asleep))
     };
-    while !sleeps() {
-        thread::yield_now();
+    thread::spawn(sleep.clone());
+    thread::spawn(|| {
+        Runtime::new(Config::new().workers(1))
+            .unwrap()
+            .run(|| blocking(sleep))
+    });
+    told.iter().take(2).for_each(drop);
+    // For how long they have run.
+    let activity = || -> Vec<String> {
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let others = threads
+            .map(|thread| thread.unwrap())
+            .filter(|thread| *thread.file_name() != *std::process::id().to_string());
+        others
+            .filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok())
+            .collect()
+    };
+    let mut before = Vec::new();
+    while before.is_empty() || before != activity() {
+        before = activity();
+        thread::sleep(millis(50));
     }
 }
 
 /// As under a test runner: the main thread waits with a deadline for the thread that runs the
-/// runtime, and another thread has been asleep since before.
+/// runtime, and others, such as those of another test, have been asleep since before.
 fn deadlock_under_a_test_runner() -> ExitCode {
-    start_sleeper();
+    start_sleepers();
     let (tell, told) = std::sync::mpsc::channel();
     thread::spawn(move || {
         let message = panic_of(|| {
@@ -479,6 +493,37 @@ fn no_deadlock_of_a_runtime() -> ExitCode {
         got
     });
     assert_eq!(got, Some(2));
+    println!("all came");
+    ExitCode::SUCCESS
+}
+
+/// A helper thread without work that will wake somebody as it ends.
+fn no_deadlock_beside_a_helper_thread() -> ExitCode {
+    thread_local! {
+        static LEFT: RefCell<Option<gochan::Sender<()>>> = const { RefCell::new(None) };
+    }
+    let wait_for_its_end = || {
+        let (sender, receiver) = gochan::channel(0);
+        blocking(move || LEFT.set(Some(sender)));
+        assert_eq!(receiver.recv(), None);
+    };
+    Runtime::new(Config::new()).unwrap().run(wait_for_its_end);
+    let virtual_time = Config::new().virtual_time(true);
+    Runtime::new(virtual_time).unwrap().run(wait_for_its_end);
+    // One of another runtime.
+    let (tell, told) = gochan::channel(0);
+    let (sender, receiver) = gochan::channel::<()>(0);
+    let other = thread::spawn(move || {
+        Runtime::new(Config::new()).unwrap().run(|| {
+            blocking(move || LEFT.set(Some(sender)));
+            told.recv()
+        })
+    });
+    Runtime::new(Config::new()).unwrap().run(|| {
+        assert_eq!(receiver.recv(), None);
+        tell.send(()).unwrap();
+    });
+    assert_eq!(other.join().unwrap(), Some(()));
     println!("all came");
     ExitCode::SUCCESS
 }
@@ -535,6 +580,7 @@ macro_rules! table {
 
 const PROGRAMS: &[(&str, Program)] = table![
     configures_twice
+    deadlock_after_a_blocking_call
     deadlock_after_a_crowd
     deadlock_after_a_panic
     deadlock_in_a_scope
@@ -557,6 +603,7 @@ const PROGRAMS: &[(&str, Program)] = table![
     is_deadlocked_beside_a_bystander
     main_with_options
     no_deadlock
+    no_deadlock_beside_a_helper_thread
     no_deadlock_of_a_runtime
     overflows
     overflows_in_a_thread
@@ -730,10 +777,20 @@ fn a_report_names_who_panicked(workers: usize) {
 }
 
 fn a_deadlock_after_a_crowd_is_found_at_once(workers: usize) {
-    // The memory of the crowd is given back after two seconds; a busy machine may be slow once.
+    assert_found_at_once("deadlock_after_a_crowd", workers);
+}
+
+fn a_deadlock_after_a_blocking_call_is_found_at_once(workers: usize) {
+    assert_found_at_once("deadlock_after_a_blocking_call", workers);
+}
+
+/// The memory of a crowd is given back after two seconds, and a helper thread ends by itself after
+/// ten. A busy machine may be slow once.
+#[track_caller]
+fn assert_found_at_once(program: &str, workers: usize) {
     let found_at_once = (0..3).any(|_| {
         let start = Instant::now();
-        run("deadlock_after_a_crowd", workers).says(FATAL, &[DEADLOCK]);
+        run(program, workers).says(FATAL, &[DEADLOCK]);
         start.elapsed() < millis(1_500)
     });
     assert!(found_at_once);
@@ -753,7 +810,11 @@ fn a_report_of_many_can_be_read(workers: usize) {
 }
 
 fn nobody_cries_wolf(workers: usize) {
-    for program in ["no_deadlock", "no_deadlock_of_a_runtime"] {
+    for program in [
+        "no_deadlock",
+        "no_deadlock_beside_a_helper_thread",
+        "no_deadlock_of_a_runtime",
+    ] {
         let ended = run(program, workers);
         ended.says(0, &[]);
         assert!(
@@ -1144,6 +1205,7 @@ fn main() -> ExitCode {
         every_wait_can_be_one_for_ever
         a_report_names_who_panicked
         a_deadlock_after_a_crowd_is_found_at_once
+        a_deadlock_after_a_blocking_call_is_found_at_once
         a_report_of_many_can_be_read
         nobody_cries_wolf
         the_detection_can_be_turned_off

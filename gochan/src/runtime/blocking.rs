@@ -2,7 +2,7 @@
 //!
 //! Calls are served in the order in which they were made. A thread is added while there are more
 //! calls than idle threads, up to the limit; beyond it calls wait for their turn. A thread that
-//! has had nothing to do for a while ends.
+//! has had nothing to do for a while ends, or when it is [dismissed](BlockingPool::dismiss_idle).
 //!
 //! Everything but the count of pending calls changes under one lock, so there is nothing here for
 //! a model of interleavings to find that the lock does not rule out.
@@ -47,6 +47,8 @@ struct State {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
+    /// How often those were dismissed that were idle.
+    dismissals: usize,
     closed: bool,
 }
 
@@ -65,6 +67,12 @@ impl BlockingPool {
     /// Whether a closure runs or waits to run.
     pub(super) fn has_pending(&self) -> bool {
         self.pending.load(Ordering::SeqCst) > 0
+    }
+
+    /// Lets those helper threads end that have nothing to do.
+    pub(super) fn dismiss_idle(&self) {
+        self.state.lock().dismissals += 1;
+        self.available.notify_all();
     }
 
     /// Lets the helper threads end.
@@ -122,10 +130,9 @@ impl BlockingPool {
             let spawned = thread::Builder::new()
                 .name(self.name.clone())
                 .spawn(move || {
-                    let weak = Arc::downgrade(&pool);
-                    let _entry = census::enter(census::Role::Own, move || {
-                        weak.upgrade().is_none_or(|pool| !pool.has_pending())
-                    });
+                    // Quiet it never is: it ends some time, and destructors of what closures have
+                    // left in its thread-local variables may wake somebody then.
+                    let _entry = census::enter(census::Role::Helper, || false);
                     pool.serve();
                 });
             match spawned {
@@ -155,12 +162,13 @@ impl BlockingPool {
                 break;
             }
             state.idle += 1;
+            let dismissals = state.dismissals;
             let timed_out = self
                 .available
                 .wait_for(&mut state, self.keep_alive)
                 .timed_out();
             state.idle -= 1;
-            if timed_out && state.jobs.is_empty() {
+            if (timed_out || state.dismissals != dismissals) && state.jobs.is_empty() {
                 break;
             }
         }
@@ -266,6 +274,17 @@ mod tests {
             (0..CALLS).collect::<Vec<_>>()
         );
         assert!(order.iter().all(|(_, thread)| *thread == order[0].1));
+    }
+
+    #[test]
+    fn dismissed_threads_end_and_others_come_after_them() {
+        let pool = Arc::new(BlockingPool::new(2, "test"));
+        for round in 0..3 {
+            assert_eq!(run(&pool, || round), round);
+            until(|| pool.state.lock().idle == 1);
+            pool.dismiss_idle();
+            until(|| pool.state.lock().threads == 0);
+        }
     }
 
     #[test]

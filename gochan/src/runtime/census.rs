@@ -37,6 +37,8 @@ static WAKE_UPS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) enum Role {
     /// A thread of a runtime.
     Own,
+    /// One that runs the closures of `blocking` calls, or waits for some.
+    Helper,
     /// An ordinary thread that has waited for something.
     Waiter,
     /// A thread that has declared itself one.
@@ -140,6 +142,13 @@ pub(super) fn take(known: &[ThreadId], are_quiet: impl FnOnce() -> bool) -> Cens
     }
     let is_busy = |thread: &ThreadId| quiet.binary_search(thread).is_err();
     Census::Busy(all.into_iter().filter(is_busy).collect())
+}
+
+/// Whether that is a helper thread that has not begun to end.
+pub(super) fn is_helper(thread: ThreadId) -> bool {
+    let register = REGISTER.lock();
+    let mut registers = register.iter();
+    registers.any(|register| register.contains_key(&(thread, Role::Helper)))
 }
 
 /// For how long each thread of the process has run, as of one moment.

@@ -9,6 +9,10 @@
 //! when they go to sleep. Several runtimes may look at the same time, and take each other for busy
 //! then; chance keeps them from doing so again and again.
 //!
+//! Helper threads without a closure are in the way: as they end, destructors of their thread-local
+//! variables may do anything. So when nobody else is left they are made to end, and only a look that
+//! finds none of them, or none that is not harmless, lets a runtime die.
+//!
 //! If several are dead, the youngest dies first, whoever looks: its `run` panics, and that is what a
 //! goroutine of another one may wait for.
 //!
@@ -226,9 +230,18 @@ impl Watch {
         let Some(busy) = self.busy_threads() else {
             return;
         };
-        let mut youngest_first = runtimes().into_iter().rev();
-        if let Some(dead) = youngest_first.find(|one| one.is_dead(self, &busy)) {
+        let is_no_helper = |&thread: &ThreadId| !census::is_helper(thread);
+        let others: Vec<_> = busy.iter().copied().filter(is_no_helper).collect();
+        let runtimes = runtimes();
+        let mut youngest_first = runtimes.iter().rev();
+        let Some(dead) = youngest_first.find(|one| one.is_dead(self, &others)) else {
+            return;
+        };
+        if dead.is_dead(self, &busy) {
             dead.die();
+        } else {
+            // A later look finds whether what they have left to do as they end wakes anybody.
+            runtimes.iter().for_each(|one| one.blocking.dismiss_idle());
         }
     }
 
