@@ -14,7 +14,7 @@
 //! [`note_wake_up`]: if none happened
 //! from before the first look until after the last one, then all were quiet together. The list of
 //! threads comes last: a thread that is not in it yet would have been made by one that was busy
-//! when it was looked at.
+//! when it was looked at. It is read twice, because the kernel's list has gaps where threads end.
 
 use parking_lot::Mutex;
 use std::cell::OnceCell;
@@ -134,7 +134,7 @@ pub(super) fn take(known: &[ThreadId], are_quiet: impl FnOnce() -> bool) -> Cens
         .chain(known.iter().copied())
         .collect();
     quiet.sort_unstable();
-    let Some(all) = system::threads() else {
+    let Some(all) = all_threads(system::threads) else {
         return Census::Unknown;
     };
     if WAKE_UPS.load(Ordering::SeqCst) != wake_ups {
@@ -142,6 +142,14 @@ pub(super) fn take(known: &[ThreadId], are_quiet: impl FnOnce() -> bool) -> Cens
     }
     let is_busy = |thread: &ThreadId| quiet.binary_search(thread).is_err();
     Census::Busy(all.into_iter().filter(is_busy).collect())
+}
+
+/// All threads of the process, if none ends while the list is `read`. When one does that the kernel
+/// may leave out another one, which lives. But the one that has ended is not in the next list, so two
+/// lists in a row that are alike are whole.
+fn all_threads(mut read: impl FnMut() -> Option<Vec<ThreadId>>) -> Option<Vec<ThreadId>> {
+    let all = read()?;
+    (read()? == all).then_some(all)
 }
 
 /// Whether that is a helper thread that has not begun to end.
@@ -188,7 +196,7 @@ mod system {
         ThreadId::try_from(thread).ok()
     }
 
-    /// All threads of the process.
+    /// The threads of the process, perhaps not all; see [`all_threads`](super::all_threads).
     pub(super) fn threads() -> Option<Vec<ThreadId>> {
         let entries = fs::read_dir("/proc/self/task").ok()?;
         entries
@@ -264,6 +272,19 @@ mod tests {
         assert!(is_busy(told.recv().unwrap()));
         release.send(()).unwrap();
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_list_of_threads_is_relied_on_if_none_ends_meanwhile() {
+        let lists = |lists: [Option<&[ThreadId]>; 2]| {
+            let mut lists = lists.into_iter();
+            all_threads(|| lists.next().flatten().map(<[_]>::to_vec))
+        };
+        assert_eq!(lists([Some(&[1, 2, 3]); 2]), Some(vec![1, 2, 3]));
+        // The second has ended, and so the third was left out.
+        assert_eq!(lists([Some(&[1, 2]), Some(&[1, 3])]), None);
+        assert_eq!(lists([Some(&[1, 2]), None]), None);
+        assert_eq!(lists([None, Some(&[1])]), None);
     }
 
     #[test]
