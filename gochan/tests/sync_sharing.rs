@@ -11,8 +11,8 @@ use harness::{Side, Tally, each_pair, each_runtime, everywhere, panic_of, until,
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
@@ -513,6 +513,44 @@ fn a_result_is_shared_though_the_runtime_of_who_made_it_ends() {
     blocker.join().unwrap();
     assert_eq!(passenger.join().unwrap(), (1, true));
     assert_eq!(flights.run(Key::Plain, || 3), 3, "that one has landed");
+}
+
+/// The set's own keys go when it is not locked.
+#[test]
+fn the_destructor_of_a_key_may_use_the_flights() {
+    static FLIGHTS: LazyLock<SingleFlight<Uses, u8>> = LazyLock::new(SingleFlight::new);
+    static FAILS: AtomicBool = AtomicBool::new(false);
+    #[derive(Clone, PartialEq, Eq)]
+    struct Uses(u8);
+    impl Drop for Uses {
+        fn drop(&mut self) {
+            if self.0 > 0 {
+                FLIGHTS.forget(&Uses(0));
+            }
+        }
+    }
+    impl Hash for Uses {
+        fn hash<H: Hasher>(&self, hasher: &mut H) {
+            assert!(!FAILS.swap(false, Ordering::Relaxed), "on purpose");
+            self.0.hash(hasher);
+        }
+    }
+    everywhere(|| {
+        let forgotten = FLIGHTS.run(Uses(1), || {
+            FLIGHTS.forget(&Uses(1));
+            1
+        });
+        assert_eq!(forgotten, 1);
+        // One that has ended is left there, and replaced.
+        let message = panic_of(|| {
+            FLIGHTS.run(Uses(1), || {
+                FAILS.store(true, Ordering::Relaxed);
+                2
+            });
+        });
+        assert_eq!(message, "on purpose");
+        assert_eq!(FLIGHTS.run(Uses(1), || 3), 3);
+    });
 }
 
 // ----- ErrGroup ---------------------------------------------------------------------------

@@ -135,7 +135,9 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
             landed: Gate::new(),
             shared: AtomicBool::new(false),
         });
-        let ended = flights.insert(key.clone(), Arc::clone(&flight));
+        // With its key: the map would drop the new one at once, with the flights locked.
+        let ended = flights.remove_entry(key);
+        flights.insert(key.clone(), Arc::clone(&flight));
         drop(flights);
         drop(ended);
         Seat::Pilot(flight)
@@ -187,9 +189,9 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
         Q: Eq + Hash + ?Sized,
     {
         let mut flights = self.flights.lock_at(Location::caller());
-        let flight = flights.remove(key);
+        let entry = flights.remove_entry(key);
         drop(flights);
-        drop(flight);
+        drop(entry);
     }
 }
 
