@@ -632,8 +632,8 @@ impl Worker {
     ///
     /// The standard library counts panics by thread. While another goroutine of this worker is
     /// suspended in the middle of unwinding, that count alone does not tell; then a goroutine is
-    /// unwinding if it has begun to since it last was not, which errs only for one that has
-    /// caught its own panic and has not been suspended since.
+    /// unwinding if it has begun to since it last was known not to be. That errs only for one that
+    /// has caught its own panic, until it is suspended while no other one is like that.
     #[inline]
     pub(super) fn is_unwinding(&self, record: &Goroutine) -> bool {
         std::thread::panicking() && (self.suspended_unwinding.get() == 0 || record.has_thrown.get())
