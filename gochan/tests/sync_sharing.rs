@@ -629,6 +629,20 @@ fn try_go_does_not_wait() {
 }
 
 #[test]
+fn who_tries_to_go_again_and_again_lets_the_others_end() {
+    everywhere(|| {
+        let group = ErrGroup::<fmt::Error>::new();
+        group.set_limit(1);
+        assert!(group.try_go(|| {
+            gochan::yield_now();
+            Ok(())
+        }));
+        while !group.try_go(|| Ok(())) {}
+        group.wait().unwrap();
+    });
+}
+
+#[test]
 fn a_panic_is_passed_on_before_any_error() {
     everywhere(|| {
         let group = ErrGroup::new();

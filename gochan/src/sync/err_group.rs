@@ -202,6 +202,8 @@ impl<E: Send + 'static> ErrGroup<E> {
     /// ```
     #[track_caller]
     pub fn try_go(&self, f: impl FnOnce() -> Result<(), E> + Send + 'static) -> bool {
+        // Who tries again and again must not keep those from running whose end makes room.
+        runtime::count(runtime::Operation::Other);
         let free = self.inner.slots.lock().take();
         if free {
             self.start(f, Location::caller());
