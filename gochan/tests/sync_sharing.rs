@@ -285,6 +285,24 @@ fn a_pool_keeps_a_bounded_number_and_drops_the_rest() {
 }
 
 #[test]
+fn a_pool_keeps_a_bounded_number_of_values_without_a_size() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    struct Token;
+    impl Drop for Token {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let pool = Pool::with_capacity(1, || Token);
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let kept = processors.next_power_of_two();
+    (0..kept + 5).for_each(|_| pool.put(Token));
+    assert_eq!(DROPPED.load(Ordering::Relaxed), 5);
+    drop(pool);
+    assert_eq!(DROPPED.load(Ordering::Relaxed), kept + 5);
+}
+
+#[test]
 fn no_value_is_given_to_two() {
     each_pair(|left, right| {
         let pool = Arc::new(Pool::new(|| AtomicBool::new(false)));

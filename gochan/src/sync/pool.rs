@@ -43,6 +43,9 @@ struct Shelf<T> {
     /// Never grows: it is allocated for as many as it may hold, since nothing may be allocated
     /// under this lock.
     values: BiasedMutex<Vec<T>>,
+    /// How many it may hold. What is allocated may be enough for more: of values without a size it
+    /// is enough for any number.
+    room: usize,
 }
 
 impl<T, F: Fn() -> T> Pool<T, F> {
@@ -153,7 +156,7 @@ impl<T> Shelf<T> {
     #[inline]
     fn put(&self, value: T) -> Result<(), T> {
         let mut values = self.values.lock();
-        if values.len() == values.capacity() {
+        if values.len() == self.room {
             return Err(value);
         }
         values.push(value);
@@ -168,6 +171,7 @@ fn shelves<T>(capacity: usize) -> Box<[Shelf<T>]> {
     let share = capacity.div_ceil(count);
     let shelf = |_| Shelf {
         values: BiasedMutex::new(Vec::with_capacity(share)),
+        room: share,
     };
     (0..count).map(shelf).collect()
 }
