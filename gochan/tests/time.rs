@@ -85,6 +85,25 @@ fn zero_passes_at_once() {
     });
 }
 
+#[test]
+fn zero_is_over_for_whoever_looks() {
+    everywhere(|| {
+        let timer = Timer::new(HOUR);
+        // Long enough for a worker to reckon the time from the processor's counter.
+        let start = time::now();
+        while time::since(start) < MILLI * 40 {
+            let before = time::now();
+            let fired = time::after(Duration::ZERO).try_recv().unwrap();
+            assert!(before <= fired && fired <= time::now());
+            timer.reset(Duration::ZERO);
+            select! {
+                recv(timer.c()) => {}
+                default => panic!("zero is not over"),
+            }
+        }
+    });
+}
+
 // ----- after ------------------------------------------------------------------------------
 
 #[test]

@@ -633,7 +633,11 @@ impl ChannelTimer {
     /// and again.
     pub(crate) fn set(&self, after: Duration, period: Option<Duration>) -> bool {
         let period = period.map_or(0, |period| nanos_of(period).unwrap_or(NEVER));
-        let when = self.0.time_after(after);
+        let when = match after {
+            // What is reckoned may be ahead of the clock, and now is over for whoever looks at it.
+            Duration::ZERO => self.0.clock.nanos(),
+            _ => self.0.time_after(after),
+        };
         // SAFETY: the channel stops the timer before it goes.
         unsafe { TimerNode::set(NonNull::from(&*self.0), when, period) }
     }
