@@ -304,6 +304,31 @@ fn a_panic_message_names_goroutine_name_and_location() {
 }
 
 #[test]
+fn a_panic_on_a_helper_thread_names_the_goroutine_that_waits() {
+    let _watched = watch();
+    const NAME: &str = "a_panic_on_a_helper_thread_names_the_goroutine_that_waits";
+    if is_program(NAME) {
+        // Of two runtimes, since only the first one sets the hook.
+        for name in ["fetcher", "other fetcher"] {
+            Runtime::new(Config::new().workers(1)).unwrap().run(|| {
+                let builder = gochan::goroutine::Builder::new().name(name);
+                let fetcher = builder.spawn(|| gochan::blocking(|| panic!("out of luck")));
+                let outcome: Result<(), _> = fetcher.unwrap().join();
+                assert!(outcome.unwrap_err().is_panic());
+            });
+        }
+        leave(ExitCode::SUCCESS);
+    }
+    let output = run_program(NAME, &[]);
+    let parts = [
+        "out of luck",
+        "in a blocking call of goroutine 2 \"fetcher\" (started at",
+        "\"other fetcher\" (started at",
+    ];
+    assert_ended(&output, 0, &[], &parts);
+}
+
+#[test]
 fn goexit_and_an_abandoned_channel_print_nothing() {
     let _watched = watch();
     const NAME: &str = "goexit_and_an_abandoned_channel_print_nothing";

@@ -7,13 +7,15 @@
 //! Everything but the count of pending calls changes under one lock, so there is nothing here for
 //! a model of interleavings to find that the lock does not rule out.
 
-use super::census;
+use super::goroutine::{Goroutine, Identity};
+use super::{census, current_goroutine};
 use crate::wait::{Entry, Parker, WaitReason, Waiter, Wake};
 use parking_lot::{Condvar, Mutex};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{self, AssertUnwindSafe, Location};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -95,6 +97,7 @@ impl BlockingPool {
         T: Send,
     {
         let mut call = Call {
+            caller: current_goroutine(),
             closure: Some(f),
             result: None,
             entry: Entry::new(),
@@ -176,8 +179,23 @@ impl BlockingPool {
     }
 }
 
+thread_local! {
+    /// The goroutine whose closure the calling thread runs, if it is a helper thread.
+    static CALLER: Cell<Option<NonNull<Goroutine>>> = const { Cell::new(None) };
+}
+
+/// Tells `f` whose closure the calling thread runs, if it is a helper thread that runs one.
+pub(super) fn with_caller(f: impl FnOnce(&Identity)) {
+    if let Some(caller) = CALLER.get() {
+        // SAFETY: it waits for the closure in which this is called, so it is alive, and who it is
+        // never changes.
+        f(unsafe { caller.as_ref() }.identity());
+    }
+}
+
 /// A call on the stack of the goroutine that waits for it.
 struct Call<F, T> {
+    caller: Option<NonNull<Goroutine>>,
     closure: Option<F>,
     result: Option<thread::Result<T>>,
     entry: Entry,
@@ -193,7 +211,9 @@ impl<F: FnOnce() -> T, T> Call<F, T> {
             // SAFETY: the goroutine is parked and does not touch the call meanwhile.
             let call = unsafe { &mut *call.cast::<Self>() };
             let closure = call.closure.take().expect("a call runs once");
+            CALLER.set(call.caller);
             call.result = Some(panic::catch_unwind(AssertUnwindSafe(closure)));
+            CALLER.set(None);
             // SAFETY: the job is what claims the wait.
             unsafe { call.entry.finish(Wake::Done) }
         };

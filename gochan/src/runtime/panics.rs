@@ -1,8 +1,7 @@
 //! Panics and other unwinding in goroutines.
 
-use super::PanicPolicy;
 use super::goroutine::Goroutine;
-use super::worker;
+use super::{PanicPolicy, blocking, worker};
 use std::any::Any;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
@@ -14,9 +13,9 @@ use std::time::Duration;
 /// What unwinds a goroutine that ends by [`goexit`](crate::goexit) or with its runtime.
 pub(crate) struct GoexitPayload;
 
-/// Makes every panic in a goroutine say, after the usual message, which goroutine it was. The
-/// hook that was there before is called as before; a hook that the user sets later replaces
-/// this one.
+/// Makes every panic in a goroutine say, after the usual message, which goroutine it was, and one
+/// on a helper thread which goroutine waits for the closure. The hook that was there before is
+/// called as before; a hook that the user sets later replaces this one.
 pub(super) fn install_hook() {
     static INSTALLED: Once = Once::new();
     if thread::panicking() {
@@ -28,9 +27,12 @@ pub(super) fn install_hook() {
         panic::set_hook(Box::new(move |info| {
             let record = note_throw();
             previous(info);
-            if let Some(record) = record {
-                // A line that is lost because stderr is closed is not worth a second panic.
-                let _ = writeln!(std::io::stderr(), "in {}", record.identity());
+            // A line that is lost because stderr is closed is not worth a second panic.
+            match record {
+                Some(record) => _ = writeln!(std::io::stderr(), "in {}", record.identity()),
+                None => blocking::with_caller(|caller| {
+                    _ = writeln!(std::io::stderr(), "in a blocking call of {caller}");
+                }),
             }
         }));
     });
