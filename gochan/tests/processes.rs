@@ -273,6 +273,33 @@ fn a_thread_that_needs_a_runtime_which_cannot_start_is_told_why() {
     assert_ended(&output, 101, &[], &["GOCHAN_MAXPROCS=\"many\""]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_runtime_without_room_for_its_threads_says_so() {
+    const NAME: &str = "a_runtime_without_room_for_its_threads_says_so";
+    if is_program(NAME) {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let mut size = status
+            .lines()
+            .filter_map(|line| line.strip_prefix("VmSize:"));
+        let kilobytes = size.next().unwrap().trim().strip_suffix(" kB").unwrap();
+        // Enough for all but the stack of a thread.
+        let room = (kilobytes.parse::<u64>().unwrap() << 10) + (1 << 20);
+        let limit = libc::rlimit {
+            rlim_cur: room,
+            rlim_max: room,
+        };
+        // SAFETY: the limit is read from there.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+        println!("{}", Runtime::new(Config::new().workers(8)).unwrap_err());
+        leave(ExitCode::SUCCESS);
+    }
+    // Only now: no thread of the watchdog's is to begin in the program while there is no room.
+    let _watched = watch();
+    let output = run_program(NAME, &[]);
+    assert_ended(&output, 0, &["cannot start the thread of a worker: "], &[]);
+}
+
 #[test]
 fn a_panic_message_names_goroutine_name_and_location() {
     let _watched = watch();

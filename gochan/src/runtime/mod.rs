@@ -275,7 +275,8 @@ impl Runtime {
             threads: Vec::new(),
         };
         if let Some(limit) = runtime.shared.settings.hog_limit {
-            hog::watch(&runtime.shared, limit)?;
+            let started = hog::watch(&runtime.shared, limit);
+            started.map_err(|error| no_thread("the watch for hogs", &error))?;
         }
         for index in 0..runtime.shared.workers.len() {
             let shared = Arc::clone(&runtime.shared);
@@ -290,7 +291,8 @@ impl Runtime {
                     #[cfg(unix)]
                     let _stack = overflow::AlternateStack::install();
                     Worker::new(shared, index).run();
-                })?;
+                });
+            let thread = thread.map_err(|error| no_thread("a worker", &error))?;
             runtime.threads.push(thread);
         }
         Ok(runtime)
@@ -377,6 +379,14 @@ impl fmt::Debug for Runtime {
             .field("settings", &self.shared.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// The system's error says only that something is short.
+fn no_thread(purpose: &str, error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("cannot start the thread of {purpose}: {error}"),
+    )
 }
 
 // ----- the default runtime ----------------------------------------------------------------
