@@ -558,6 +558,49 @@ fn faults_with_a_handler_of_its_own() -> ExitCode {
     faults()
 }
 
+/// Has a runtime start while the process may have so much of a resource only, and then is asked to
+/// quit in one that starts without that limit.
+#[cfg(unix)]
+macro_rules! quit_after_a_lack_of {
+    ($resource:ident, $limit:expr) => {{
+        // SAFETY: all fields may be zero, and the limits are read from and written to there.
+        unsafe {
+            let mut before: libc::rlimit = std::mem::zeroed();
+            assert_eq!(libc::getrlimit(libc::$resource, &mut before), 0);
+            let less = libc::rlimit {
+                rlim_cur: $limit,
+                ..before
+            };
+            assert_eq!(libc::setrlimit(libc::$resource, &less), 0);
+            drop(Runtime::new(Config::new().workers(1)));
+            assert_eq!(libc::setrlimit(libc::$resource, &before), 0);
+        }
+        let runtime = Runtime::new(Config::new().workers(1));
+        runtime.unwrap().run(|| {
+            kill(std::process::id(), libc::SIGQUIT);
+            time::sleep(Duration::from_secs(120));
+        });
+        ExitCode::SUCCESS
+    }};
+}
+
+#[cfg(unix)]
+fn is_asked_to_quit_after_a_lack_of_files() -> ExitCode {
+    quit_after_a_lack_of!(RLIMIT_NOFILE, 0)
+}
+
+#[cfg(target_os = "linux")]
+fn is_asked_to_quit_after_a_lack_of_threads() -> ExitCode {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mut size = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("VmSize:"));
+    let kilobytes = size.next().unwrap().trim().strip_suffix(" kB").unwrap();
+    // Enough for all but the stack of a thread.
+    let room = (kilobytes.parse::<u64>().unwrap() << 10) + (1 << 20);
+    quit_after_a_lack_of!(RLIMIT_AS, room)
+}
+
 fn configures_twice() -> ExitCode {
     Config::new().workers(3).install().unwrap();
     println!("second: {}", Config::new().install().unwrap_err());
@@ -600,6 +643,8 @@ const PROGRAMS: &[(&str, Program)] = table![
     faults_with_a_handler_of_its_own
     hogs
     is_asked_to_quit
+    is_asked_to_quit_after_a_lack_of_files
+    is_asked_to_quit_after_a_lack_of_threads
     is_deadlocked_beside_a_bystander
     main_with_options
     no_deadlock
@@ -957,6 +1002,15 @@ fn sigquit_prints_a_dump_where(inherited: libc::sighandler_t, workers: usize) {
     );
 }
 
+fn sigquit_prints_a_dump_after_a_lack(workers: usize) {
+    for program in [
+        "is_asked_to_quit_after_a_lack_of_files",
+        "is_asked_to_quit_after_a_lack_of_threads",
+    ] {
+        run(program, workers).says(FATAL, &["SIGQUIT: quit\n", "goroutine "]);
+    }
+}
+
 fn a_hog_is_told_of_once(workers: usize) {
     let child = command("hogs", workers)
         .env("GOCHAN_HOG_MS", "50")
@@ -1216,6 +1270,7 @@ fn main() -> ExitCode {
         a_stack_overflow_names_the_goroutine
         other_faults_are_left_to_others
         sigquit_prints_a_dump
+        sigquit_prints_a_dump_after_a_lack
         a_hog_is_told_of_once
         malformed_variables_are_named
         the_default_runtime_is_configured_once

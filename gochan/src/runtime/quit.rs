@@ -1,20 +1,19 @@
 //! SIGQUIT: prints what every goroutine is doing and ends the process, as in Go.
 
 use super::{census, deadlock, dump};
+use parking_lot::Mutex;
 use signal_hook::consts::SIGQUIT;
 use signal_hook::iterator::Signals;
-use std::sync::Once;
+use std::sync::mpsc;
 use std::{io, process, ptr, thread};
 
 /// Has SIGQUIT print a dump from now on, unless the program has a handler for it. If the
-/// system has no thread to spare for that, the signal does what it did before.
+/// system has no thread or no file to spare for that, the signal does what it did before, and the
+/// next runtime tries again.
 pub(super) fn install_handler() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        if is_free() {
-            let _ = listen();
-        }
-    });
+    static SETTLED: Mutex<bool> = Mutex::new(false);
+    let mut is_settled = SETTLED.lock();
+    *is_settled = *is_settled || !is_free() || listen().is_ok();
 }
 
 /// Whether the program has no handler for the signal. That it is ignored says nothing: a shell has what
@@ -28,19 +27,21 @@ fn is_free() -> bool {
 }
 
 fn listen() -> io::Result<()> {
-    let mut signals = Signals::new([SIGQUIT])?;
-    let handle = signals.handle();
-    let thread = thread::Builder::new()
+    let (hand_over, handed_over) = mpsc::channel::<Signals>();
+    thread::Builder::new()
         .name("gochan-quit".to_owned())
         .spawn(move || {
             let _entry = census::enter(census::Role::Own, || true);
+            let Ok(mut signals) = handed_over.recv() else {
+                return;
+            };
             if signals.forever().next().is_some() {
                 eprint!("SIGQUIT: quit\n\n{}", dump::of_all_runtimes());
                 process::exit(deadlock::EXIT_STATUS);
             }
-        });
-    if thread.is_err() {
-        handle.close();
-    }
-    thread.map(drop)
+        })?;
+    // Last: the handler that this sets stays, and if nobody hears of the signal, it is ignored.
+    let signals = Signals::new([SIGQUIT])?;
+    let _ = hand_over.send(signals);
+    Ok(())
 }
