@@ -7,8 +7,11 @@ mod harness;
 use gochan::goroutine::current;
 use gochan::prelude::*;
 use gochan::runtime::{Config, PanicPolicy, Runtime, num_worker};
+use gochan::sync::{ErrGroup, WaitGroup};
+use gochan::time::Ticker;
 use harness::{is_program, run_program, watch};
 use std::process::{ExitCode, Output};
+use std::time::Duration;
 
 /// Ends the process as it would end if `main` returned this.
 fn leave(code: ExitCode) -> ! {
@@ -328,6 +331,45 @@ fn a_panic_message_names_goroutine_name_and_location() {
         &[],
         &[&goroutine, "started at", "processes.rs:", "out of luck"],
     );
+}
+
+#[test]
+fn misuse_is_told_with_the_line_of_the_caller() {
+    let _watched = watch();
+    const NAME: &str = "misuse_is_told_with_the_line_of_the_caller";
+    const MISUSES: [fn(); 6] = [
+        || WaitGroup::new().done(),
+        || WaitGroup::new().add(usize::MAX),
+        || {
+            let group = WaitGroup::new();
+            (0..3).for_each(|_| group.add(1 << 29));
+        },
+        || {
+            let (group, stop) = (ErrGroup::<String>::new(), make!(chan()));
+            group.go({
+                let stop = stop.receiver();
+                move || Ok(_ = stop.recv())
+            });
+            defer! { stop.close() }
+            group.set_limit(3);
+        },
+        || drop(Ticker::new(Duration::ZERO)),
+        || {
+            let runtime = Runtime::new(Config::new().workers(1)).unwrap();
+            runtime.run(|| gochan::goexit());
+        },
+    ];
+    if is_program(NAME) {
+        for misuse in MISUSES {
+            assert!(std::panic::catch_unwind(misuse).is_err());
+        }
+        leave(ExitCode::SUCCESS);
+    }
+    let output = run_program(NAME, &[]);
+    assert_ended(&output, 0, &[], &[]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    let here = format!("panicked at {}:", file!());
+    assert_eq!(err.matches(&here).count(), MISUSES.len(), "{err}");
 }
 
 #[test]

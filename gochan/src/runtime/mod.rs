@@ -336,7 +336,10 @@ impl Runtime {
             self.shared
                 .start(None, site, SpawnOptions::default(), Kind::Main, None, main)
         };
-        let mut main = started.unwrap_or_else(|error| panic!("{error}"));
+        let mut main = match started {
+            Ok(main) => main,
+            Err(error) => panic!("{error}"),
+        };
         main.goroutine()
             .completion()
             .wait_to_the_end(WaitReason::Join, Location::caller());
@@ -347,10 +350,11 @@ impl Runtime {
         if let Some(report) = shared.vigil.report() {
             panic!("{report}");
         }
-        result.unwrap_or_else(|failure| match failure {
-            Failure::Panic(payload) => panics::resume_unwind(payload),
-            Failure::Goexit => panic!("the main goroutine called goexit"),
-        })
+        match result {
+            Ok(value) => value,
+            Err(Failure::Panic(payload)) => panics::resume_unwind(payload),
+            Err(Failure::Goexit) => panic!("the main goroutine called goexit"),
+        }
     }
 }
 

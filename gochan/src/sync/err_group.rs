@@ -161,6 +161,7 @@ impl<E: Send + 'static> ErrGroup<E> {
     /// }
     /// group.wait().unwrap();
     /// ```
+    #[track_caller]
     pub fn set_limit(&self, limit: impl Into<Option<usize>>) {
         let limit = limit.into();
         let running = self.inner.running.count();
@@ -212,6 +213,7 @@ impl<E: Send + 'static> ErrGroup<E> {
     }
 
     /// Starts a goroutine that has its slot.
+    #[track_caller]
     fn start(
         &self,
         f: impl FnOnce() -> Result<(), E> + Send + 'static,

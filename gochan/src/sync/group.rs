@@ -43,6 +43,7 @@ impl Group {
     }
 
     #[inline]
+    #[track_caller]
     pub(crate) fn add(&self, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         assert!(count <= LIMIT, "WaitGroup counter overflow");
@@ -55,6 +56,7 @@ impl Group {
     /// Adds to the word, unless that part of it that `part` takes out is large already. Returns what
     /// the word was.
     #[inline]
+    #[track_caller]
     fn count_more(&self, more: u64, part: impl FnOnce(u64) -> i64) -> u64 {
         let before = self.state.fetch_add(more, Ordering::Relaxed);
         if part(before) > LIMIT.cast_signed() {
@@ -65,6 +67,7 @@ impl Group {
     }
 
     #[inline]
+    #[track_caller]
     pub(crate) fn done(&self) {
         // Acquires too: who finds the count at zero hands on what all the others have released.
         let before = self.state.fetch_sub(ONE, Ordering::AcqRel);
@@ -79,6 +82,7 @@ impl Group {
 
     /// Adds a member, and says whether it is the only one.
     #[inline]
+    #[track_caller]
     fn add_member(&self) -> bool {
         let part = |before| members(before).cast_signed();
         members(self.count_more(MEMBER, part)) == 0
@@ -268,6 +272,7 @@ impl SharedGroup {
 
     /// Makes somebody a member. To be called before the goroutine starts that is to be one.
     #[inline]
+    #[track_caller]
     pub(crate) fn join(&self) -> Membership {
         if self.add_member() {
             self.refer();

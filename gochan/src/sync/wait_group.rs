@@ -73,6 +73,7 @@ impl WaitGroup {
     /// wg.wait();
     /// ```
     #[inline]
+    #[track_caller]
     pub fn add(&self, count: usize) {
         self.group.add(count);
     }
@@ -87,6 +88,7 @@ impl WaitGroup {
     /// gochan::sync::WaitGroup::new().done();
     /// ```
     #[inline]
+    #[track_caller]
     pub fn done(&self) {
         self.group.done();
     }
