@@ -10,7 +10,7 @@ use crate::wait::WaitReason;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
-use std::panic::{self, AssertUnwindSafe, Location};
+use std::panic::{self, AssertUnwindSafe, Location, RefUnwindSafe};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -183,6 +183,9 @@ impl Drop for NeverBegan<'_> {
         self.0.goroutines.done();
     }
 }
+
+// A panic cannot leave it half changed: all that changes is a count and a flag.
+impl RefUnwindSafe for Scope<'_, '_> {}
 
 impl fmt::Debug for Scope<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

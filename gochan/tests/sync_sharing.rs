@@ -3,14 +3,18 @@
 
 mod harness;
 
-use gochan::context::Context;
+use gochan::context::{AfterFunc, CancelGuard, CancelHandle, Context};
 use gochan::runtime::{Config, Runtime};
-use gochan::sync::{ErrGroup, Once, OnceValue, Pool, Pooled, Semaphore, SingleFlight, WaitGroup};
+use gochan::sync::{
+    Barrier, Cond, ErrGroup, Mutex, Once, OnceValue, Permit, Pool, Pooled, RwLock, Semaphore,
+    SingleFlight, WaitGroup,
+};
+use gochan::time::{Ticker, Timer};
 use gochan::{Chan, go};
 use harness::{Side, Tally, each_pair, each_runtime, everywhere, panic_of, until, watch};
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
@@ -770,5 +774,58 @@ fn the_first_failure_cancels_the_context() {
         let (group, ctx) = ErrGroup::<fmt::Error>::with_context(&background);
         drop(group);
         assert!(ctx.err().is_some(), "nobody is left to wait");
+    });
+}
+
+// ----- panics -----------------------------------------------------------------------------
+
+/// What the standard library's counterparts are, so that `catch_unwind` needs no `AssertUnwindSafe`
+/// around code that uses them.
+#[test]
+fn what_is_shared_may_be_used_where_panics_are_caught() {
+    fn is_unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+    fn is_unwind_safe_by_reference<T: RefUnwindSafe>() {}
+    type NotUnwindSafe = std::cell::Cell<u8>;
+
+    is_unwind_safe::<Chan<NotUnwindSafe>>();
+    is_unwind_safe::<gochan::Sender<NotUnwindSafe>>();
+    is_unwind_safe::<gochan::Receiver<NotUnwindSafe>>();
+    is_unwind_safe::<gochan::Iter<'_, NotUnwindSafe>>();
+    is_unwind_safe::<gochan::TryIter<'_, NotUnwindSafe>>();
+    is_unwind_safe::<gochan::IntoIter<NotUnwindSafe>>();
+    is_unwind_safe_by_reference::<gochan::Scope<'_, '_>>();
+    is_unwind_safe::<Barrier>();
+    is_unwind_safe::<Cond>();
+    is_unwind_safe::<ErrGroup<NotUnwindSafe>>();
+    is_unwind_safe::<Mutex<NotUnwindSafe>>();
+    is_unwind_safe::<Once>();
+    is_unwind_safe::<Permit<&Semaphore>>();
+    is_unwind_safe::<Permit<Arc<Semaphore>>>();
+    is_unwind_safe::<Pool<NotUnwindSafe>>();
+    is_unwind_safe::<RwLock<NotUnwindSafe>>();
+    is_unwind_safe::<Semaphore>();
+    is_unwind_safe::<SingleFlight<u8, u8>>();
+    is_unwind_safe::<WaitGroup>();
+    is_unwind_safe::<Context>();
+    is_unwind_safe::<CancelGuard>();
+    is_unwind_safe::<CancelHandle>();
+    is_unwind_safe::<AfterFunc>();
+    is_unwind_safe::<Ticker>();
+    is_unwind_safe::<Timer>();
+    is_unwind_safe::<gochan::fs::ReadDir>();
+
+    everywhere(|| {
+        let (context, guard) = Context::background().with_cancel();
+        let (group, counter) = (WaitGroup::new(), Semaphore::new(1));
+        let caught = catch_unwind(|| {
+            let _permit = counter.acquire(1);
+            group.go(|| ());
+            guard.cancel();
+            panic!("{:?}", context.err());
+        });
+        assert!(caught.is_err());
+        group.wait();
+        assert_eq!(counter.available(), 1);
+        assert!(context.err().is_some());
     });
 }

@@ -31,6 +31,7 @@ use super::buffer::{Buffer, Capacity};
 use super::shared::Shared;
 use crate::runtime::{self, ChannelTimer, Running};
 use crate::wait::{BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, WaitQueue, Wake, WakeList};
+use std::panic::RefUnwindSafe;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
@@ -71,6 +72,10 @@ pub(crate) struct State<T> {
 unsafe impl<T: Send> Send for Channel<T> {}
 // SAFETY: as above; everything else is behind the lock or atomic.
 unsafe impl<T: Send> Sync for Channel<T> {}
+
+// A panic cannot leave a channel half changed: no user code runs inside an operation. So handles and
+// iterators may be used in `catch_unwind`, whatever `T` is.
+impl<T> RefUnwindSafe for Channel<T> {}
 
 /// Why an operation did not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

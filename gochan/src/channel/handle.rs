@@ -10,7 +10,7 @@ use crate::wait::Patience;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::mem::ManuallyDrop;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 /// A channel, as Go's `chan T`: a handle that can both send and receive.
@@ -223,10 +223,6 @@ macro_rules! any_handle {
         }
 
         impl<T> Eq for $handle<T> {}
-
-        // A panic cannot leave a channel half changed: no user code runs inside an operation.
-        impl<T> UnwindSafe for $handle<T> {}
-        impl<T> RefUnwindSafe for $handle<T> {}
 
         impl<T> Hash for $handle<T> {
             fn hash<H: Hasher>(&self, state: &mut H) {

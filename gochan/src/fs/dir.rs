@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
 
 /// How many entries are read on one way to the helper thread.
@@ -61,6 +62,10 @@ impl Iterator for ReadDir {
         Some(entry.map(|entry| DirEntry { entry }))
     }
 }
+
+// As that of the standard library: entries are read and taken whole.
+impl UnwindSafe for ReadDir {}
+impl RefUnwindSafe for ReadDir {}
 
 impl fmt::Debug for ReadDir {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
