@@ -1035,7 +1035,7 @@ fn a_hog_is_told_of_once(workers: usize) {
 fn malformed_variables_are_named(workers: usize) {
     for (variable, values) in [
         ("GOCHAN_MAXPROCS", &["0", "two", "-1"] as &[&str]),
-        ("GOCHAN_STACK_SIZE", &["0", "64k"]),
+        ("GOCHAN_STACK_SIZE", &["0", "64k", "18446744073709551615"]),
         ("GOCHAN_DEADLOCK", &["maybe", "1"]),
         ("GOCHAN_HOG_MS", &["0", "1.5", "soon"]),
     ] {

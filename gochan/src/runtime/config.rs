@@ -1,6 +1,6 @@
 //! The settings of a runtime.
 
-use super::random;
+use super::{random, stack};
 use parking_lot::Mutex;
 use std::fmt;
 use std::io;
@@ -183,10 +183,14 @@ impl Config {
             },
         };
         let stack_size = match self.stack_size {
-            Some(bytes) => positive("stack_size", bytes)?,
-            None => {
-                from_environment("GOCHAN_STACK_SIZE", parse_positive)?.unwrap_or(DEFAULT_STACK_SIZE)
-            }
+            Some(bytes) => stack_of(
+                positive("stack_size", bytes)?,
+                &format_args!("runtime::Config: stack_size is {bytes}"),
+            )?,
+            None => match from_environment("GOCHAN_STACK_SIZE", parse_stack_size)? {
+                Some(size) => size,
+                None => stack::round_size(DEFAULT_STACK_SIZE)?,
+            },
         };
         let deadlock_detection = match self.deadlock_detection {
             Some(on) => on,
@@ -198,6 +202,12 @@ impl Config {
             None => from_environment("GOCHAN_HOG_MS", parse_positive)?
                 .map(|millis| Duration::from_millis(millis as u64)),
         };
+        let name = self.name.unwrap_or_else(|| "gochan".to_owned());
+        if name.contains('\0') {
+            return Err(invalid(format!(
+                "runtime::Config: name is {name:?}; a thread's name cannot contain a zero byte"
+            )));
+        }
         Ok(Settings {
             workers,
             stack_size,
@@ -208,7 +218,7 @@ impl Config {
             seed: self.seed.unwrap_or_else(random::entropy),
             virtual_time: self.virtual_time,
             panic_policy: self.panic_policy,
-            name: self.name.unwrap_or_else(|| "gochan".to_owned()),
+            name,
             deadlock_detection,
             hog_limit,
         })
@@ -233,6 +243,7 @@ static DEFAULT: Mutex<DefaultConfig> = Mutex::new(DefaultConfig::Open);
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) workers: usize,
+    /// As [`stack::round_size`] makes it.
     pub(crate) stack_size: usize,
     pub(crate) blocking_threads: usize,
     pub(crate) seed: u64,
@@ -256,6 +267,11 @@ fn not_too_many(workers: usize, setting: &dyn fmt::Display) -> io::Result<usize>
         return Err(invalid(message));
     }
     Ok(workers)
+}
+
+/// The size of a stack for which `bytes` are wanted.
+fn stack_of(bytes: usize, setting: &dyn fmt::Display) -> io::Result<usize> {
+    stack::round_size(bytes).map_err(|error| invalid(format!("{setting}; {error}")))
 }
 
 fn zero(setting: &str) -> io::Error {
@@ -296,6 +312,11 @@ fn parse_positive(variable: &str, value: &str) -> io::Result<usize> {
 fn parse_workers(variable: &str, value: &str) -> io::Result<usize> {
     let workers = parse_positive(variable, value)?;
     not_too_many(workers, &format_args!("{variable}={value:?}"))
+}
+
+fn parse_stack_size(variable: &str, value: &str) -> io::Result<usize> {
+    let bytes = parse_positive(variable, value)?;
+    stack_of(bytes, &format_args!("{variable}={value:?}"))
 }
 
 fn invalid(message: String) -> io::Error {
@@ -344,5 +365,26 @@ mod tests {
         assert!(error.to_string().contains("workers"), "{error}");
         let error = Config::new().stack_size(0).resolve().unwrap_err();
         assert!(error.to_string().contains("stack_size"), "{error}");
+    }
+
+    #[test]
+    fn stacks_that_no_address_space_holds_are_refused_by_name() {
+        let error = Config::new().stack_size(usize::MAX).resolve().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let begin = format!("runtime::Config: stack_size is {}; ", usize::MAX);
+        assert!(error.to_string().starts_with(&begin), "{error}");
+
+        let value = usize::MAX.to_string();
+        let error = parse_stack_size("GOCHAN_STACK_SIZE", &value).unwrap_err();
+        let begin = format!("GOCHAN_STACK_SIZE=\"{value}\"; ");
+        assert!(error.to_string().starts_with(&begin), "{error}");
+    }
+
+    #[test]
+    fn names_that_no_thread_can_have_are_refused() {
+        let error = Config::new().name("a\0b").resolve().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(r#"name is "a\0b""#), "{error}");
+        assert_eq!(Config::new().name("").resolve().unwrap().name, "");
     }
 }

@@ -244,10 +244,6 @@ impl Runtime {
     /// operating system gives no more threads.
     pub fn new(config: Config) -> io::Result<Runtime> {
         let settings = config.resolve()?;
-        let settings = Settings {
-            stack_size: stack::round_size(settings.stack_size)?,
-            ..settings
-        };
         panics::install_hook();
         #[cfg(unix)]
         {
