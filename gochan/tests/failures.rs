@@ -1120,6 +1120,38 @@ const WAITS: &[(&str, Wait)] = &[
     ("err group", |held| _ = held.errors.wait()),
 ];
 
+/// Where they were made, not in the adapter that calls `next`.
+fn iterators_wait_in_the_source_of_the_program(workers: usize) {
+    let runtime = Runtime::new(Config::new().workers(workers)).unwrap();
+    runtime.run(|| {
+        let starts: [fn(Chan<u8>) -> (u32, JoinHandle<()>); 6] = [
+            |ch| (line!(), go!({ for _ in &ch {} })),
+            |ch| (line!(), go!({ for _ in ch {} })),
+            |ch| (line!(), go!({ ch.iter().for_each(drop) })),
+            |ch| (line!(), go!({ ch.iter().take(1).for_each(drop) })),
+            |ch| (line!(), go!({ ch.into_iter().for_each(drop) })),
+            |ch| (line!(), go!({ ch.receiver().iter().for_each(drop) })),
+        ];
+        for start in starts {
+            let ch = make!(chan u8);
+            let (line, handle) = start(ch.clone());
+            let id = handle.id();
+            let waits = loop {
+                let dump = dump();
+                let status = dump.goroutines().iter().find(|one| one.id() == id);
+                if let Some(place) = status.and_then(|status| status.waiting_at()) {
+                    break place;
+                }
+                yield_now();
+            };
+            assert!(waits.file().ends_with("failures.rs"), "{waits}");
+            assert_eq!(waits.line(), line);
+            ch.close();
+            handle.join().unwrap();
+        }
+    });
+}
+
 /// The dump of a program from inside, on every worker.
 fn a_dump_tells_every_state(workers: usize) {
     let runtime = Runtime::new(Config::new().workers(workers)).unwrap();
@@ -1275,6 +1307,7 @@ fn main() -> ExitCode {
         malformed_variables_are_named
         the_default_runtime_is_configured_once
         a_dump_tells_every_state
+        iterators_wait_in_the_source_of_the_program
         dumps_are_whole_under_load
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

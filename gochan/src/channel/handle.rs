@@ -398,6 +398,7 @@ macro_rules! receiving_handle {
             }
 
             /// Receives until the channel is closed and drained.
+            #[track_caller]
             pub fn iter(&self) -> Iter<'_, T> {
                 Iter::new(&self.channel)
             }
@@ -412,6 +413,7 @@ macro_rules! receiving_handle {
             type Item = T;
             type IntoIter = Iter<'a, T>;
 
+            #[track_caller]
             fn into_iter(self) -> Iter<'a, T> {
                 self.iter()
             }
@@ -509,6 +511,7 @@ impl<T> IntoIterator for Receiver<T> {
     type Item = T;
     type IntoIter = IntoIter<T>;
 
+    #[track_caller]
     fn into_iter(self) -> IntoIter<T> {
         IntoIter::new(self)
     }
@@ -520,6 +523,7 @@ impl<T> IntoIterator for Chan<T> {
     type Item = T;
     type IntoIter = IntoIter<T>;
 
+    #[track_caller]
     fn into_iter(self) -> IntoIter<T> {
         IntoIter::new(self.into())
     }

@@ -1,4 +1,7 @@
 //! Iterators that receive.
+//!
+//! In dumps they wait where they were made: who calls `next` is as often an adapter of the standard
+//! library, whose source says nothing.
 
 use super::core::Channel;
 use super::handle::Receiver;
@@ -10,6 +13,7 @@ use std::panic::Location;
 /// Receives until the channel is closed and drained; from [`Receiver::iter`].
 pub struct Iter<'a, T> {
     channel: &'a Channel<T>,
+    made_at: &'static Location<'static>,
 }
 
 /// Receives for as long as there are values, without waiting; from [`Receiver::try_iter`].
@@ -20,11 +24,16 @@ pub struct TryIter<'a, T> {
 /// Receives until the channel is closed and drained; from a handle by value.
 pub struct IntoIter<T> {
     receiver: Receiver<T>,
+    made_at: &'static Location<'static>,
 }
 
 impl<'a, T> Iter<'a, T> {
+    #[track_caller]
     pub(super) fn new(channel: &'a Channel<T>) -> Self {
-        Iter { channel }
+        Iter {
+            channel,
+            made_at: Location::caller(),
+        }
     }
 }
 
@@ -35,8 +44,12 @@ impl<'a, T> TryIter<'a, T> {
 }
 
 impl<T> IntoIter<T> {
+    #[track_caller]
     pub(super) fn new(receiver: Receiver<T>) -> Self {
-        IntoIter { receiver }
+        IntoIter {
+            receiver,
+            made_at: Location::caller(),
+        }
     }
 }
 
@@ -44,9 +57,8 @@ impl<T> Iterator for Iter<'_, T> {
     type Item = T;
 
     #[inline(always)] // see `Channel::recv`
-    #[track_caller]
     fn next(&mut self) -> Option<T> {
-        self.channel.recv(Location::caller())
+        self.channel.recv(self.made_at)
     }
 }
 
@@ -66,9 +78,8 @@ impl<T> Iterator for IntoIter<T> {
     type Item = T;
 
     #[inline(always)] // see `Channel::recv`
-    #[track_caller]
     fn next(&mut self) -> Option<T> {
-        self.receiver.recv()
+        self.receiver.core().recv(self.made_at)
     }
 }
 
