@@ -637,6 +637,26 @@ fn handles_are_equal_and_hashed_by_identity() {
     assert!(format!("{:?}", a.receiver()).contains("Receiver"));
 }
 
+/// As with the standard library's channels, `?` mixes the forms of sending.
+#[test]
+fn a_refused_send_is_an_error_of_the_forms_that_may_also_be_in_vain() {
+    fn twice(ch: &Chan<u8>) -> Result<(), TrySendError<u8>> {
+        ch.send(1)?;
+        ch.try_send(2)
+    }
+    fn twice_in_time(ch: &Chan<u8>) -> Result<(), SendTimeoutError<u8>> {
+        ch.send(1)?;
+        ch.send_timeout(2, SOON)
+    }
+    let ch = Chan::new(1);
+    assert_eq!(twice(&ch), Err(TrySendError::Full(2)));
+    assert_eq!(ch.recv(), Some(1));
+    assert_eq!(twice_in_time(&ch), Err(SendTimeoutError::Timeout(2)));
+    ch.close();
+    assert_eq!(twice(&ch), Err(TrySendError::Closed(1)));
+    assert_eq!(twice_in_time(&ch), Err(SendTimeoutError::Closed(1)));
+}
+
 #[test]
 fn errors_display_and_hide_their_values() {
     struct Opaque;
