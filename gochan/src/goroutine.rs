@@ -10,12 +10,13 @@ use crate::join::JoinHandle;
 use crate::runtime::goroutine::Identity;
 use crate::runtime::placement::{Site, Wish};
 use crate::runtime::{self, Kind, SpawnOptions};
+use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::sync::Arc;
 
 /// What a goroutine can know of itself; from [`current`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Goroutine {
     identity: Identity,
 }
@@ -34,6 +35,12 @@ impl Goroutine {
     /// Where in the source it was started.
     pub fn started_at(&self) -> &'static Location<'static> {
         self.identity.started_at()
+    }
+}
+
+impl fmt::Debug for Goroutine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Goroutine({})", self.identity)
     }
 }
 

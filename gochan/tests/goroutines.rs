@@ -493,6 +493,18 @@ fn who_and_where_am_i() {
 }
 
 #[test]
+fn debug_output_names_a_goroutine_as_messages_do() {
+    each_runtime(|| {
+        let handle = go!(name = "{}", { goroutine::current() });
+        let id = handle.id();
+        let goroutine = handle.join().unwrap();
+        let place = goroutine.started_at();
+        let expected = format!("Goroutine(goroutine {id} \"{{}}\" (started at {place}))");
+        assert_eq!(format!("{goroutine:?}"), expected);
+    });
+}
+
+#[test]
 fn goroutines_that_have_started_stay_on_their_thread() {
     each_runtime(|| {
         let handles: Vec<_> = (0..50)

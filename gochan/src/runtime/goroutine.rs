@@ -63,7 +63,7 @@ pub(crate) enum Interrupt {
 }
 
 /// What to know of a goroutine from outside.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) id: GoroutineId,
     /// A thin pointer, because most have no name: a word that was just written is quickly read
@@ -80,6 +80,12 @@ impl Identity {
     /// Where in the source it was started.
     pub(crate) fn started_at(&self) -> &'static Location<'static> {
         self.site.location()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
