@@ -1,5 +1,7 @@
 //! Every form of `go!`.
 
+#![deny(unused_braces)]
+
 use gochan::prelude::*;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -53,6 +55,18 @@ fn generic<T: Clone + Send + 'static>(value: T) -> T {
     go!(clone(value), { value }).join().unwrap()
 }
 
+macro_rules! started {
+    ($call:expr) => { go!($call) };
+}
+
+macro_rules! started_in_braces {
+    ($call:expr) => { go! { $call } };
+}
+
+macro_rules! block_started {
+    ($block:block) => { go!(near, $block) };
+}
+
 #[gochan::main]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::thread::spawn(|| {
@@ -90,6 +104,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(go!(table.handlers[0](1, 2)).join()?, 3);
     assert_eq!(go!((table.each)(2)).join()?, 6);
     assert_eq!(go!((|a: i32| a)(5),).join()?, 5);
+
+    // What another macro was given is read as if it stood in the `go!`.
+    let here = gochan::goroutine::current().id();
+    let is_here = move || gochan::goroutine::current().id() == here;
+    let both = |a: bool, b: bool| (a, b);
+    assert_eq!(started!(both(is_here(), true)).join()?, (true, true));
+    assert_eq!(started_in_braces!(both(is_here(), true)).join()?, (false, true));
+    assert_eq!(block_started!({ both(is_here(), true) }).join()?, (false, true));
 
     // Methods.
     let counter = Counter::default();

@@ -249,10 +249,13 @@ fn body(tokens: TokenStream, written: Written, names: &Names) -> Body {
     {
         list.pop();
     }
-    if let [TokenTree::Group(group)] = list.as_slice()
-        && group.delimiter() == Delimiter::Brace
-    {
-        return Body::Block(sugar::block(group, names));
+    if let [TokenTree::Group(group)] = list.as_slice() {
+        match group.delimiter() {
+            Delimiter::Brace => return Body::Block(sugar::block(group, names)),
+            // A macro's `$body`, which is as good as written here.
+            Delimiter::None => return body(group.stream(), written, names),
+            _ => {}
+        }
     }
     if let Some(what) = uncalled(&tokens, written, names) {
         let tokens = sugar::statements(tokens, names).tokens;

@@ -1,3 +1,4 @@
+use proc_macro2::{Delimiter, Group, TokenTree};
 use quote::quote;
 
 use super::ast::{self, Body, ChoiceKind, Go};
@@ -111,6 +112,29 @@ fn unknown_delimiter() {
     assert!(matches!(body("x.y.f(a())"), Body::Method { .. }));
     assert!(matches!(body("x.a().f()"), Body::Statements(_)));
     assert!(matches!(body("near, x.a().f()"), Body::Method { .. }));
+}
+
+/// What a macro's `$body` hands over is one token.
+#[test]
+fn body_of_another_macro() {
+    let body = |source: &str, written| {
+        let group = Group::new(Delimiter::None, source.parse().unwrap());
+        let input = TokenTree::from(group).into();
+        ast::parse(input, written, &Names::at(quote!(k))).body
+    };
+    let parentheses = Written::Parentheses;
+    assert!(matches!(body("f(a())", parentheses), Body::Call { .. }));
+    assert!(matches!(
+        body("x.a().f()", parentheses),
+        Body::Method { .. }
+    ));
+    assert!(matches!(body("{ f() }", parentheses), Body::Block(_)));
+    assert!(matches!(body("a + f()", parentheses), Body::Statements(_)));
+    assert!(matches!(body("|| f()", parentheses), Body::Uncalled { .. }));
+    assert!(matches!(
+        body("f(a())", Written::Braces),
+        Body::Statements(_)
+    ));
 }
 
 #[test]
