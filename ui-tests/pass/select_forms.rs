@@ -1,5 +1,7 @@
 //! Every form of `select!`.
 
+#![deny(unused_braces)]
+
 use gochan::prelude::*;
 use std::time::Duration;
 
@@ -55,6 +57,12 @@ macro_rules! send_taken {
     };
 }
 
+macro_rules! received {
+    ($ch:expr, $v:ident => $body:block) => {
+        select! { recv($ch) -> $v => $body default => panic!() }
+    };
+}
+
 fn main() {
     std::thread::spawn(|| {
         std::thread::sleep(Duration::from_secs(60));
@@ -96,6 +104,8 @@ fn main() {
     let mut sum = 0;
     select! { recv(pairs) -> mut v => { if let Some((a, b)) = v.take() { sum = a + b } } }
     assert_eq!(sum, 3);
+    ch.send(2).unwrap();
+    assert_eq!(received!(ch, v => { v }), Some(2));
 
     // Slots.
     let mut slot = Some(9);

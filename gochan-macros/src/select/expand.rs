@@ -311,13 +311,18 @@ fn binding(arm: &Arm, span: Span) -> TokenStream {
 /// `{ first body }`; a body that is a block already gets `first` at its start.
 fn block_of(body: &TokenStream, mut first: TokenStream, span: Span) -> TokenStream {
     let mut tokens = body.clone().into_iter();
-    if let (Some(TokenTree::Group(block)), None) = (tokens.next(), tokens.next())
-        && block.delimiter() == Delimiter::Brace
-    {
-        first.extend(block.stream());
-        let mut group = Group::new(Delimiter::Brace, first);
-        group.set_span(block.span());
-        return TokenTree::from(group).into();
+    if let (Some(TokenTree::Group(block)), None) = (tokens.next(), tokens.next()) {
+        match block.delimiter() {
+            Delimiter::Brace => {
+                first.extend(block.stream());
+                let mut group = Group::new(Delimiter::Brace, first);
+                group.set_span(block.span());
+                return TokenTree::from(group).into();
+            }
+            // A macro's `$body`.
+            Delimiter::None => return block_of(&block.stream(), first, span),
+            _ => {}
+        }
     }
     quote_spanned!(span=> { #first #body })
 }
