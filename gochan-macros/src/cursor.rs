@@ -95,6 +95,18 @@ impl Cursor {
         }
     }
 
+    /// Number of tokens of the `a` or `a, b` that is next.
+    pub fn names(&self) -> usize {
+        let mut last = 0;
+        while self.word(last).is_some()
+            && self.op_ahead(last + 1) == ","
+            && self.word(last + 2).is_some()
+        {
+            last += 2;
+        }
+        last + usize::from(self.word(last).is_some())
+    }
+
     /// The span of the next token, or of the last one at the end.
     pub fn span(&self) -> Span {
         self.peek(0)

@@ -41,4 +41,12 @@ fn main() {
         recv(ch) -> 5 => {}
         after(100) => {}
     }
+    select! {
+        recv(ch) => v => drop(v),
+        default => {}
+    }
+    select! {
+        v = <-ch => println!("{v:?}");
+        default => {}
+    }
 }

@@ -107,8 +107,23 @@ pub fn parse(input: TokenStream, names: &Names) -> Select {
             rewriter.cursor.take();
             continue;
         }
+        if head.is_empty() {
+            select.unread.push(Refusal::new(
+                arrow,
+                "nothing stands before this `=>`",
+                FORMS,
+            ));
+        }
         rewriter.cursor.take_many(2);
         let mut body = rewriter.take_arm_body();
+        if rewriter.cursor.op() == ";" {
+            select.unread.push(Refusal::new(
+                rewriter.cursor.span(),
+                "an arm does not end with a semicolon",
+                "write a comma, or put statements in braces: `recv(ch) -> v => { … }`",
+            ));
+            rewriter.cursor.take();
+        }
         if body.is_empty() {
             let refusal = Refusal::new(
                 arrow,
@@ -116,6 +131,9 @@ pub fn parse(input: TokenStream, names: &Names) -> Select {
                 "write what to do after `=>`; to do nothing, write `=> {}`",
             );
             body = refusal.into_tokens();
+        }
+        if head.is_empty() {
+            continue;
         }
         match arm(head, names) {
             Ok((operation, binding, guard)) => select.arms.push(Arm {
@@ -168,6 +186,11 @@ fn take_misplaced(cursor: &mut Cursor) -> Option<Refusal> {
 /// Takes the tokens before `=>`; half-written code ends at a comma.
 fn head(cursor: &mut Cursor) -> TokenStream {
     let mut head = TokenStream::new();
+    // Go's `v, ok = <-ch`.
+    let names = cursor.names();
+    if names > 1 && matches!(cursor.op_ahead(names), "=" | ":=") {
+        head.extend(cursor.take_many(names));
+    }
     let mut depth = 0_usize;
     while !cursor.is_end() {
         match cursor.op() {
@@ -364,9 +387,20 @@ fn end_of(inner: &mut Rewriter<'_>, message: &str) -> Result<(), Refusal> {
     Err(Refusal::between(first, last, message, FORMS))
 }
 
-/// Refuses Go's `v := <-ch`.
+/// Refuses Go's `v := <-ch` and `v, ok = <-ch`.
 fn refuse_declaration(head: TokenStream) -> Result<(), Refusal> {
     let mut cursor = Cursor::new(head);
+    let names = cursor.names();
+    if names > 1 && cursor.op_ahead(names) == "=" {
+        let (first, _) = cursor.rest_span();
+        cursor.take_many(names - 1);
+        return Err(Refusal::between(
+            first,
+            cursor.span(),
+            "a receive has one value",
+            "write `v = <-ch => …`; `v` is an `Option`, `None` from a closed channel",
+        ));
+    }
     while !cursor.is_end() {
         let op = cursor.op();
         let first = cursor.span();

@@ -165,6 +165,14 @@ fn refused() {
         ("recv(a) -> Some(v) => {}", "this pattern does not match"),
         ("after(d) -> v => {}", "`after` has no value to bind"),
         ("v := <-a => {}", "Rust has no `:=`"),
+        ("v, ok := <-a => {}", "Rust has no `:=`"),
+        ("v, ok = <-a => {}", "a receive has one value"),
+        ("recv(a) => v => {}", "nothing stands before this `=>`"),
+        ("=> {}", "nothing stands before this `=>`"),
+        (
+            "recv(a) => f(); default => {}",
+            "an arm does not end with a semicolon",
+        ),
         ("case v = <-a => {}", "an arm has no `case`"),
         ("case <-a => {}", "an arm has no `case`"),
         ("case send(a, b) => {}", "an arm has no `case`"),
@@ -198,4 +206,6 @@ fn arms_without_what_is_misplaced_are_read() {
 fn half_written_arms_leave_the_others() {
     let select = parse("rec, recv(a) -> v => { v. } sen");
     assert_eq!((select.arms.len(), select.unread.len()), (1, 2));
+    let select = parse("v, recv(a) => f(); v, ok = <-b => {} => {} default => {}");
+    assert_eq!((select.arms.len(), select.unread.len()), (2, 4));
 }
