@@ -30,4 +30,24 @@ fn main() {
         case v := <-ch: println!("{v}");
         default: {}
     }
+    select! {
+        v, ok := <-ch => println!("{v} {ok}"),
+        v, ok = <-ch => println!("{v} {ok}"),
+        default => {}
+    }
+    chan! {
+        let (mut v, mut ok) = (None, true);
+        v, ok = <-ch;
+        let w, more = <-ch;
+        if v, ok := <-ch; ok {
+            drop((v, ok));
+        }
+        for v := range ch {
+            println!("{v}");
+        }
+        for i := 0; i < 3; i++ {
+            ch <- i;
+        }
+        drop((v, ok, w, more));
+    }
 }

@@ -2,6 +2,8 @@
 
 use proc_macro2::{Delimiter, Group, Punct, Spacing, Span, TokenStream, TokenTree};
 
+use quote::quote_spanned;
+
 use super::Rewriter;
 use crate::refusal::Refusal;
 
@@ -95,6 +97,52 @@ impl Rewriter<'_> {
         let mut equals = Punct::new('=', Spacing::Alone);
         equals.set_span(first);
         self.out.push(equals.into());
+        self.out.extend(refusal.into_tokens());
+    }
+
+    /// Writes an error for the `:=` in the head that is next, with so many tokens before it, up to the
+    /// block: `let names = error`, or `names in error` for a loop.
+    pub(super) fn refuse_declaration_in_head(&mut self, count: usize, is_for: bool) {
+        let span = self.cursor.span();
+        let (joint, help) = if is_for {
+            (
+                quote_spanned!(span=> in),
+                "write `for v in ch { … }`, which ends when the channel is closed; to count, write \
+                 `for i in 0..n { … }`",
+            )
+        } else {
+            self.out.extend(quote_spanned!(span=> let));
+            (
+                quote_spanned!(span=> =),
+                "write `if let Some(v) = <-ch { … }`: a receive gives `None` when the channel is \
+                 closed",
+            )
+        };
+        self.names_as_pattern(count);
+        let first = self.cursor.span();
+        self.cursor.take();
+        let last = self.cursor.span();
+        while !self.cursor.is_end() && self.cursor.group(0, Delimiter::Brace).is_none() {
+            self.cursor.take();
+        }
+        let refusal = Refusal::between(first, last, "Rust has no `:=`", help);
+        self.out.extend(joint);
+        self.out.extend(refusal.into_tokens());
+    }
+
+    /// Writes `(v, ok) = error` for the `v, ok = <-ch` that is next, with so many tokens before the `=`.
+    pub(super) fn refuse_second_value(&mut self, count: usize) {
+        let first = self.cursor.span();
+        self.names_as_pattern(count);
+        self.copy();
+        let last = self.cursor.span();
+        self.take_value();
+        let refusal = Refusal::between(
+            first,
+            last,
+            "a receive has one value",
+            "write `v = <-ch`; `v` is an `Option`, `None` from a closed channel",
+        );
         self.out.extend(refusal.into_tokens());
     }
 

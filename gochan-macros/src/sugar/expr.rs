@@ -269,7 +269,7 @@ impl Rewriter<'_> {
             "if" => self.if_chain(),
             "while" | "match" => {
                 self.copy();
-                self.expression(Place::HEAD);
+                self.head();
                 if word == "while" {
                     self.copy_block();
                 } else if self.cursor.group(0, Delimiter::Brace).is_some() {
@@ -283,6 +283,11 @@ impl Rewriter<'_> {
             }
             "for" => {
                 self.copy();
+                if let Some(count) = self.names_before(":=") {
+                    self.refuse_declaration_in_head(count, true);
+                    self.copy_block();
+                    return Operand::BlockLike;
+                }
                 self.copy_until(&["=>", ";"], "in");
                 if self.cursor.is_word("in") {
                     self.copy();
@@ -330,7 +335,7 @@ impl Rewriter<'_> {
     fn if_chain(&mut self) {
         loop {
             self.copy();
-            self.expression(Place::HEAD);
+            self.head();
             self.copy_block();
             if !self.cursor.is_word("else") {
                 return;
@@ -339,6 +344,14 @@ impl Rewriter<'_> {
             if !self.cursor.is_word("if") {
                 return self.copy_block();
             }
+        }
+    }
+
+    /// Copies what stands between `if`, `while` or `match` and the block.
+    fn head(&mut self) {
+        match self.names_before(":=") {
+            Some(count) => self.refuse_declaration_in_head(count, false),
+            None => self.expression(Place::HEAD),
         }
     }
 

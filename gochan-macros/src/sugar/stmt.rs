@@ -1,6 +1,6 @@
 //! Statements.
 
-use proc_macro2::{Delimiter, Group, TokenTree};
+use proc_macro2::{Delimiter, Group};
 use quote::quote_spanned;
 
 use super::Rewriter;
@@ -32,8 +32,10 @@ impl Rewriter<'_> {
     fn statement(&mut self) {
         if self.cursor.is_word("let") {
             self.let_statement();
-        } else if let Some(count) = self.names_before_declaration() {
+        } else if let Some(count) = self.names_before(":=") {
             self.declaration(count);
+        } else if let Some(count) = self.names_before_receive() {
+            self.refuse_second_value(count);
         } else {
             self.expression(Place::STATEMENT);
         }
@@ -45,6 +47,9 @@ impl Rewriter<'_> {
     /// Copies `let pattern: type = value else { … }`.
     fn let_statement(&mut self) {
         self.copy();
+        if let Some(count) = self.names_before_receive() {
+            return self.refuse_second_value(count);
+        }
         self.copy_until(&[":", ":=", "=", ";"], "");
         if self.cursor.op() == ":" {
             self.copy();
@@ -62,27 +67,35 @@ impl Rewriter<'_> {
         }
     }
 
-    /// Number of tokens before the `:=` of Go's `a, b := value`, if that is next.
-    fn names_before_declaration(&self) -> Option<usize> {
-        let mut last = 0;
-        while self.cursor.word(last).is_some() && self.cursor.op_ahead(last + 1) == "," {
-            last += 2;
+    /// Number of tokens of the `a` or `a, b` before the operator `op`, if these are next.
+    pub(super) fn names_before(&self, op: &str) -> Option<usize> {
+        let count = self.cursor.names();
+        (count > 0 && self.cursor.op_ahead(count) == op).then_some(count)
+    }
+
+    /// Number of tokens before the `=` of Go's `v, ok = <-ch`, if that is next.
+    fn names_before_receive(&self) -> Option<usize> {
+        self.names_before("=")
+            .filter(|&count| count > 1 && self.cursor.op_ahead(count + 1) == "<-")
+    }
+
+    /// Copies so many tokens of `a` or `a, b` as a pattern.
+    pub(super) fn names_as_pattern(&mut self, count: usize) {
+        let names = self.cursor.take_many(count);
+        if count > 1 {
+            self.out
+                .push(Group::new(Delimiter::Parenthesis, names).into());
+        } else {
+            self.out.extend(names);
         }
-        let declares = self.cursor.word(last).is_some() && self.cursor.op_ahead(last + 1) == ":=";
-        declares.then_some(last + 1)
     }
 
     /// Lowers Go's `names := value`, with so many tokens before the `:=`, to a `let` whose value is
     /// an error: what follows finds its names.
     fn declaration(&mut self, count: usize) {
         let span = self.cursor.span();
-        let names = self.cursor.take_many(count);
-        let names = if count > 1 {
-            TokenTree::from(Group::new(Delimiter::Parenthesis, names)).into()
-        } else {
-            names
-        };
-        self.out.extend(quote_spanned!(span=> let #names));
+        self.out.extend(quote_spanned!(span=> let));
+        self.names_as_pattern(count);
         self.refuse_declaration();
         if self.cursor.op() != ";" {
             self.out.extend(quote_spanned!(span=> ;));

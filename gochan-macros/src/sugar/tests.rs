@@ -289,20 +289,44 @@ fn declarations_of_go() {
     check("v, ok := <-ch;", "let (v, ok) = refused!");
     check("let v := <-ch;", "let v = refused!");
     check("_ := 5;", "let _ = refused!");
+    check("if v, ok := <-ch; ok {}", "if let (v, ok) = refused!");
+    check(
+        "if a {} else if v := b; v > <-c {}",
+        "if a {} else if let v = refused!",
+    );
+    check("while v := <-ch {}", "while let v = refused!");
+    check("for v := range ch { <-v }", "for v in refused!");
+    check("for i, v := range a { v <- i }", "for (i, v) in refused!");
+    check("v, ok = <-ch;", "(v, ok) = refused!");
+    check("let v, ok = <-ch;", "let (v, ok) = refused!");
     untouched("m!(a := b, c: d)");
+    check("m!(a, b = <-c)", "m!(a, b = recv(&c))");
     check("m!(a := <-b)", "m!(a := recv(&b))");
+}
+
+/// What follows the refusal that says `said` in its place.
+fn after_refusal(source: &str, said: &str) -> String {
+    let tokens = source.parse().unwrap();
+    let lowered = super::statements(tokens, &Names::at(quote!(k)));
+    let lowered = plain_calls(&lowered.tokens.to_string());
+    let (_, rest) = lowered.rsplit_once(said).unwrap();
+    // Its help may have braces of its own.
+    rest[rest.find("\" }").unwrap() + 3..].trim().to_owned()
+}
+
+#[test]
+fn refused_head_leaves_the_block() {
+    let rest = |source: &str| after_refusal(source, "Rust has no `:=`");
+    assert_eq!(rest("if v := <-a; v > 0 { <-b }"), "{ recv (& b) }");
+    assert_eq!(rest("while v := f(<-a) { <-b } c"), "{ recv (& b) } c");
+    assert_eq!(rest("for v := range a { <-b } c"), "{ recv (& b) } c");
+    assert_eq!(rest("for i := 0; i < 3; i++ { <-b }"), "{ recv (& b) }");
+    assert_eq!(rest("match v := a { _ => <-b }"), "{ _ => recv (& b) }");
 }
 
 #[test]
 fn refused_comparison_leaves_the_block() {
-    // What follows the refusal in its place.
-    let rest = |source: &str| {
-        let tokens = source.parse().unwrap();
-        let lowered = super::statements(tokens, &Names::at(quote!(k)));
-        let lowered = plain_calls(&lowered.tokens.to_string());
-        let (_, rest) = lowered.rsplit_once("put a space in the arrow").unwrap();
-        rest[rest.find('}').unwrap() + 1..].trim().to_owned()
-    };
+    let rest = |source: &str| after_refusal(source, "put a space in the arrow");
     assert_eq!(rest("if a <-k { <-b }"), "{ recv (& b) }");
     assert_eq!(rest("while a <-k { <-b }"), "{ recv (& b) }");
     assert_eq!(rest("match a <-k { _ => <-b }"), "{ _ => recv (& b) }");
