@@ -1,6 +1,6 @@
 //! `make!(chan T, n)`: a channel of its element type and capacity.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::quote_spanned;
 
 use crate::cursor::Cursor;
@@ -43,7 +43,7 @@ fn parse(input: TokenStream, names: &Names) -> Result<Make, Refusal> {
         return Err(Refusal::new(cursor.span(), found, FORMS));
     }
     cursor.take();
-    if let Some(refusal) = other_notation(&cursor) {
+    if let Some(refusal) = other_notation(&cursor).or_else(|| type_of_go(&cursor)) {
         return Err(refusal);
     }
     let element = element(&mut cursor);
@@ -85,6 +85,34 @@ fn other_notation(cursor: &Cursor) -> Option<Refusal> {
         }
         _ => None,
     }
+}
+
+/// Refuses an element type as Go writes it.
+fn type_of_go(cursor: &Cursor) -> Option<Refusal> {
+    let followed_by = |delimiter| cursor.group(1, delimiter).is_some();
+    let empty_brackets = cursor
+        .group(0, Delimiter::Bracket)
+        .is_some_and(|brackets| brackets.stream().is_empty());
+    let word = cursor.word(0).map(ToString::to_string);
+    let help = match word.as_deref() {
+        Some("struct") => "an empty value is `()`: `make!(chan ())`; name any other struct",
+        Some("chan") if cursor.word(1).is_some() || cursor.op_ahead(1) == "<-" => {
+            "a channel of channels is `make!(chan Chan<T>)`, of their halves `make!(chan Sender<T>)`"
+        }
+        Some("map") if followed_by(Delimiter::Bracket) => {
+            "a map is a `HashMap`: `make!(chan HashMap<K, V>)`"
+        }
+        Some("func") if followed_by(Delimiter::Parenthesis) => {
+            "a function is a `Box<dyn FnOnce() + Send>`, or `fn()` if it captures nothing"
+        }
+        Some("interface") if followed_by(Delimiter::Brace) => {
+            "a value of any type is a `Box<dyn Any + Send>`"
+        }
+        None if empty_brackets => "a slice that goes through a channel is a `Vec<T>`",
+        _ => return None,
+    };
+    let found = "this is not how Rust writes the element type";
+    Some(Refusal::new(cursor.span(), found, help))
 }
 
 /// Whether it is `<T as Trait>::Type`, and not `<T>`: what is behind the brackets tells them apart.
@@ -183,6 +211,21 @@ mod tests {
         assert!(refused("chan i32 3"));
         assert!(refused("chan Vec<(A, B)> n + 1"));
         assert!(refused("chan &'a mut [T; 2] 3"));
+        for of_go in [
+            "struct{}",
+            "struct{ a int }, 3",
+            "chan int",
+            "chan<- int",
+            "map[string]int",
+            "func(int) error, 2",
+            "interface{}",
+            "[]byte, 4",
+        ] {
+            let refusal = read(&format!("chan {of_go}")).err().unwrap();
+            assert!(refusal.message().starts_with("this is not how Rust writes"));
+        }
+        assert!(!refused("chan chan"));
+        assert!(!refused("chan map<K, V>, 2"));
         assert!(!refused("chan [T; 2], 3"));
         assert!(!refused("chan Box<dyn for<'a> Fn(&'a T) + 'a>, 3"));
         assert!(!refused(

@@ -16,4 +16,10 @@ fn main() {
     make!(chan i32, "5");
     make!(chan Missing);
     make!(chan i32, 1, 2);
+    make!(chan struct{}, 1);
+    make!(chan chan i32);
+    make!(chan []u8, 3);
+    make!(chan map[String]i32);
+    make!(chan func());
+    make!(chan interface{});
 }
