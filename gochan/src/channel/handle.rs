@@ -5,7 +5,7 @@ use super::core::{Channel, Refusal};
 use super::iter::{IntoIter, Iter, TryIter};
 use super::shared::Shared;
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
-use crate::select::arm::{CloseOperand, RecvOperand, SendOperand};
+use crate::select::arm::{CloseOperand, Received, RecvOperand, SendOperand};
 use crate::wait::Patience;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -425,6 +425,25 @@ receiving_handle!(Chan);
 receiving_handle!(Receiver);
 
 /// What a handle cannot do, for the compiler's message.
+impl<T> Chan<T> {
+    #[doc(hidden)]
+    pub fn unwrap(&self) -> &Self
+    where
+        Self: Received,
+    {
+        self
+    }
+
+    #[doc(hidden)]
+    pub fn expect(&self, _: &str) -> &Self
+    where
+        Self: Received,
+    {
+        self
+    }
+}
+
+/// What a handle cannot do, for the compiler's message.
 impl<T> Sender<T> {
     #[doc(hidden)]
     pub fn recv(&self)
@@ -504,6 +523,22 @@ impl<T> Receiver<T> {
     where
         Self: CloseOperand,
     {
+    }
+
+    #[doc(hidden)]
+    pub fn unwrap(&self) -> &Self
+    where
+        Self: Received,
+    {
+        self
+    }
+
+    #[doc(hidden)]
+    pub fn expect(&self, _: &str) -> &Self
+    where
+        Self: Received,
+    {
+        self
     }
 }
 

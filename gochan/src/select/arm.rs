@@ -239,6 +239,16 @@ pub trait SelectSend {
 )]
 pub trait CloseOperand {}
 
+/// What has been received. Nothing implements it: it is the bound of methods that are there only for
+/// their message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is the channel, and not what is received from it",
+    label = "called on the channel",
+    note = "`<-` binds looser than a method call: to call one on what is received, put the receive \
+            in parentheses, `(<-ch).unwrap()`, or write `ch.recv().unwrap()`"
+)]
+pub trait Received {}
+
 /// A channel that may be received from.
 pub struct ReceivingSide<'a, T>(&'a Channel<T>);
 
