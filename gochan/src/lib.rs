@@ -90,6 +90,10 @@ pub fn yield_now() {
 /// Ends the calling goroutine: its destructors and `defer!` blocks run, nothing is printed, and
 /// whoever joins it gets a [`JoinError`] that [is a goexit](JoinError::is_goexit).
 ///
+/// With the main goroutine its runtime ends, where Go lets the other goroutines go on: under
+/// `#[gochan::main]` the process ends with a message and status 2, and
+/// [`Runtime::run`](runtime::Runtime::run) panics.
+///
 /// # Panics
 /// On an ordinary thread, where there is no goroutine to end.
 ///
