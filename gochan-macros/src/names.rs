@@ -3,6 +3,9 @@
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
+/// The module of what generated code calls.
+pub const PRIVATE_MODULE: &str = "__private";
+
 /// The path of the gochan crate, as generated code may write it.
 pub struct Names {
     krate: TokenStream,
@@ -27,9 +30,9 @@ impl Names {
 
     /// `$crate::__private::name`, shown at `span`.
     pub fn private(&self, name: &str, span: Span) -> TokenStream {
-        let name = Ident::new(name, span);
+        let [module, name] = [PRIVATE_MODULE, name].map(|word| Ident::new(word, span));
         let krate = self.krate(span);
-        quote_spanned!(span=> #krate::__private::#name)
+        quote_spanned!(span=> #krate::#module::#name)
     }
 
     /// `$crate::rest`, shown at `span`.

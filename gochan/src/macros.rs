@@ -188,6 +188,10 @@ macro_rules! go {
 ///   `?` and arrows.
 /// - `select! {}` blocks for ever.
 ///
+/// In `chan!`, `go!`, `defer!` and other `select!`s it has to be called by the name `select!`, with or
+/// without a path. By another name (`use gochan::select as choose;`) only the forms `recv(…)` and
+/// `send(…)` work there: the macro around it reads the arrows.
+///
 /// A variable named `take` must stand in parentheses to be sent: `send(ch, (take))`.
 ///
 /// # Examples

@@ -1,6 +1,7 @@
 //! What is not an arm of `select!`.
 
 use gochan::prelude::*;
+use gochan::select as choose;
 use std::time::Duration;
 
 fn main() {
@@ -49,4 +50,12 @@ fn main() {
         v = <-ch => println!("{v:?}");
         default => {}
     }
+    go!(clone(ch), {
+        choose! {
+            v = <-ch => drop(v),
+            ch <- 1 => {}
+            recv(ch) -> v if <-ch == None => drop(v),
+            default => {}
+        }
+    });
 }

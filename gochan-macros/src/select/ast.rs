@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
 use crate::cursor::Cursor;
-use crate::names::Names;
+use crate::names::{self, Names};
 use crate::refusal::Refusal;
 use crate::sugar::{Rewriter, last_span};
 
@@ -239,7 +239,7 @@ fn arm(
             rewriter.cursor.take_many(pattern.len() + 1);
             binding = Some(pattern.into_iter().collect());
         }
-        arrow(&mut rewriter)?
+        arrow(&mut rewriter).map_err(|refusal| read_outside(&head).unwrap_or(refusal))?
     };
     let guard = guard(&mut rewriter)?;
     if !rewriter.cursor.is_end() {
@@ -468,6 +468,27 @@ fn arrow(rewriter: &mut Rewriter<'_>) -> Result<Operation, Refusal> {
         ));
     }
     Ok(Operation::Send { channel, value })
+}
+
+/// The refusal of a `head` whose arrow is a call already: a macro around this `select!` did not know
+/// it by its name, and took its arms for statements.
+fn read_outside(head: &TokenStream) -> Option<Refusal> {
+    let is_path_of_call = |token: &TokenTree| match token {
+        TokenTree::Group(group) => group
+            .stream()
+            .into_iter()
+            .any(|token| matches!(token, TokenTree::Ident(word) if word == names::PRIVATE_MODULE)),
+        _ => false,
+    };
+    let first = head.clone().into_iter().next()?.span();
+    let call = head.clone().into_iter().find(is_path_of_call)?;
+    Some(Refusal::between(
+        first,
+        call.span(),
+        "a macro around this `select!` has read its arrow already",
+        "in `chan!`, `go!`, `select!` and `defer!` it has to be called `select!`, as in \
+         `gochan::select!`; by another name, write `recv(ch) -> v => …` or `send(ch, value) => …`",
+    ))
 }
 
 /// Reads `if condition`.

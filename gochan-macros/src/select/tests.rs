@@ -173,6 +173,14 @@ fn refused() {
             "recv(a) => f(); default => {}",
             "an arm does not end with a semicolon",
         ),
+        (
+            "v = (k::__private::recv)(&a) => {}",
+            "a macro around this `select!` has read its arrow",
+        ),
+        (
+            "(k::__private::send)(&a, b) if c => {}",
+            "a macro around this `select!` has read its arrow",
+        ),
         ("case v = <-a => {}", "an arm has no `case`"),
         ("case <-a => {}", "an arm has no `case`"),
         ("case send(a, b) => {}", "an arm has no `case`"),
