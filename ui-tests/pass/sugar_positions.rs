@@ -36,6 +36,17 @@ chan! {
         count
     }
 
+    macro_rules! first {
+        ($ch:expr) => { $ch.recv() };
+    }
+    fn after_a_macro(ch: &Receiver<i32>) -> Option<i32> {
+        macro_rules! second {
+            ($ch:expr) => { $ch.recv() };
+        }
+        let sum = (<-ch)? + first!(ch)? + second!(ch)?;
+        Some(sum)
+    }
+
     mod inner {
         use gochan::Receiver;
 
@@ -129,6 +140,7 @@ fn main() {
         eprintln!("hang");
         std::process::abort();
     });
+    assert_eq!(after_a_macro(&filled(&[1, 2, 3]).into()), Some(6));
     let (tx, pipe, rx) = pipe();
     tx.send(1).unwrap();
     tx.send(2).unwrap();

@@ -46,6 +46,8 @@ enum Inside {
     Value,
     /// Nothing that could hold an arrow.
     Nothing,
+    /// Nothing is left: all of it has been copied.
+    Copied,
 }
 
 impl Rewriter<'_> {
@@ -147,6 +149,7 @@ impl Rewriter<'_> {
                     self.copy();
                 }
             }
+            Inside::Copied => {}
         }
         if self.cursor.op() == ";" {
             self.copy();
@@ -196,7 +199,7 @@ impl Rewriter<'_> {
                 "const" | "static" => Inside::Value,
                 "use" | "type" | "crate" => {
                     self.copy_until(&[";"], "");
-                    Inside::Nothing
+                    Inside::Copied
                 }
                 "macro_rules" => {
                     // Its arrows are its own affair.
@@ -206,7 +209,7 @@ impl Rewriter<'_> {
                         self.copy();
                     }
                     self.copy();
-                    Inside::Nothing
+                    Inside::Copied
                 }
                 _ => Inside::Nothing,
             };

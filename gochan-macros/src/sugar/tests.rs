@@ -177,6 +177,14 @@ fn items_keep_their_shape() {
     check("static A: B<C> = f(<-d);", "static A: B<C> = f(recv(&d));");
     untouched("struct A { a: Foo<-1> } fn f() {}");
     untouched("macro_rules! m { ($a:ident <- $b:expr) => { $a <- $b } }");
+    check(
+        "macro_rules! m { () => {} } fn f() { <-a }",
+        "macro_rules! m { () => {} } fn f() { recv(&a) }",
+    );
+    check(
+        "macro_rules! m { () => {} } let a = <-b; macro_rules! n (() => {}); a <- b;",
+        "macro_rules! m { () => {} } let a = recv(&b); macro_rules! n (() => {}); send(&a, b);",
+    );
     untouched("use a::{b, c as d}; extern \"C\" { fn f(); } type A = B<-1>;");
     untouched("enum A { B = 1, C(D<-1>) } union U { a: u8 }");
 }
@@ -190,7 +198,9 @@ fn only_items() {
     assert!(only_items("fn f() {} struct A; const B: C = 1;"));
     assert!(only_items("#[a] pub(crate) const unsafe fn f() {}"));
     assert!(only_items("thread_local! { static A: B = C; } fn f() {}"));
+    assert!(only_items("macro_rules! m { () => {} } fn f() {}"));
     assert!(!only_items("fn f() {} f()"));
+    assert!(!only_items("macro_rules! m { () => {} } f()"));
     assert!(!only_items("const { 1 }"));
     assert!(!only_items("unsafe { f() }"));
     assert!(!only_items("async move { }"));
