@@ -105,8 +105,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(go!((table.each)(2)).join()?, 6);
     assert_eq!(go!((|a: i32| a)(5),).join()?, 5);
 
-    // What another macro was given is read as if it stood in the `go!`.
+    // An unsafe block is an operand as any other.
+    unsafe fn current() -> gochan::goroutine::Goroutine {
+        gochan::goroutine::current()
+    }
     let here = gochan::goroutine::current().id();
+    // SAFETY: it is unsafe in name only.
+    assert_eq!(go!(unsafe { current() }.id()).join()?, here);
+
+    // What another macro was given is read as if it stood in the `go!`.
     let is_here = move || gochan::goroutine::current().id() == here;
     let both = |a: bool, b: bool| (a, b);
     assert_eq!(started!(both(is_here(), true)).join()?, (true, true));

@@ -348,11 +348,9 @@ fn is_operand(tokens: TokenStream, names: &Names) -> bool {
 fn is_prefix(first: &TokenTree) -> bool {
     match first {
         TokenTree::Punct(punct) => !matches!(punct.as_char(), ':' | '<'),
-        TokenTree::Ident(word) => [
-            "move", "async", "return", "break", "let", "unsafe", "static", "const",
-        ]
-        .iter()
-        .any(|keyword| word == keyword),
+        TokenTree::Ident(word) => ["move", "async", "return", "break", "let", "static"]
+            .iter()
+            .any(|keyword| word == keyword),
         _ => false,
     }
 }

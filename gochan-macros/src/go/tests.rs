@@ -74,6 +74,9 @@ fn bodies() {
     assert_eq!(body("println!(\"a\")"), "statements println ! (\"a\")");
     assert_eq!(body("a + f(b)"), "statements a + f (b)");
     assert_eq!(body("!f(b)"), "statements ! f (b)");
+    assert_eq!(body("unsafe { f(b) }"), "statements unsafe { f (b) }");
+    assert_eq!(body("unsafe { a }.m(b)"), "method unsafe { a } . m [b]");
+    assert_eq!(body("const { a }.m()"), "method const { a } . m []");
     assert_eq!(body("f(b);"), "statements f (b) ;");
     assert_eq!(body("move || f(b)"), "uncalled move || f (b)");
     assert_eq!(body("async move { f(b) }"), "uncalled async move { f (b) }");
