@@ -52,6 +52,12 @@ impl Cursor {
         std::iter::from_fn(|| self.take()).take(count).collect()
     }
 
+    /// The next `count` tokens, without passing them.
+    pub fn next_many(&self, count: usize) -> TokenStream {
+        let tokens = self.tokens.iter().skip(self.at).take(count);
+        tokens.cloned().collect()
+    }
+
     /// Passes all that is left.
     pub fn take_rest(&mut self) -> TokenStream {
         std::iter::from_fn(|| self.take()).collect()

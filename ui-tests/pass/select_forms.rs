@@ -183,6 +183,13 @@ fn main() {
         default => 0,
     };
     assert!(result != 0);
+    let functions = make!(chan fn(i32, i32) -> i32, 1);
+    select! { functions <- |a, b| a - b => {}, default => panic!() }
+    assert_eq!(functions.recv().map(|f| f(5, 3)), Some(2));
+    select! {
+        ch <- <i32 as Pick<u8, u16>>::picked() if false => {}
+        default => {}
+    }
     ch.close();
 
     // The macro's own names and the user's.
@@ -209,6 +216,16 @@ fn main() {
     assert_eq!(n, 4);
     if n == 5 {
         select! {}
+    }
+}
+
+trait Pick<T, U> {
+    fn picked() -> i32;
+}
+
+impl<T, U> Pick<T, U> for i32 {
+    fn picked() -> i32 {
+        1
     }
 }
 

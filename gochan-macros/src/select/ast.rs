@@ -95,7 +95,7 @@ pub fn parse(input: TokenStream, names: &Names) -> Select {
             continue;
         }
         let span = rewriter.cursor.span();
-        let head = head(&mut rewriter.cursor);
+        let head = head(&mut rewriter.cursor, names);
         let arrow = rewriter.cursor.span();
         if rewriter.cursor.op() != "=>" {
             select.unread.push(Refusal::between(
@@ -183,32 +183,22 @@ fn take_misplaced(cursor: &mut Cursor) -> Option<Refusal> {
     None
 }
 
-/// Takes the tokens before `=>`; half-written code ends at a comma.
-fn head(cursor: &mut Cursor) -> TokenStream {
-    let mut head = TokenStream::new();
-    // Go's `v, ok = <-ch`.
-    let names = cursor.names();
-    if names > 1 && matches!(cursor.op_ahead(names), "=" | ":=") {
-        head.extend(cursor.take_many(names));
-    }
-    let mut depth = 0_usize;
-    while !cursor.is_end() {
-        match cursor.op() {
-            "=>" | ";" => break,
-            "," if depth == 0 => break,
-            // Commas between generic arguments do not count.
-            "::" if cursor.op_ahead(2) == "<" => {
-                head.extend(cursor.take_many(2));
-                depth += 1;
-            }
-            "<" if depth > 0 => depth += 1,
-            ">" => depth = depth.saturating_sub(1),
-            ">>" => depth = depth.saturating_sub(2),
-            _ => {}
+/// Takes the tokens before `=>`. There may be commas among them, as in `ch <- |a, b| a`; where these
+/// make no arm, as in half-written code, the head ends at the first.
+fn head(cursor: &mut Cursor, names: &Names) -> TokenStream {
+    let up_to = |mut ahead, stops: &[&str]| {
+        while cursor.peek(ahead).is_some() && !stops.contains(&cursor.op_ahead(ahead)) {
+            ahead += cursor.op_ahead(ahead).len().max(1);
         }
-        head.extend(cursor.take_many(cursor.op().len().max(1)));
-    }
-    head
+        ahead
+    };
+    // Go's `v, ok = <-ch`.
+    let listed = cursor.names();
+    let is_list = listed > 1 && matches!(cursor.op_ahead(listed), "=" | ":=");
+    let part = up_to(if is_list { listed } else { 0 }, &["=>", ";", ","]);
+    let whole = up_to(part, &["=>", ";"]);
+    let is_whole = part < whole && arm(cursor.next_many(whole), names).is_ok();
+    cursor.take_many(if is_whole { whole } else { part })
 }
 
 /// Reads what stands before the `=>` of an arm: operation, binding, guard.
@@ -223,7 +213,7 @@ fn arm(
         if rewriter.cursor.op() == "->" {
             let span = rewriter.cursor.span();
             rewriter.cursor.take_many(2);
-            let pattern = up_to_if(&mut rewriter.cursor);
+            let pattern = take_pattern(&mut rewriter.cursor);
             if pattern.is_empty() {
                 return Err(Refusal::new(
                     span,
@@ -421,15 +411,27 @@ fn refuse_declaration(head: TokenStream) -> Result<(), Refusal> {
 /// The pattern of `pattern = <-ch`.
 fn pattern_before_receive(head: &TokenStream) -> Option<Vec<TokenTree>> {
     let mut cursor = Cursor::new(head.clone());
-    let mut pattern = Vec::new();
-    while !cursor.is_end() {
-        let op = cursor.op();
-        if op == "=" {
-            return (cursor.op_ahead(1) == "<-" && !pattern.is_empty()).then_some(pattern);
+    let pattern: Vec<TokenTree> = take_pattern(&mut cursor).into_iter().collect();
+    let receives = cursor.op() == "=" && cursor.op_ahead(1) == "<-";
+    (receives && !pattern.is_empty()).then_some(pattern)
+}
+
+/// Takes a pattern: up to `if`, `=` or a comma outside of angle brackets.
+fn take_pattern(cursor: &mut Cursor) -> TokenStream {
+    let mut pattern = TokenStream::new();
+    let mut depth = 0_usize;
+    while !cursor.is_end() && !cursor.is_word("if") {
+        match cursor.op() {
+            "=" => break,
+            "," if depth == 0 => break,
+            "<" => depth += 1,
+            ">" => depth = depth.saturating_sub(1),
+            ">>" => depth = depth.saturating_sub(2),
+            _ => {}
         }
-        pattern.extend(cursor.take_many(op.len().max(1)));
+        pattern.extend(cursor.take_many(cursor.op().len().max(1)));
     }
-    None
+    pattern
 }
 
 /// Reads `<-ch` or `ch <- value`.
@@ -507,12 +509,4 @@ fn guard(rewriter: &mut Rewriter<'_>) -> Result<Option<Guard>, Refusal> {
         ));
     }
     Ok(Some(Guard { span, condition }))
-}
-
-fn up_to_if(cursor: &mut Cursor) -> TokenStream {
-    let mut tokens = TokenStream::new();
-    while !cursor.is_end() && !cursor.is_word("if") {
-        tokens.extend(cursor.take());
-    }
-    tokens
 }

@@ -89,6 +89,19 @@ fn heads_with_structure() {
             "recv f (a , b) -> v if let Some (x) = c => { }"
         ]
     );
+    assert_eq!(
+        arms(
+            "a <- |b, c| b => {}, a <- <B as C<D, E>>::f() => {} a <- b as C<D, E> if c => {} \
+             recv(a) -> B::<C, D>(v) => {} B::<C, D>(v) = <-a => {}"
+        ),
+        [
+            "send a | | b , c | b => { }",
+            "send a | < B as C < D , E >>:: f () => { }",
+            "send a | b as C < D , E > if c => { }",
+            "recv a -> B ::< C , D > (v) => { }",
+            "recv a -> B ::< C , D > (v) => { }"
+        ]
+    );
     assert_eq!(arms("recv(x) <- v => {}"), ["send recv (x) | v => { }"]);
     assert_eq!(arms("send(a, (take)) => {}"), ["send a | take => { }"]);
     assert_eq!(
@@ -214,6 +227,19 @@ fn arms_without_what_is_misplaced_are_read() {
 fn half_written_arms_leave_the_others() {
     let select = parse("rec, recv(a) -> v => { v. } sen");
     assert_eq!((select.arms.len(), select.unread.len()), (1, 2));
+    for half in [
+        "recv(a)",
+        "recv(a) -> v",
+        "v = <-a",
+        "<-a",
+        "a <- b",
+        "a <-",
+    ] {
+        let select = parse(&format!(
+            "{half}, recv(b) -> v => {{}} {half}, v = <-b => {{}}"
+        ));
+        assert_eq!((select.arms.len(), select.unread.len()), (2, 2), "{half}");
+    }
     let select = parse("v, recv(a) => f(); v, ok = <-b => {} => {} default => {}");
     assert_eq!((select.arms.len(), select.unread.len()), (2, 4));
 }
