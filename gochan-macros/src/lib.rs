@@ -68,8 +68,11 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Runs a test as the main goroutine of a runtime of its own.
 ///
 /// Options are those of [`macro@main`]; of use here are above all `workers = n`, `seed = n` (replays a
-/// schedule) and `virtual_time = true` (the clock jumps to the next timer when nothing can run). Other attributes, such as `#[should_panic]` and
-/// `#[ignore]`, stay.
+/// schedule) and `virtual_time = true` (the clock jumps to the next timer when nothing can run). Other
+/// attributes, such as `#[should_panic]` and `#[ignore]`, stay.
+///
+/// A goroutine that panics fails the test only if the test joins it and unwraps the result, or if it
+/// belongs to a scope.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
     entry::expand(entry::Kind::Test, options.into(), item.into()).into()
