@@ -980,7 +980,7 @@ fn goroutines_that_used_to_be_short_are_spread_when_they_are_long() {
         200_000
     };
     // One of so many batches has to be spread: the other worker may have no processor for a while.
-    const BATCHES: usize = 8;
+    const BATCHES: usize = 40;
     fn work(operations: usize) -> thread::ThreadId {
         let mutex = gochan::sync::Mutex::new(0);
         (0..operations).for_each(|_| *mutex.lock() += 1);
