@@ -354,7 +354,7 @@ pub fn run_main_with<T: Termination>(config: Config, body: fn() -> T) -> ExitCod
 /// `#[gochan::test]`
 #[track_caller]
 pub fn run_test<T: Termination>(config: Config, body: fn() -> T) -> ExitCode {
-    match Runtime::new(config) {
+    match Runtime::for_test(config) {
         Ok(runtime) => runtime.run_main(|| body().report(), true),
         Err(error) => panic!("cannot start a runtime for the test: {error}"),
     }

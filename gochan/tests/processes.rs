@@ -10,7 +10,7 @@ use gochan::runtime::{Config, PanicPolicy, Runtime, num_worker};
 use gochan::sync::{ErrGroup, WaitGroup};
 use gochan::time::Ticker;
 use harness::{is_program, run_program, watch};
-use std::process::{ExitCode, Output};
+use std::process::{Command, ExitCode, Output};
 use std::time::Duration;
 
 /// Ends the process as it would end if `main` returned this.
@@ -469,4 +469,25 @@ fn the_abort_policy_ends_the_process_after_the_message() {
         const SIGABRT: i32 = 6;
         assert_eq!(output.status.signal(), Some(SIGABRT), "{err}");
     }
+}
+
+#[gochan::test]
+#[ignore = "runs only as a program"]
+fn panics_twice_in_a_test() {
+    let _ = go!(name = "culprit", { panic!("out of luck") }).join();
+    panic!("out of hope");
+}
+
+/// Below its message, where the runner shows what the test has printed, and not when it is printed.
+#[test]
+fn a_test_runner_keeps_the_name_of_a_goroutine_with_its_panic() {
+    let _watched = watch();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["panics_twice_in_a_test", "--exact", "--ignored"])
+        .env("RUST_BACKTRACE", "0")
+        .env_remove("RUST_TEST_NOCAPTURE")
+        .output()
+        .unwrap();
+    assert_ended(&output, 101, &["out of luck\n", "\"culprit\""], &[]);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }

@@ -221,6 +221,7 @@ impl Config {
             name,
             deadlock_detection,
             hog_limit,
+            is_for_test: false,
         })
     }
 }
@@ -252,6 +253,8 @@ pub(crate) struct Settings {
     pub(crate) name: String,
     pub(crate) deadlock_detection: bool,
     pub(crate) hog_limit: Option<Duration>,
+    /// Whether a test runner may keep what is printed with `eprintln!`, to show it beside the test.
+    pub(crate) is_for_test: bool,
 }
 
 fn positive(setting: &str, value: usize) -> io::Result<usize> {

@@ -243,7 +243,18 @@ impl Runtime {
     /// A setting or environment variable that makes no sense, named with its value, or that the
     /// operating system gives no more threads.
     pub fn new(config: Config) -> io::Result<Runtime> {
-        let settings = config.resolve()?;
+        Runtime::start(config.resolve()?)
+    }
+
+    /// The runtime of a `#[gochan::test]`.
+    pub(crate) fn for_test(config: Config) -> io::Result<Runtime> {
+        Runtime::start(Settings {
+            is_for_test: true,
+            ..config.resolve()?
+        })
+    }
+
+    fn start(settings: Settings) -> io::Result<Runtime> {
         panics::install_hook();
         #[cfg(unix)]
         {

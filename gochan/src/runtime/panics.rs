@@ -27,15 +27,26 @@ pub(super) fn install_hook() {
         panic::set_hook(Box::new(move |info| {
             let record = note_throw();
             previous(info);
-            // A line that is lost because stderr is closed is not worth a second panic.
             match record {
-                Some(record) => _ = writeln!(std::io::stderr(), "in {}", record.identity()),
+                Some(record) => print_beside_message(record),
                 None => blocking::with_caller(|caller| {
                     _ = writeln!(std::io::stderr(), "in a blocking call of {caller}");
                 }),
             }
         }));
     });
+}
+
+/// Prints which goroutine panicked.
+fn print_beside_message(record: &Goroutine) {
+    let identity = record.identity();
+    if worker::current().is_some_and(|worker| worker.shared().settings.is_for_test) {
+        // A test runner keeps the message, and is to show this line below it.
+        eprintln!("in {identity}");
+    } else {
+        // A line that is lost because stderr is closed is not worth a second panic.
+        let _ = writeln!(std::io::stderr(), "in {identity}");
+    }
 }
 
 /// Notes that the running goroutine, if there is one, is about to unwind.
