@@ -1122,9 +1122,10 @@ const WAITS: &[(&str, Wait)] = &[
 
 /// Where they were made, not in the adapter that calls `next`.
 fn iterators_wait_in_the_source_of_the_program(workers: usize) {
+    type Start = fn(Chan<u8>) -> (u32, JoinHandle<()>);
     let runtime = Runtime::new(Config::new().workers(workers)).unwrap();
     runtime.run(|| {
-        let starts: [fn(Chan<u8>) -> (u32, JoinHandle<()>); 6] = [
+        let starts: [Start; 6] = [
             |ch| (line!(), go!({ for _ in &ch {} })),
             |ch| (line!(), go!({ for _ in ch {} })),
             |ch| (line!(), go!({ ch.iter().for_each(drop) })),
