@@ -4,6 +4,7 @@
 //! the set time is held still for as long as it takes to read who runs.
 
 use super::gate::Phase;
+use super::goroutine::Identity;
 use super::{Shared, census};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -32,16 +33,29 @@ fn look_again_and_again(shared: &Weak<Shared>, limit: Duration) {
             if phase != Phase::Run || current != *run {
                 (*run, *since) = (current, now);
             } else if now - *since >= limit {
+                let mut hog = None;
                 mailbox.hold(|worker, phase| {
                     let is_same = mailbox.gate.0.glimpse() == (Phase::Run, current);
                     if phase == Phase::Run && is_same {
                         // SAFETY: a worker that can be held has not ended; what is read is at rest.
-                        unsafe { &*worker }.tell_of_hog(now - *since);
+                        hog = unsafe { &*worker }.note_hog();
                     }
                 });
+                // Only now: its goroutines may hold the lock of what is printed to.
+                if let Some(hog) = hog {
+                    tell_of(&hog, now - *since);
+                }
             }
         }
         drop(shared);
         thread::sleep(pause);
     }
+}
+
+fn tell_of(hog: &Identity, running_for: Duration) {
+    eprintln!(
+        "gochan: {hog} has been running for {running_for:.0?} without a break; the other goroutines \
+         of its worker wait. Let it call gochan::yield_now() now and then, and wrap what blocks the \
+         thread in gochan::blocking(|| …)."
+    );
 }

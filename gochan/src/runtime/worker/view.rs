@@ -2,12 +2,11 @@
 
 use super::Worker;
 use crate::runtime::gate::Phase;
-use crate::runtime::goroutine::Goroutine;
+use crate::runtime::goroutine::{Goroutine, Identity};
 use crate::wait::WaitReason;
 use std::panic::Location;
 use std::ptr;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// What a goroutine does, as far as its worker knows.
 #[derive(Clone, Copy, Debug)]
@@ -49,20 +48,11 @@ impl Worker {
         }
     }
 
-    /// Prints that the goroutine which runs keeps others waiting; once for each. Called while this
+    /// The goroutine that runs, once: it keeps others waiting, and is to be told of. Called while this
     /// worker is held still in a run.
-    pub(in crate::runtime) fn tell_of_hog(&self, running_for: Duration) {
+    pub(in crate::runtime) fn note_hog(&self) -> Option<Identity> {
         // SAFETY: a goroutine that runs is alive.
-        let Some(record) = (unsafe { self.current.get().as_ref() }) else {
-            return;
-        };
-        if !record.is_told_of.replace(true) {
-            eprintln!(
-                "gochan: {} has been running for {running_for:.0?} without a break; the other \
-                 goroutines of its worker wait. Let it call gochan::yield_now() now and then, and \
-                 wrap what blocks the thread in gochan::blocking(|| …).",
-                record.identity()
-            );
-        }
+        let record = unsafe { self.current.get().as_ref() }?;
+        (!record.is_told_of.replace(true)).then(|| record.identity().clone())
     }
 }
