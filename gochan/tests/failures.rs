@@ -156,6 +156,20 @@ programs! {
         make!(chan()).recv();
     }
 
+    fn deadlock_beside_a_lock_of_stderr() {
+        let is_held = make!(chan());
+        thread::spawn({
+            let is_held = is_held.sender();
+            move || {
+                let _held = std::io::stderr().lock();
+                is_held.send(()).unwrap();
+                make!(chan()).recv();
+            }
+        });
+        is_held.recv();
+        make!(chan()).recv();
+    }
+
     fn deadlock_after_a_blocking_call() {
         blocking(|| ());
         make!(chan()).recv();
@@ -267,7 +281,8 @@ programs! {
             yield_now();
         }
         println!("ready");
-        // Never gives its worker away.
+        // Never gives its worker away, nor that.
+        let _held = std::io::stderr().lock();
         loop {
             black_box(());
         }
@@ -626,6 +641,7 @@ macro_rules! table {
 const PROGRAMS: &[(&str, Program)] = table![
     configures_twice
     deadlock_after_a_blocking_call
+    deadlock_beside_a_lock_of_stderr
     deadlock_after_a_crowd
     deadlock_after_a_panic
     deadlock_in_a_scope
@@ -803,6 +819,7 @@ fn every_wait_can_be_one_for_ever(workers: usize) {
             &["goroutine 1 [scope, ", "[chan receive, "],
         ),
         ("deadlock_of_an_ordinary_main", &["[chan receive, "]),
+        ("deadlock_beside_a_lock_of_stderr", &["[chan receive, "]),
         ("is_deadlocked_beside_a_bystander", &["[chan receive, "]),
     ] {
         run(program, workers)
