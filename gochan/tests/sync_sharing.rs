@@ -198,6 +198,18 @@ fn who_gives_up_a_large_wish_lets_the_others_in() {
 }
 
 #[test]
+fn who_asks_for_what_there_never_is_lets_others_run() {
+    everywhere(|| {
+        let (semaphore, is_over) = (Semaphore::new(1), Arc::new(AtomicBool::new(false)));
+        let other = go!(clone(is_over), { is_over.store(true, Ordering::Relaxed) });
+        while !is_over.load(Ordering::Relaxed) {
+            assert!(semaphore.acquire_timeout(2, Duration::MAX).is_none());
+        }
+        other.join().unwrap();
+    });
+}
+
+#[test]
 fn permits_are_counted() {
     everywhere(|| {
         let semaphore = Arc::new(Semaphore::new(2));

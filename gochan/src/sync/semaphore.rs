@@ -213,9 +213,13 @@ impl Semaphore {
         patience: Patience,
         location: &'static Location<'static>,
     ) -> Option<Permit<&Semaphore>> {
+        if count > self.size {
+            // As in `try_take`.
+            runtime::count(runtime::Operation::Other);
+            return None;
+        }
         let wait = Wait::new(WaitReason::Semaphore, location, patience);
-        let taken = count <= self.size && self.take_patiently(count, wait);
-        taken.then(|| Permit {
+        self.take_patiently(count, wait).then(|| Permit {
             semaphore: self,
             count,
         })
