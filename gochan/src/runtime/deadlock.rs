@@ -31,7 +31,7 @@ use parking_lot::Mutex;
 use std::fmt;
 use std::process;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -52,8 +52,11 @@ pub(crate) const EXIT_STATUS: i32 = 2;
 pub(super) struct Vigil {
     /// How many main goroutines there are.
     mains: AtomicUsize,
-    /// The worker that keeps watch, plus one.
-    watcher: AtomicUsize,
+    /// Whether a worker keeps watch.
+    is_watched: AtomicBool,
+    /// How many watches have begun.
+    #[cfg(test)]
+    watches: AtomicUsize,
     /// The threads of the workers.
     threads: Mutex<Vec<ThreadId>>,
     /// What the threads had done when the main function was called that captured nothing.
@@ -164,14 +167,20 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Begins a watch if `worker` is the last one that is not asleep. Asked by that worker, after
-    /// it has said that it is about to sleep.
+    /// Begins a watch if `worker` is the last one that is not asleep, unless one of those that are
+    /// keeps watch already: two that began one after the other would both be right. Asked by that
+    /// worker, after it has said that it is about to sleep. Who keeps watch gives it up before it
+    /// sleeps again, so either it is the last one then or its watch is seen to be over.
     pub(super) fn begin(shared: &Arc<Shared>, worker: usize) -> Option<Watch> {
         let is_last = || shared.is_quiet_but_for(Some(worker));
         if !shared.settings.deadlock_detection || !is_last() {
             return None;
         }
-        shared.vigil.watcher.store(worker + 1, Ordering::SeqCst);
+        if shared.vigil.is_watched.swap(true, Ordering::SeqCst) {
+            return None;
+        }
+        #[cfg(test)]
+        shared.vigil.watches.fetch_add(1, Ordering::SeqCst);
         let now = Instant::now();
         Some(Watch {
             shared: Arc::clone(shared),
@@ -187,11 +196,6 @@ impl Watch {
     /// When to look.
     pub(super) fn next_look(&self) -> Instant {
         self.next_look
-    }
-
-    /// Whether no other worker has begun a watch since: one that was awake meanwhile.
-    pub(super) fn goes_on(&self) -> bool {
-        self.shared.vigil.watcher.load(Ordering::SeqCst) == self.worker + 1
     }
 
     /// Looks, if it is time to, whether a runtime is dead, and if so says it.
@@ -258,6 +262,12 @@ impl Watch {
     }
 }
 
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.shared.vigil.is_watched.store(false, Ordering::SeqCst);
+    }
+}
+
 impl Shared {
     #[cold]
     fn die(&self) {
@@ -272,6 +282,41 @@ impl Shared {
         }
         if self.vigil.report.set(report(&Dump::of(self))).is_ok() {
             self.end();
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::runtime::{Config, Runtime};
+    use std::thread;
+
+    /// Each of two workers took the watch from the other just before its first look, again and again.
+    #[test]
+    fn one_watch_is_enough_while_everybody_sleeps() {
+        for _ in 0..20 {
+            let runtime = Runtime::new(Config::new().workers(2)).unwrap();
+            let shared = Arc::clone(&runtime.shared);
+            let (stop, is_stopped) = crate::channel::<()>(0);
+            let has_begun = AtomicBool::new(false);
+            thread::scope(|s| {
+                s.spawn(|| {
+                    runtime.run(|| {
+                        has_begun.store(true, Ordering::SeqCst);
+                        is_stopped.recv()
+                    })
+                });
+                while !has_begun.load(Ordering::SeqCst) || !shared.is_quiet() {
+                    thread::yield_now();
+                }
+                let before = shared.vigil.watches.load(Ordering::SeqCst);
+                thread::sleep(FIRST_LOOK * 6);
+                let after = shared.vigil.watches.load(Ordering::SeqCst);
+                stop.send(()).unwrap();
+                // The last one may have been about to begin.
+                assert!(after <= before + 1, "{} more", after - before);
+            });
         }
     }
 }

@@ -136,8 +136,8 @@ impl Worker {
                 return;
             }
             match &mut watch {
-                Some(watch) if watch.goes_on() => watch.look(),
-                _ => return,
+                Some(watch) => watch.look(),
+                None => return,
             }
         }
     }
@@ -350,10 +350,15 @@ impl Worker {
             if self.has_local_work() || self.is_needed() {
                 break;
             }
+            if !is_last() {
+                // It sleeps until it is woken, and is not to keep the watch from the one that naps.
+                watch = None;
+                continue;
+            }
             if watch.is_none() {
                 watch = deadlock::Watch::begin(&self.shared, self.index);
             }
-            if let Some(watch) = watch.as_mut().filter(|watch| watch.goes_on()) {
+            if let Some(watch) = &mut watch {
                 watch.look();
             }
         }
