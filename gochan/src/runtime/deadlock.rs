@@ -26,7 +26,7 @@ use super::census::{self, Activity, Census, ThreadId};
 use super::dump::{self, Dump};
 use super::goroutine::Identity;
 use super::random::Random;
-use super::{DEFAULT, Shared, last_words, runtimes};
+use super::{DEFAULT, Shared, runtimes};
 use parking_lot::Mutex;
 use std::fmt;
 use std::process;
@@ -276,8 +276,7 @@ impl Shared {
             format!("all goroutines are asleep - deadlock!\n\n{dump}{panicked}")
         };
         if self.is_default() {
-            let text = format!("fatal error: {}\n", report(&dump::of_all_runtimes()));
-            last_words::print(text.as_bytes());
+            eprintln!("fatal error: {}", report(&dump::of_all_runtimes()));
             process::exit(EXIT_STATUS);
         }
         if self.vigil.report.set(report(&Dump::of(self))).is_ok() {

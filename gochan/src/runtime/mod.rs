@@ -15,7 +15,6 @@ mod gate;
 pub(crate) mod goroutine;
 mod hog;
 mod idle_memory;
-mod last_words;
 pub(crate) mod locals;
 mod mailbox;
 #[cfg(unix)]

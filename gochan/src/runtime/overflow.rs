@@ -6,9 +6,10 @@
 //! library, which does the same for threads, or the program.
 
 use super::goroutine::Goroutine;
-use super::{last_words, stack, worker};
+use super::{stack, worker};
 use libc::{c_int, c_void, sigaction, siginfo_t, stack_t};
 use std::fmt::{self, Write};
+use std::io;
 use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::OnceLock;
@@ -152,8 +153,7 @@ fn report(goroutine: &Goroutine) {
              GOCHAN_STACK_SIZE={larger}, or Config::stack_size({larger})."
         )
     };
-    // It calls nothing that may not be called in a handler.
-    last_words::print(&message.text[..message.len]);
+    message.print();
 }
 
 /// Text that is put together without allocating.
@@ -172,6 +172,22 @@ impl fmt::Write for Message {
             Ok(())
         } else {
             Err(fmt::Error)
+        }
+    }
+}
+
+impl Message {
+    fn print(&self) {
+        let mut rest = &self.text[..self.len];
+        while !rest.is_empty() {
+            // SAFETY: the bytes are there; `write` may be called in a handler.
+            let written =
+                unsafe { libc::write(libc::STDERR_FILENO, rest.as_ptr().cast(), rest.len()) };
+            match usize::try_from(written) {
+                Ok(written) if written > 0 => rest = &rest[written..],
+                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+                _ => return,
+            }
         }
     }
 }

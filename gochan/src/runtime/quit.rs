@@ -1,6 +1,6 @@
 //! SIGQUIT: prints what every goroutine is doing and ends the process, as in Go.
 
-use super::{census, deadlock, dump, last_words};
+use super::{census, deadlock, dump};
 use parking_lot::Mutex;
 use signal_hook::consts::SIGQUIT;
 use signal_hook::iterator::Signals;
@@ -36,8 +36,7 @@ fn listen() -> io::Result<()> {
                 return;
             };
             if signals.forever().next().is_some() {
-                let text = format!("SIGQUIT: quit\n\n{}", dump::of_all_runtimes());
-                last_words::print(text.as_bytes());
+                eprint!("SIGQUIT: quit\n\n{}", dump::of_all_runtimes());
                 process::exit(deadlock::EXIT_STATUS);
             }
         })?;
