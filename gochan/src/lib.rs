@@ -46,6 +46,7 @@ pub mod fs;
 pub mod goroutine;
 mod join;
 mod macros;
+mod message;
 pub mod net;
 mod references;
 pub mod runtime;

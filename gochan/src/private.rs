@@ -10,6 +10,7 @@ pub use gochan_macros as macros;
 pub use std::thread_local;
 
 use crate::join::{Failure, JoinHandle};
+use crate::message;
 use crate::runtime::placement::Wish;
 use crate::runtime::{self, Config, Kind, Runtime, SpawnOptions};
 use crate::scope::{Scope, ScopedJoinHandle};
@@ -338,7 +339,7 @@ pub fn run_main<T: Termination>(body: fn() -> T) -> ExitCode {
 }
 
 fn fatal(message: &str) -> ExitCode {
-    eprintln!("fatal error: {message}");
+    message::print(format_args!("fatal error: {message}"));
     ExitCode::from(FATAL)
 }
 

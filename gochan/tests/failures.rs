@@ -17,6 +17,7 @@ use harness::{message_of, panic_of};
 use libtest_mimic::{Arguments, Trial};
 use std::cell::RefCell;
 use std::hint::black_box;
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -1051,6 +1052,40 @@ fn a_hog_is_told_of_once(workers: usize) {
     assert!(ended.stderr.is_empty(), "{ended}");
 }
 
+/// What is to be printed is lost where nothing can be, but not what is to be done next.
+fn a_program_ends_as_it_should_without_stderr(workers: usize) {
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let deadlocked = |stderr: Stdio| command("deadlock_plain", workers).stderr(stderr).spawn();
+    let malformed = |stderr: Stdio| {
+        command("says_the_number_of_workers", workers)
+            .env("GOCHAN_DEADLOCK", "maybe")
+            .stderr(stderr)
+            .spawn()
+    };
+    let asked_to_quit = |stderr: Stdio| {
+        let mut child = command("is_asked_to_quit", workers)
+            .stderr(stderr)
+            .spawn()?;
+        let stdout = child.stdout.take().unwrap();
+        let mut stdout = std::io::BufReader::new(stdout);
+        std::io::BufRead::read_line(&mut stdout, &mut String::new())?;
+        kill(child.id(), libc::SIGQUIT);
+        Ok(child)
+    };
+    for takes_nothing in [OwnedFd::from(full.unwrap()), closed.into()] {
+        let stderr = || takes_nothing.try_clone().unwrap().into();
+        for child in [
+            deadlocked(stderr()),
+            malformed(stderr()),
+            asked_to_quit(stderr()),
+        ] {
+            Ended::of(child.unwrap()).says(FATAL, &[]);
+        }
+    }
+}
+
 fn malformed_variables_are_named(workers: usize) {
     for (variable, values) in [
         ("GOCHAN_MAXPROCS", &["0", "two", "-1"] as &[&str]),
@@ -1324,6 +1359,7 @@ fn main() -> ExitCode {
         sigquit_prints_a_dump
         sigquit_prints_a_dump_after_a_lack
         a_hog_is_told_of_once
+        a_program_ends_as_it_should_without_stderr
         malformed_variables_are_named
         the_default_runtime_is_configured_once
         a_dump_tells_every_state

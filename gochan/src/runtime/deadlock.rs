@@ -27,6 +27,7 @@ use super::dump::{self, Dump};
 use super::goroutine::Identity;
 use super::random::Random;
 use super::{DEFAULT, Shared, runtimes};
+use crate::message;
 use parking_lot::Mutex;
 use std::fmt;
 use std::process;
@@ -276,7 +277,8 @@ impl Shared {
             format!("all goroutines are asleep - deadlock!\n\n{dump}{panicked}")
         };
         if self.is_default() {
-            eprintln!("fatal error: {}", report(&dump::of_all_runtimes()));
+            let report = report(&dump::of_all_runtimes());
+            message::print(format_args!("fatal error: {report}"));
             process::exit(EXIT_STATUS);
         }
         if self.vigil.report.set(report(&Dump::of(self))).is_ok() {

@@ -6,6 +6,7 @@
 use super::gate::Phase;
 use super::goroutine::Identity;
 use super::{Shared, census};
+use crate::message;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -53,9 +54,9 @@ fn look_again_and_again(shared: &Weak<Shared>, limit: Duration) {
 }
 
 fn tell_of(hog: &Identity, running_for: Duration) {
-    eprintln!(
+    message::print(format_args!(
         "gochan: {hog} has been running for {running_for:.0?} without a break; the other goroutines \
          of its worker wait. Let it call gochan::yield_now() now and then, and wrap what blocks the \
          thread in gochan::blocking(|| …)."
-    );
+    ));
 }

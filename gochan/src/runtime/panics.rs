@@ -2,8 +2,8 @@
 
 use super::goroutine::Goroutine;
 use super::{PanicPolicy, blocking, worker};
+use crate::message;
 use std::any::Any;
-use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Once, mpsc};
@@ -30,7 +30,7 @@ pub(super) fn install_hook() {
             match record {
                 Some(record) => print_beside_message(record),
                 None => blocking::with_caller(|caller| {
-                    _ = writeln!(std::io::stderr(), "in a blocking call of {caller}");
+                    message::print(format_args!("in a blocking call of {caller}"));
                 }),
             }
         }));
@@ -44,8 +44,7 @@ fn print_beside_message(record: &Goroutine) {
         // A test runner keeps the message, and is to show this line below it.
         eprintln!("in {identity}");
     } else {
-        // A line that is lost because stderr is closed is not worth a second panic.
-        let _ = writeln!(std::io::stderr(), "in {identity}");
+        message::print(format_args!("in {identity}"));
     }
 }
 
@@ -113,11 +112,10 @@ pub(super) fn throw_goexit(record: &Goroutine) -> ! {
     {
         if record.scope.is_some() {
             // What it has lent to others, in a scope of its own, may belong to who waits for it.
-            let _ = writeln!(
-                std::io::stderr(),
+            message::print(format_args!(
                 "{} is to end in the middle of a scope, and this program is built without unwinding",
                 record.identity()
-            );
+            ));
             std::process::abort();
         }
         worker.leave(record);

@@ -1,6 +1,7 @@
 //! SIGQUIT: prints what every goroutine is doing and ends the process, as in Go.
 
 use super::{census, deadlock, dump};
+use crate::message;
 use parking_lot::Mutex;
 use signal_hook::consts::SIGQUIT;
 use signal_hook::iterator::Signals;
@@ -36,7 +37,8 @@ fn listen() -> io::Result<()> {
                 return;
             };
             if signals.forever().next().is_some() {
-                eprint!("SIGQUIT: quit\n\n{}", dump::of_all_runtimes());
+                let dump = dump::of_all_runtimes();
+                message::print(format_args!("SIGQUIT: quit\n\n{dump}"));
                 process::exit(deadlock::EXIT_STATUS);
             }
         })?;

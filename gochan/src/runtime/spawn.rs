@@ -4,6 +4,7 @@ use super::goroutine::{Birth, Goroutine, GoroutineId, Identity, ResultCell, Task
 use super::placement::{self, Site, Wish};
 use super::worker::{self, Worker};
 use super::{Shared, default_runtime, panics, stack};
+use crate::message;
 use crate::scope::ScopeRef;
 use std::io;
 use std::ptr::NonNull;
@@ -146,7 +147,9 @@ pub(crate) fn start_detached(site: &'static Site, body: impl FnOnce() + Send + '
         // SAFETY: the body is `Send` and `'static`.
         if let Err(error) = unsafe { start(site, options, Kind::Plain, None, body) } {
             let location = site.location();
-            eprintln!("gochan: cannot start the goroutine of {location}: {error}");
+            message::print(format_args!(
+                "gochan: cannot start the goroutine of {location}: {error}"
+            ));
         }
     });
 }

@@ -28,6 +28,7 @@
 use super::asymmetric::{self, Readiness};
 use super::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, const_unless_loom};
 use super::lock::Backoff;
+use crate::message;
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicU32 as PlainU32;
 use std::time::Instant;
@@ -390,7 +391,9 @@ impl<T> Bias<T> {
         }
         if !asymmetric::heavy() {
             // It worked when the ownership was given, and without it nobody can go on.
-            eprintln!("fatal error: gochan: the kernel has withdrawn membarrier from this process");
+            message::print(format_args!(
+                "fatal error: gochan: the kernel has withdrawn membarrier from this process"
+            ));
             std::process::abort();
         }
         self.uses.end_tenure(milliseconds());

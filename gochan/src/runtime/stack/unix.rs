@@ -3,6 +3,7 @@
 
 use super::guard::Guards;
 use super::{advice, limits};
+use crate::message;
 use corosensei::stack::{Stack as _, StackPointer};
 use std::io;
 use std::ops::Range;
@@ -187,7 +188,7 @@ pub(super) fn make_slab(
 pub(crate) fn guard_stacks(bare: &[Stack]) {
     let low_ends: Vec<_> = bare.iter().map(|stack| stack.limit().get()).collect();
     if let (_, Err(error)) = Guards::Lightweight.install(&low_ends, page_size()) {
-        eprintln!("fatal error: cannot {PROTECT}: {error}");
+        message::print(format_args!("fatal error: cannot {PROTECT}: {error}"));
         std::process::abort();
     }
 }

@@ -32,6 +32,7 @@ use super::this_thread::this_thread;
 use super::timer_heap::NEVER;
 use super::timers::{Sleeper, Sleepers};
 use super::turn::{Locks, OVERTIME, Operation};
+use crate::message;
 use crate::wait::{Waiter, bias};
 use corosensei::stack::Stack as _;
 use idle::Watch;
@@ -77,7 +78,9 @@ impl Drop for ResetWorker {
         bias::resign();
         if std::thread::panicking() {
             // Its goroutines can neither run on nor be unwound.
-            eprintln!("fatal error: a worker of gochan panicked outside of its goroutines");
+            message::print(format_args!(
+                "fatal error: a worker of gochan panicked outside of its goroutines"
+            ));
             std::process::abort();
         }
     }
