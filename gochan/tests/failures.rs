@@ -260,6 +260,12 @@ programs! {
         .unwrap();
     }
 
+    fn overflows_with_a_long_name() {
+        let name = "deep".repeat(1_000);
+        let deep = gochan::goroutine::Builder::new().name(name);
+        deep.spawn(|| dive(u64::MAX)).unwrap().join().unwrap();
+    }
+
     fn overflows_in_main() {
         dive(u64::MAX);
     }
@@ -672,6 +678,7 @@ const PROGRAMS: &[(&str, Program)] = table![
     overflows
     overflows_in_a_thread
     overflows_in_main
+    overflows_with_a_long_name
     says_the_number_of_workers
     waits_for_ever
 ];
@@ -962,6 +969,14 @@ fn a_stack_overflow_names_the_goroutine(workers: usize) {
         "its stack of 131072 bytes",
         "go!(stack = 262144, { … })",
         "GOCHAN_STACK_SIZE=262144",
+    ]);
+    assert_eq!(ended.signal, Some(libc::SIGABRT), "{ended}");
+    let ended = run("overflows_with_a_long_name", workers);
+    let name = "deep".repeat(1_000);
+    ended.contains(&[
+        &name,
+        "its stack of 262144 bytes",
+        "GOCHAN_STACK_SIZE=524288",
     ]);
     assert_eq!(ended.signal, Some(libc::SIGABRT), "{ended}");
     let ended = run("overflows_in_main", workers);

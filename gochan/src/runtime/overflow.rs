@@ -135,7 +135,7 @@ fn report(goroutine: &Goroutine) {
         text: [0; 1024],
         len: 0,
     };
-    // What does not fit is left out.
+    // Never fails.
     let _ = write!(
         message,
         "\nfatal error: stack overflow\n\n{} has used up its stack of {size} bytes.\n",
@@ -156,7 +156,7 @@ fn report(goroutine: &Goroutine) {
     message.print();
 }
 
-/// Text that is put together without allocating.
+/// Text that is put together without allocating, and printed whenever there is no room for more.
 struct Message {
     text: [u8; 1024],
     len: usize,
@@ -164,21 +164,24 @@ struct Message {
 
 impl fmt::Write for Message {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = &mut self.text[self.len..];
-        let len = text.len().min(room.len());
-        room[..len].copy_from_slice(&text.as_bytes()[..len]);
-        self.len += len;
-        if len == text.len() {
-            Ok(())
-        } else {
-            Err(fmt::Error)
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            if self.len == self.text.len() {
+                self.print();
+            }
+            let room = &mut self.text[self.len..];
+            let (fits, more) = rest.split_at(rest.len().min(room.len()));
+            room[..fits.len()].copy_from_slice(fits);
+            self.len += fits.len();
+            rest = more;
         }
+        Ok(())
     }
 }
 
 impl Message {
-    fn print(&self) {
-        let mut rest = &self.text[..self.len];
+    fn print(&mut self) {
+        let mut rest = &self.text[..mem::take(&mut self.len)];
         while !rest.is_empty() {
             // SAFETY: the bytes are there; `write` may be called in a handler.
             let written =
