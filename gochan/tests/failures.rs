@@ -19,8 +19,8 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -143,6 +143,37 @@ programs! {
     }
 
     /// What the crowd leaves behind is watched by a thread for some seconds.
+    fn deadlock_with_goroutines_at_the_exit() {
+        /// Wakes a goroutine and waits for it, which both need its worker.
+        struct AsksAGoroutine(Chan<&'static str>);
+        impl Drop for AsksAGoroutine {
+            fn drop(&mut self) {
+                ask(&self.0, "a destructor");
+            }
+        }
+        thread_local! {
+            static VARIABLE: RefCell<Option<AsksAGoroutine>> = const { RefCell::new(None) };
+        }
+        static QUESTIONS: OnceLock<Chan<&str>> = OnceLock::new();
+        fn ask(questions: &Chan<&'static str>, who: &'static str) {
+            questions.send(who).unwrap();
+            println!("{} answered {who}", questions.recv().unwrap());
+        }
+        extern "C" fn at_exit() {
+            ask(QUESTIONS.get().unwrap(), "an exit handler");
+        }
+        let questions = QUESTIONS.get_or_init(|| make!(chan &str));
+        // SAFETY: the handler does not unwind.
+        assert_eq!(unsafe { libc::atexit(at_exit) }, 0);
+        go!({
+            for _ in questions {
+                questions.send("a goroutine").unwrap();
+            }
+        });
+        VARIABLE.set(Some(AsksAGoroutine(questions.clone())));
+        make!(chan i32).recv();
+    }
+
     fn deadlock_after_a_crowd() {
         let (gate, gone) = (make!(chan()), WaitGroup::new());
         for _ in 0..5_000 {
@@ -661,6 +692,7 @@ const PROGRAMS: &[(&str, Program)] = table![
     deadlock_of_locks
     deadlock_of_many
     deadlock_plain
+    deadlock_with_goroutines_at_the_exit
     deadlock_under_a_test_runner
     deadlock_of_a_runtime_in_another
     unwinding_with_a_hook_of_ones_own
@@ -859,6 +891,14 @@ fn a_deadlock_after_a_blocking_call_is_found_at_once(workers: usize) {
 /// The memory of a crowd is given back after two seconds, and a helper thread ends by itself after
 /// ten. A busy machine may be slow once.
 #[track_caller]
+fn goroutines_run_until_a_dead_process_has_ended(workers: usize) {
+    let ended = run("deadlock_with_goroutines_at_the_exit", workers);
+    ended.says(FATAL, &[DEADLOCK]);
+    let answers = "a goroutine answered an exit handler\n";
+    assert_eq!(ended.stdout, answers, "{ended}");
+    assert_eq!(ended.stderr.matches(DEADLOCK).count(), 1, "{ended}");
+}
+
 fn assert_found_at_once(program: &str, workers: usize) {
     let found_at_once = (0..3).any(|_| {
         let start = Instant::now();
@@ -1362,6 +1402,7 @@ fn main() -> ExitCode {
         a_report_names_who_panicked
         a_deadlock_after_a_crowd_is_found_at_once
         a_deadlock_after_a_blocking_call_is_found_at_once
+        goroutines_run_until_a_dead_process_has_ended
         a_report_of_many_can_be_read
         nobody_cries_wolf
         the_detection_can_be_turned_off

@@ -34,6 +34,7 @@ use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long everybody has slept at the first look.
@@ -279,7 +280,8 @@ impl Shared {
         if self.is_default() {
             let report = report(&dump::of_all_runtimes());
             message::print(format_args!("fatal error: {report}"));
-            process::exit(EXIT_STATUS);
+            exit();
+            return;
         }
         if self.vigil.report.set(report(&Dump::of(self))).is_ok() {
             self.end();
@@ -287,11 +289,21 @@ impl Shared {
     }
 }
 
+/// Ends the process, on a thread of its own: exit handlers may wait for goroutines, which need their
+/// workers, and a worker's thread-local variables, which its exit would drop, may be in use by its
+/// goroutines. While that thread runs nobody is taken for dead once more, as nothing is known of it.
+fn exit() {
+    let exit = || process::exit(EXIT_STATUS);
+    let thread = thread::Builder::new().name("gochan-exit".to_owned());
+    if thread.spawn(exit).is_err() {
+        exit();
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::runtime::{Config, Runtime};
-    use std::thread;
 
     /// Each of two workers took the watch from the other just before its first look, again and again.
     #[test]
