@@ -122,6 +122,24 @@ fn a_runtime_may_be_dropped_unused_and_many_may_follow_each_other() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn no_watch_for_hogs_outlives_its_runtime_for_long() {
+    let _watched = watch();
+    let lives = || {
+        thread::sleep(Duration::from_millis(10));
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let mut names = threads.filter_map(|thread| {
+            // One that has ended meanwhile has none.
+            std::fs::read_to_string(thread.unwrap().path().join("comm")).ok()
+        });
+        names.any(|name| name == "watched-hog\n")
+    };
+    let config = Config::new().workers(1).name("watched").hog_limit(LONG);
+    Runtime::new(config).unwrap().run(|| until(lives));
+    until(|| !lives());
+}
+
+#[test]
 fn runtimes_live_side_by_side_and_share_channels() {
     let _watched = watch();
     let (requests, incoming) = channel::<(u64, Sender<u64>)>(1);

@@ -11,8 +11,13 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
+/// The shortest time between two looks.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+/// The longest one, however long the limit is: so much later than its runtime the thread ends.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// Starts the thread that tells of goroutines of this runtime that run longer than `limit`
-/// without a break. It ends when the runtime has.
+/// without a break. It ends soon after the runtime has.
 pub(super) fn watch(shared: &Arc<Shared>, limit: Duration) -> io::Result<()> {
     let name = format!("{}-hog", shared.settings.name);
     let shared = Arc::downgrade(shared);
@@ -24,7 +29,7 @@ pub(super) fn watch(shared: &Arc<Shared>, limit: Duration) -> io::Result<()> {
 }
 
 fn look_again_and_again(shared: &Weak<Shared>, limit: Duration) {
-    let pause = (limit / 4).max(Duration::from_millis(1));
+    let pause = (limit / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
     let mut seen: Vec<(usize, Instant)> = Vec::new();
     while let Some(shared) = shared.upgrade().filter(|shared| !shared.is_ending()) {
         let now = Instant::now();
