@@ -111,24 +111,40 @@ fn wait_for_all_workers() {
     }
 }
 
-/// Lets this process have only so much more address space.
-fn limit_address_space(more: usize) {
-    let limit = (status("VmSize") + more) as libc::rlim_t;
-    let limits = libc::rlimit {
-        rlim_cur: limit,
-        rlim_max: limit,
-    };
-    // SAFETY: the limits are alive during the call.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limits) }, 0);
-}
-
 #[test]
 fn address_space_that_runs_out_is_an_error_that_names_the_limit() {
     const NAME: &str = "address_space_that_runs_out_is_an_error_that_names_the_limit";
+    assert_limit_is_named(NAME, "VmSize", "(RLIMIT_AS, ulimit -v)", |limits| {
+        // SAFETY: the limits are alive during the call.
+        unsafe { libc::setrlimit(libc::RLIMIT_AS, limits) }
+    });
+}
+
+#[test]
+fn data_that_run_out_are_an_error_that_names_the_limit() {
+    const NAME: &str = "data_that_run_out_are_an_error_that_names_the_limit";
+    assert_limit_is_named(NAME, "VmData", "(RLIMIT_DATA, ulimit -d)", |limits| {
+        // SAFETY: as above.
+        unsafe { libc::setrlimit(libc::RLIMIT_DATA, limits) }
+    });
+}
+
+/// Lets the program of the test have only so much more of what `/proc/self/status` calls `used`.
+fn assert_limit_is_named(
+    test: &str,
+    used: &str,
+    limit_name: &str,
+    set: fn(&libc::rlimit) -> libc::c_int,
+) {
     let _watched = watch();
-    if is_program(NAME) {
+    if is_program(test) {
         wait_for_all_workers();
-        limit_address_space(100 << 20);
+        let limit = (status(used) + (100 << 20)) as libc::rlim_t;
+        let limits = libc::rlimit {
+            rlim_cur: limit,
+            rlim_max: limit,
+        };
+        assert_eq!(set(&limits), 0);
         let gate = Chan::<()>::new(0);
         let mut handles = Vec::new();
         let error = loop {
@@ -163,14 +179,10 @@ fn address_space_that_runs_out_is_an_error_that_names_the_limit() {
             go!(clone(gate), stack = 1 << 20, { gate.recv() });
         }
     }
-    let output = run_program(NAME, &[]);
+    let output = run_program(test, &[]);
     let words = "cannot reserve address space for goroutine stacks: ";
     let (builder, go) = (format!(": {words}"), "go!: ".to_owned());
-    assert_ended(
-        &output,
-        101,
-        &[&builder, &go, words, "(RLIMIT_AS, ulimit -v)"],
-    );
+    assert_ended(&output, 101, &[&builder, &go, words, limit_name]);
 }
 
 // ----- memory -----------------------------------------------------------------------------

@@ -136,7 +136,7 @@ pub(super) fn make_slab(
     let size = size.next_multiple_of(page);
     let step = step(size, page);
     let mut count = wanted.min(SLAB_BYTES / step).max(1);
-    count = count.min(limits::address_space_left() / step);
+    count = count.min(limits::bytes_left() / step);
     if count == 0 {
         let error = io::Error::from_raw_os_error(libc::ENOMEM);
         return Err(limits::explain(&error, RESERVE, step));
