@@ -1,7 +1,9 @@
 //! What the library itself has to say on stderr.
 
 use std::fmt;
-use std::io::{self, Write};
+#[cfg(not(unix))]
+use std::io;
+use std::io::Write;
 #[cfg(unix)]
 use std::{fs::File, mem::ManuallyDrop, os::fd::FromRawFd};
 
@@ -11,18 +13,19 @@ use std::{fs::File, mem::ManuallyDrop, os::fd::FromRawFd};
 /// The standard library's lock of stderr is not asked for: who holds it may wait for ever, and that
 /// is what a report of a deadlock has to say.
 pub(crate) fn print(line: fmt::Arguments<'_>) {
-    let _ = write(format!("{line}\n").as_bytes());
+    write(format!("{line}\n").as_bytes());
 }
 
+/// As [`print`], of text that is there already. May be called in the handler of a signal.
 #[cfg(unix)]
-fn write(text: &[u8]) -> io::Result<()> {
+pub(crate) fn write(text: &[u8]) {
     // SAFETY: the descriptor is borrowed for this call and never closed. If the program has closed
     // it, the write fails.
     let stderr = unsafe { File::from_raw_fd(libc::STDERR_FILENO) };
-    ManuallyDrop::new(stderr).write_all(text)
+    let _ = ManuallyDrop::new(stderr).write_all(text);
 }
 
 #[cfg(not(unix))]
-fn write(text: &[u8]) -> io::Result<()> {
-    io::stderr().write_all(text)
+fn write(text: &[u8]) {
+    let _ = io::stderr().write_all(text);
 }

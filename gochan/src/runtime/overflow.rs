@@ -7,9 +7,9 @@
 
 use super::goroutine::Goroutine;
 use super::{stack, worker};
+use crate::message;
 use libc::{c_int, c_void, sigaction, siginfo_t, stack_t};
 use std::fmt::{self, Write};
-use std::io;
 use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::OnceLock;
@@ -181,16 +181,6 @@ impl fmt::Write for Message {
 
 impl Message {
     fn print(&mut self) {
-        let mut rest = &self.text[..mem::take(&mut self.len)];
-        while !rest.is_empty() {
-            // SAFETY: the bytes are there; `write` may be called in a handler.
-            let written =
-                unsafe { libc::write(libc::STDERR_FILENO, rest.as_ptr().cast(), rest.len()) };
-            match usize::try_from(written) {
-                Ok(written) if written > 0 => rest = &rest[written..],
-                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-                _ => return,
-            }
-        }
+        message::write(&self.text[..mem::take(&mut self.len)]);
     }
 }
