@@ -1105,6 +1105,36 @@ fn values_on_their_way_when_the_runtime_ends_are_dropped_once() {
     }
 }
 
+/// They are served when the runtime has begun to end, and do not go on.
+#[test]
+fn those_that_are_served_at_the_end_are_unwound_and_lose_nothing() {
+    for way in 0..6 {
+        let tally = Arc::new(Tally::new(1));
+        let ch = Chan::new(0);
+        let went_on = Arc::new(AtomicBool::new(false));
+        let start = || {
+            go!(clone(ch, tally, went_on), {
+                match way {
+                    0 => drop(ch.recv()),
+                    1 => drop(ch.recv_timeout(LONG)),
+                    2 => select! { recv(ch) => {}, after(LONG) => {} },
+                    3 => drop(ch.send(tally.value())),
+                    4 => drop(ch.send_timeout(tally.value(), LONG)),
+                    _ => select! { send(ch, tally.value()) => {}, after(LONG) => {} },
+                }
+                went_on.store(true, Ordering::SeqCst);
+            });
+        };
+        let (others, value) = (ch.clone(), Arc::clone(&tally));
+        harness::served_at_the_end(start, move || match way < 3 {
+            true => others.try_send(value.value()).unwrap(),
+            false => drop(others.try_recv().unwrap()),
+        });
+        assert!(!went_on.load(Ordering::SeqCst), "way {way}");
+        tally.assert_each_dropped_once();
+    }
+}
+
 #[test]
 fn a_panic_while_the_runtime_ends_stays_in_its_goroutine() {
     struct Fails;

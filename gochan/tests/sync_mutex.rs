@@ -334,6 +334,55 @@ fn those_who_wait_are_unwound_with_their_runtime() {
     }
 }
 
+/// It is woken for the lock, or handed it, when its runtime has begun to end, if the holder is unwound
+/// before it.
+#[test]
+fn a_lock_is_not_lost_with_who_is_served_at_the_end() {
+    for (holder_is_older, is_handed_over) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let (lock, held) = (Arc::new(Mutex::new(())), gochan::Chan::<()>::new(0));
+        on_workers(1, || {
+            let start_holder = || {
+                go!(clone(lock, held), {
+                    let mut guard = lock.lock();
+                    held.close();
+                    harness::give_chances();
+                    if is_handed_over == 1 {
+                        // Who has waited for long and finds the lock taken is not overtaken again.
+                        drop(guard);
+                        guard = lock.lock();
+                        harness::compute(Duration::from_millis(1));
+                    }
+                    gochan::Chan::<()>::new(0).recv();
+                    drop(guard);
+                });
+                harness::give_chances();
+            };
+            if holder_is_older == 1 {
+                start_holder();
+            }
+            go!(clone(lock, held), {
+                held.recv();
+                drop(lock.lock());
+                gochan::Chan::<()>::new(0).recv();
+            });
+            harness::give_chances();
+            if holder_is_older == 0 {
+                start_holder();
+            }
+            harness::give_chances();
+        });
+        let held = lock.try_lock().expect("nobody holds it");
+        let other = thread::spawn({
+            let lock = Arc::clone(&lock);
+            move || lock.lock_timeout(Duration::from_secs(20)).is_some()
+        });
+        // Long enough for it to wait, as a rule.
+        thread::sleep(Duration::from_millis(20));
+        drop(held);
+        assert!(other.join().unwrap(), "who waits is still woken");
+    }
+}
+
 #[test]
 fn destructors_lock_while_the_runtime_ends() {
     struct LogOnDrop(Arc<Mutex<Vec<usize>>>, usize);

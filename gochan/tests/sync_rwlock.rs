@@ -298,6 +298,37 @@ fn shows_its_value_or_that_it_is_locked() {
     );
 }
 
+/// It is let in when its runtime has begun to end, if the writer is unwound before it.
+#[test]
+fn a_reader_that_is_let_in_at_the_end_leaves_the_lock() {
+    for writer_is_older in [true, false] {
+        let (lock, held) = (Arc::new(RwLock::new(())), gochan::Chan::<()>::new(0));
+        harness::on_workers(1, || {
+            let start_writer = || {
+                go!(clone(lock, held), {
+                    let _held = lock.write();
+                    held.close();
+                    gochan::Chan::<()>::new(0).recv();
+                });
+                harness::give_chances();
+            };
+            if writer_is_older {
+                start_writer();
+            }
+            go!(clone(lock, held), {
+                held.recv();
+                let _held = lock.read();
+                unreachable!("it is unwound");
+            });
+            harness::give_chances();
+            if !writer_is_older {
+                start_writer();
+            }
+        });
+        assert!(lock.try_write().is_some(), "nobody holds it");
+    }
+}
+
 #[test]
 fn those_who_wait_are_unwound_with_their_runtime() {
     let _watched = watch();

@@ -229,6 +229,31 @@ fn a_notification_is_not_spent_on_who_is_unwound() {
     }
 }
 
+/// The goroutine is told when its runtime has begun to end.
+#[test]
+fn a_notification_that_comes_at_the_end_is_passed_on() {
+    let shared = Arc::new((Mutex::new(0), Cond::new()));
+    let wait = |shared: Arc<(Mutex<i32>, Cond)>| {
+        move || {
+            let (mutex, cond) = &*shared;
+            let mut waiting = mutex.lock();
+            *waiting += 1;
+            drop(cond.wait(waiting));
+        }
+    };
+    let mut second = None;
+    let start = || {
+        let first = wait(Arc::clone(&shared));
+        go!(first());
+        until(|| *shared.0.lock() == 1);
+        second = Some(thread::spawn(wait(Arc::clone(&shared))));
+        until(|| *shared.0.lock() == 2);
+    };
+    let notifies = Arc::clone(&shared);
+    harness::served_at_the_end(start, move || notifies.1.notify_one());
+    second.unwrap().join().unwrap();
+}
+
 #[test]
 fn conditions_let_a_runtime_end() {
     struct WaitOnDrop(Arc<(Mutex<usize>, Cond)>);

@@ -14,7 +14,7 @@ use std::io::Write;
 use std::panic::Location;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, Once};
+use std::sync::{Arc, Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -119,6 +119,40 @@ pub fn in_virtual_time(body: impl Fn() + Sync) {
             .unwrap()
             .run(&body);
     }
+}
+
+/// Ends a runtime in which what `start` has started waits, and calls `serve` when the waits are about
+/// to be ended but have not been: so who is served is unwound before it runs again.
+#[track_caller]
+pub fn served_at_the_end<F>(start: impl FnOnce() + Send, serve: F)
+where
+    F: FnOnce() + Send + 'static,
+{
+    struct ServesOnDrop<F: FnOnce()>(Arc<Mutex<Option<F>>>);
+    impl<F: FnOnce()> Drop for ServesOnDrop<F> {
+        fn drop(&mut self) {
+            let serve = self.0.lock().unwrap().take();
+            if let Some(serve) = serve {
+                serve();
+            }
+        }
+    }
+    let serve = Arc::new(Mutex::new(Some(serve)));
+    on_workers(1, || {
+        let start_one_that_serves = || {
+            let serves = ServesOnDrop(Arc::clone(&serve));
+            gochan::go!({
+                let _serves = serves;
+                gochan::Chan::<()>::new(0).recv();
+            });
+            give_chances();
+        };
+        // One before and one after: whichever end of them is unwound first.
+        start_one_that_serves();
+        start();
+        give_chances();
+        start_one_that_serves();
+    });
 }
 
 /// What a partner of a test runs as.
