@@ -280,6 +280,21 @@ fn no_permit_is_lost_with_a_runtime() {
     }
 }
 
+/// It gets its permit when its runtime has begun to end.
+#[test]
+fn no_permit_is_lost_with_who_is_served_at_the_end() {
+    let semaphore = Arc::new(Semaphore::new(1));
+    let permit = Semaphore::acquire_owned(&semaphore, 1);
+    let start = || {
+        go!(clone(semaphore), {
+            let _permit = semaphore.acquire(1);
+            unreachable!("it is unwound");
+        });
+    };
+    harness::served_at_the_end(start, || drop(permit));
+    assert_eq!(semaphore.available(), 1);
+}
+
 // ----- Pool -------------------------------------------------------------------------------
 
 #[test]
@@ -298,6 +313,18 @@ fn a_pool_keeps_a_bounded_number_and_drops_the_rest() {
         assert_eq!(tally.dropped(), 50 - 2 * processors + 1);
     }
     tally.assert_each_dropped_once();
+}
+
+#[test]
+fn a_pool_makes_nothing_while_it_has_something() {
+    let made = AtomicUsize::new(0);
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let pool = Pool::with_capacity(4 * processors, || made.fetch_add(1, Ordering::Relaxed));
+    for _ in 0..2 {
+        let values: Vec<_> = (0..4 * processors).map(|_| pool.get()).collect();
+        drop(values);
+        assert_eq!(made.load(Ordering::Relaxed), 4 * processors);
+    }
 }
 
 #[test]
@@ -446,12 +473,37 @@ fn after_forget_the_next_one_runs_its_own() {
         let quick = flights.run("key".to_owned(), || {
             leave.send(()).unwrap();
             assert_eq!(slow.join().unwrap(), 1);
-            // The first one has ended: this one is still under way all the same.
-            let other = go!(clone(flights), { flights.run("key".to_owned(), || 3) });
-            gochan::time::sleep(Duration::from_millis(5));
-            (2, other)
-        }.0);
+            2
+        });
         assert_eq!(quick, 2);
+    });
+}
+
+#[test]
+fn the_end_of_a_forgotten_call_does_not_end_the_next_one() {
+    harness::on_workers(1, || {
+        let flights = Arc::new(SingleFlight::new());
+        let (entered, leave) = (Chan::new(0), Chan::new(0));
+        let slow = go!(clone(flights, entered, leave), {
+            flights.run_shared("key", || {
+                entered.send(()).unwrap();
+                leave.recv();
+                1
+            })
+        });
+        entered.recv();
+        flights.forget("key");
+        let mut other = None;
+        let quick = flights.run_shared("key", || {
+            leave.send(()).unwrap();
+            assert_eq!(slow.join().unwrap(), (1, false));
+            // This one is still under way.
+            other = Some(go!(clone(flights), { flights.run_shared("key", || 3) }));
+            harness::give_chances();
+            2
+        });
+        assert_eq!(quick, (2, true));
+        assert_eq!(other.unwrap().join().unwrap(), (2, true));
     });
 }
 
@@ -614,6 +666,42 @@ fn the_first_error_wins() {
         group.go(|| Err("third"));
         assert_eq!(group.wait(), Err("third"));
     });
+}
+
+/// It gets the place of another goroutine when its runtime has begun to end, if that one is unwound
+/// before it.
+#[test]
+fn no_place_in_a_group_is_lost_with_who_is_served_at_the_end() {
+    for member_is_older in [true, false] {
+        let group: ErrGroup<String> = ErrGroup::new();
+        group.set_limit(1);
+        let has_begun = Chan::<()>::new(0);
+        harness::on_workers(1, || {
+            let start_member = || {
+                let has_begun = has_begun.clone();
+                group.go(move || {
+                    has_begun.close();
+                    Chan::<()>::new(0).recv();
+                    Ok(())
+                });
+                harness::give_chances();
+            };
+            if member_is_older {
+                start_member();
+            }
+            go!(clone(group, has_begun), {
+                has_begun.recv();
+                group.go(|| Ok(()));
+                unreachable!("it is unwound");
+            });
+            harness::give_chances();
+            if !member_is_older {
+                start_member();
+            }
+        });
+        assert!(group.try_go(|| Ok(())), "all places are free");
+        group.wait().unwrap();
+    }
 }
 
 #[test]
