@@ -565,6 +565,7 @@ fn what_a_channel_says_of_itself() {
         drop((ch, receiver));
         assert!(sender.is_abandoned());
         assert_eq!(sender.len(), 0, "an abandoned channel drops what it holds");
+        assert!(sender.is_full(), "and has room for no more");
 
         let (sender, receiver) = unbounded::<i32>();
         assert_eq!((sender.capacity(), receiver.capacity()), (None, None));

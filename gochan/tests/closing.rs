@@ -411,6 +411,26 @@ fn a_send_on_a_closed_channel_panics() {
 }
 
 #[test]
+fn a_send_on_a_channel_that_is_closed_and_abandoned_panics() {
+    each_runtime(|| {
+        let (sender, receiver) = channel(1);
+        sender.close();
+        drop(receiver);
+        let form = |form| match form {
+            0 => chan! { sender <- 1; },
+            _ => select! { send(sender, 1) => {} },
+        };
+        for number in 0..2 {
+            let message = gochan::scope(|s| {
+                let sends = go!(in s, { panic_of(|| form(number)) });
+                sends.join().unwrap()
+            });
+            assert_eq!(message, "send on closed channel");
+        }
+    });
+}
+
+#[test]
 fn a_blocked_send_panics_when_the_channel_is_closed() {
     each_pair(|sending, closing| {
         for by_select in [false, true] {

@@ -273,6 +273,25 @@ fn a_place_that_is_given_up_goes_to_a_blocked_sender() {
 }
 
 #[test]
+fn a_value_for_a_promised_place_goes_to_who_waits_by_then() {
+    each_pair(|receiving, _| {
+        for round in 0..20 {
+            let ch = make!(chan i32, 1);
+            let mut select = Select::new();
+            select.send(&ch);
+            let op = select.select();
+            let receiver = receiving.start({
+                let ch = ch.clone();
+                move || ch.recv()
+            });
+            give_chances();
+            op.send(&ch, round).unwrap();
+            assert_eq!(receiver.join(), Some(round));
+        }
+    });
+}
+
+#[test]
 fn a_promised_place_survives_close_and_abandonment() {
     everywhere(|| {
         let ch = make!(chan i32, 1);

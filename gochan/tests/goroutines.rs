@@ -560,12 +560,16 @@ fn yield_now_lets_every_other_one_run() {
 #[test]
 fn one_that_never_parks_does_not_starve_the_others() {
     on_workers(1, || {
-        for kind in 0..7 {
+        for kind in 0..9 {
             let stop = Arc::new(AtomicBool::new(false));
             let busy = go!(clone(stop), {
                 let (buffered, unbounded) = (Chan::new(1), Chan::unbounded());
                 let closed = Chan::<u8>::new(0);
                 closed.close();
+                let (mut one, mut two) = (gochan::Select::new(), gochan::Select::new());
+                one.recv(&buffered);
+                two.recv(&buffered);
+                two.recv(&unbounded);
                 let mut rounds = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
                     rounds += 1;
@@ -582,6 +586,8 @@ fn one_that_never_parks_does_not_starve_the_others() {
                         3 => select! { send(buffered, 1) => {}, recv(buffered) => {} },
                         4 => _ = buffered.try_recv(),
                         5 => select! { recv(buffered) => {}, default => {} },
+                        6 => assert!(one.try_select().is_err()),
+                        7 => assert!(two.try_select().is_err()),
                         _ => _ = closed.recv(),
                     }
                 }
@@ -1162,6 +1168,21 @@ fn a_panic_in_a_scope_waits_for_its_goroutines() {
         });
         assert_eq!(message, "the body");
         assert_eq!(ended.load(Ordering::SeqCst), 10);
+    });
+}
+
+#[test]
+fn of_the_panics_of_a_scope_and_of_its_goroutine_that_of_the_scope_comes_out() {
+    everywhere(|| {
+        let message = panic_of(|| {
+            gochan::scope(|s| {
+                let handle = go!(in s, { panic!("the goroutine") });
+                until(|| handle.is_finished());
+                drop(handle);
+                panic!("the body");
+            });
+        });
+        assert_eq!(message, "the body");
     });
 }
 

@@ -413,11 +413,16 @@ fn an_after_func_that_is_set_stopped_and_dropped_while_it_fires_is_called_as_oft
 fn what_is_pending_when_the_runtime_ends_is_dropped_and_never_fires() {
     let held = Arc::new(());
     let (timer, call) = on_workers(2, || {
+        for _ in 0..3 {
+            let held = Arc::clone(&held);
+            Timer::after_func(HOUR, move || _ = &held);
+        }
         let timer = Timer::new(MILLI * 5);
         let held = Arc::clone(&held);
         let call = Timer::after_func(HOUR, move || _ = &held);
         (timer, call)
     });
+    assert_eq!(Arc::strong_count(&held), 2, "all but the one with a handle");
     // Later runtimes have the same workers' places, but not their timers.
     each_runtime(|| {
         assert!(!timer.reset(Duration::ZERO));
@@ -556,6 +561,23 @@ fn one_that_computes_sees_its_own_timer() {
             default => panic!("it is due"),
         }
         assert!(!selected.stop());
+        let timer = Timer::new(MILLI);
+        let mut select = gochan::Select::new();
+        select.recv(timer.c());
+        assert!(select.try_select().is_err());
+        compute(MILLI * 2);
+        assert!(select.try_select().unwrap().recv(timer.c()).is_some());
+    });
+}
+
+/// It looks at its own timer while another one is due.
+#[test]
+fn one_that_computes_sees_no_timer_too_early() {
+    on_workers(1, || {
+        let (due, later) = (Timer::new(MILLI), Timer::new(HOUR));
+        compute(MILLI * 2);
+        assert_eq!(later.c().try_recv(), Err(TryRecvError::Empty));
+        assert!(due.stop() && later.stop());
     });
 }
 
