@@ -236,6 +236,14 @@ mod tests {
         })
     }
 
+    /// One whose threads do not end by themselves.
+    fn patient_pool(limit: usize) -> Arc<BlockingPool> {
+        Arc::new(BlockingPool {
+            keep_alive: Duration::from_secs(3600),
+            ..BlockingPool::new(limit, "test")
+        })
+    }
+
     #[track_caller]
     fn run<T: Send>(pool: &Arc<BlockingPool>, f: impl FnOnce() -> T + Send) -> T {
         let ran = pool.run(f, Location::caller());
@@ -298,7 +306,7 @@ mod tests {
 
     #[test]
     fn dismissed_threads_end_and_others_come_after_them() {
-        let pool = Arc::new(BlockingPool::new(2, "test"));
+        let pool = patient_pool(2);
         for round in 0..3 {
             assert_eq!(run(&pool, || round), round);
             until(|| pool.state.lock().idle == 1);
@@ -307,9 +315,22 @@ mod tests {
         }
     }
 
+    /// It is dismissed and gets a call before it has noticed either.
+    #[test]
+    fn a_thread_that_is_dismissed_serves_what_has_come() {
+        let pool = patient_pool(2);
+        assert_eq!(run(&pool, || 1), 1);
+        until(|| pool.state.lock().idle == 1);
+        pool.state.lock().dismissals += 1;
+        assert_eq!(run(&pool, || 2), 2);
+        until(|| pool.state.lock().idle == 1);
+        pool.dismiss_idle();
+        until(|| pool.state.lock().threads == 0);
+    }
+
     #[test]
     fn a_closed_pool_serves_what_comes_late_and_keeps_no_thread() {
-        let pool = pool(2);
+        let pool = patient_pool(2);
         assert_eq!(run(&pool, || 1), 1);
         pool.close();
         assert_eq!(run(&pool, || 2), 2);

@@ -275,6 +275,15 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_known_if_a_thread_was_woken_meanwhile() {
+        let taken = take(&[], || {
+            note_wake_up();
+            true
+        });
+        assert_eq!(taken, Census::Unknown);
+    }
+
+    #[test]
     fn a_list_of_threads_is_relied_on_if_none_ends_meanwhile() {
         let lists = |lists: [Option<&[ThreadId]>; 2]| {
             let mut lists = lists.into_iter();

@@ -786,6 +786,25 @@ pub(super) mod tests {
         assert!(size_of::<Task<[usize; 2], ()>>() <= 256);
     }
 
+    #[test]
+    #[cfg(not(loom))]
+    fn locks_and_timed_runs_are_kept_apart() {
+        static SITE: Site = Site::new();
+        let goroutine = unstarted(1, &SITE, false);
+        {
+            // SAFETY: it is alive until it is dropped below.
+            let record = unsafe { goroutine.as_ref() };
+            record.set_timed_runs(3);
+            record.keep_locks(Locks::new(2));
+            assert_eq!(record.extras.get().timed_runs(), 3);
+            record.set_timed_runs(2);
+            assert_eq!(record.take_locks().number(), 2);
+            assert_eq!(record.take_locks().number(), 0, "they are taken once");
+            assert_eq!(record.extras.get().timed_runs(), 2);
+        }
+        assert_eq!(drop_unstarted(goroutine), 1);
+    }
+
     /// Frees what [`unstarted`] has made and a queue has given out, and returns its number.
     pub(in crate::runtime) fn drop_unstarted(goroutine: NonNull<Goroutine>) -> u64 {
         // SAFETY: it is alive until here, in no queue, and both references are the test's.

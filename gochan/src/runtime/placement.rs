@@ -461,6 +461,19 @@ mod tests {
     }
 
     #[test]
+    fn goroutines_of_one_run_are_siblings_and_those_of_two_workers_are_not() {
+        let site = Site::new();
+        assert!(!site.note_parent(0, 7));
+        assert!(site.note_parent(0, 7));
+        assert!(!site.note_parent(0, 8), "another run");
+        assert!(
+            !site.note_parent(1, 8),
+            "another worker's run of that number"
+        );
+        assert!(site.note_parent(1, 8));
+    }
+
+    #[test]
     fn a_place_has_one_site() {
         let places: [&Location; 2] = [Location::caller(), Location::caller()];
         let sites = places.map(Site::of);

@@ -468,6 +468,22 @@ mod tests {
     }
 
     #[test]
+    fn who_has_taken_some_keeps_them_unless_it_is_closed() {
+        let (queue, thief) = (queue(), queue());
+        (1..=3).for_each(|number| push(&queue, number, Some(1)));
+        queue.for_each(|goroutine| assert!(ptr::eq(goroutine.keeper(), &raw const queue)));
+        let (some, count) = queue.take_oldest(&thief, 3, 1, |_| true);
+        assert!(thief.push_arrivals(&some, count) && some.is_empty());
+        queue.for_each(|goroutine| assert!(ptr::eq(goroutine.keeper(), &raw const queue)));
+        thief.for_each(|goroutine| assert!(ptr::eq(goroutine.keeper(), &raw const thief)));
+        assert_eq!(all(|| thief.pop()), [1, 2]);
+        thief.close();
+        let (some, count) = queue.take_oldest(&thief, 3, 0, |_| true);
+        assert!(!thief.push_arrivals(&some, count));
+        assert_eq!((all(|| some.pop()), thief.len()), (vec![3], 0));
+    }
+
+    #[test]
     fn the_oldest_does_not_wait_for_ever() {
         let queue = queue();
         push(&queue, 1, Some(1));
@@ -492,6 +508,12 @@ mod tests {
         assert_eq!((queue.len(), other.len()), (9, 3));
         assert_eq!(all(|| other.pop()), [11, 12, 13]);
         queue.hand_over(&other, 9, 0, |goroutine| !goroutine.is_near());
+        let mut seen = 0;
+        other.for_each(|goroutine| {
+            seen += 1;
+            assert!(ptr::eq(goroutine.keeper(), &raw const other));
+        });
+        assert_eq!(seen, 1);
         assert_eq!(all(|| other.pop()), [14], "older batches stay");
         assert_eq!(all(|| queue.pop()), [100, 101, 4, 5, 3, 1, 2, 6]);
         other.close();

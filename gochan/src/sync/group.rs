@@ -388,6 +388,24 @@ mod tests {
         assert_eq!(references(&group), 1);
     }
 
+    /// The last one is done between the two steps of adding too much and of taking that back.
+    #[test]
+    fn who_waits_is_released_by_who_takes_back() {
+        let group = Group::new();
+        group.add(1);
+        std::thread::scope(|s| {
+            s.spawn(|| group.wait_to_the_end(WaitReason::WaitGroup, Location::caller()));
+            while group.state.load(Ordering::Acquire) & WAITING == 0 {
+                std::thread::yield_now();
+            }
+            group.state.fetch_add(ONE, Ordering::AcqRel);
+            group.done();
+            assert_eq!(group.count(), 1);
+            group.take_back(ONE);
+        });
+        assert_eq!(group.count(), 0);
+    }
+
     /// One is between the two steps of taking away too much and of taking that back.
     #[test]
     fn those_who_count_wrongly_do_not_disturb_each_other() {
