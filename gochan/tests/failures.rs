@@ -132,6 +132,14 @@ programs! {
         ch.recv();
     }
 
+    fn deadlock_after_many_panics() {
+        let unlucky: Vec<_> = (0..12).map(|_| go!({ panic!("on purpose") })).collect();
+        for one in unlucky {
+            assert!(one.join().is_err());
+        }
+        make!(chan()).recv();
+    }
+
     fn deadlock_of_many() {
         let ch = make!(chan i32);
         for _ in 0..1_000 {
@@ -204,6 +212,14 @@ programs! {
 
     fn deadlock_after_a_blocking_call() {
         blocking(|| ());
+        make!(chan()).recv();
+    }
+
+    /// The context is there still, and its time has not come.
+    fn deadlock_after_a_cancelled_timeout() {
+        let background = gochan::context::Context::background();
+        let (_context, cancel) = background.with_timeout(millis(3_600_000));
+        cancel.cancel();
         make!(chan()).recv();
     }
 
@@ -681,7 +697,9 @@ const PROGRAMS: &[(&str, Program)] = table![
     deadlock_after_a_blocking_call
     deadlock_beside_a_lock_of_stderr
     deadlock_after_a_crowd
+    deadlock_after_a_cancelled_timeout
     deadlock_after_a_panic
+    deadlock_after_many_panics
     deadlock_in_a_scope
     deadlock_in_empty_select
     deadlock_in_select
@@ -878,6 +896,14 @@ fn a_report_names_who_panicked(workers: usize) {
             ") ended by a panic",
         ],
     );
+    run("deadlock_after_many_panics", workers).says(
+        FATAL,
+        &[DEADLOCK, ") ended by a panic", "\n2 more ended by a panic"],
+    );
+}
+
+fn a_deadlock_after_a_cancelled_timeout_is_found(workers: usize) {
+    run("deadlock_after_a_cancelled_timeout", workers).says(FATAL, &[DEADLOCK]);
 }
 
 fn a_deadlock_after_a_crowd_is_found_at_once(workers: usize) {
@@ -1403,6 +1429,7 @@ fn main() -> ExitCode {
         a_deadlock_after_a_crowd_is_found_at_once
         a_deadlock_after_a_blocking_call_is_found_at_once
         goroutines_run_until_a_dead_process_has_ended
+        a_deadlock_after_a_cancelled_timeout_is_found
         a_report_of_many_can_be_read
         nobody_cries_wolf
         the_detection_can_be_turned_off
