@@ -662,14 +662,7 @@ fn is_asked_to_quit_after_a_lack_of_files() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn is_asked_to_quit_after_a_lack_of_threads() -> ExitCode {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let mut size = status
-        .lines()
-        .filter_map(|line| line.strip_prefix("VmSize:"));
-    let kilobytes = size.next().unwrap().trim().strip_suffix(" kB").unwrap();
-    // Enough for all but the stack of a thread.
-    let room = (kilobytes.parse::<u64>().unwrap() << 10) + (1 << 20);
-    quit_after_a_lack_of!(RLIMIT_AS, room)
+    quit_after_a_lack_of!(RLIMIT_AS, harness::room_for_no_thread())
 }
 
 fn configures_twice() -> ExitCode {

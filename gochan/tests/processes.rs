@@ -281,13 +281,7 @@ fn a_thread_that_needs_a_runtime_which_cannot_start_is_told_why() {
 fn a_runtime_without_room_for_its_threads_says_so() {
     const NAME: &str = "a_runtime_without_room_for_its_threads_says_so";
     if is_program(NAME) {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let mut size = status
-            .lines()
-            .filter_map(|line| line.strip_prefix("VmSize:"));
-        let kilobytes = size.next().unwrap().trim().strip_suffix(" kB").unwrap();
-        // Enough for all but the stack of a thread.
-        let room = (kilobytes.parse::<u64>().unwrap() << 10) + (1 << 20);
+        let room = harness::room_for_no_thread();
         let limit = libc::rlimit {
             rlim_cur: room,
             rlim_max: room,

@@ -189,27 +189,29 @@ fn a_notification_is_not_spent_on_who_gave_up() {
     });
 }
 
+/// Waits for one notification, and is counted first.
+fn wait_once(shared: Arc<(Mutex<i32>, Cond)>) -> impl FnOnce() {
+    move || {
+        let (mutex, cond) = &*shared;
+        let mut waiting = mutex.lock();
+        *waiting += 1;
+        drop(cond.wait(waiting));
+    }
+}
+
 /// The goroutine that is told waits for the mutex when its runtime ends.
 #[test]
 fn a_notification_is_not_spent_on_who_is_unwound() {
     let _watched = watch();
     for _ in 0..20 {
         let shared = Arc::new((Mutex::new(0), Cond::new()));
-        let wait = |shared: Arc<(Mutex<i32>, Cond)>| {
-            move || {
-                let (mutex, cond) = &*shared;
-                let mut waiting = mutex.lock();
-                *waiting += 1;
-                drop(cond.wait(waiting));
-            }
-        };
         let runtime = Runtime::new(Config::new().workers(1)).unwrap();
         let (told, has_ended) = (AtomicBool::new(false), AtomicBool::new(false));
         thread::scope(|scope| {
             let (shared, told, has_ended) = (&shared, &told, &has_ended);
             scope.spawn(move || {
                 runtime.run(|| {
-                    let first = wait(Arc::clone(shared));
+                    let first = wait_once(Arc::clone(shared));
                     go!(first());
                     until(|| told.load(Ordering::Relaxed));
                     harness::give_chances();
@@ -217,7 +219,7 @@ fn a_notification_is_not_spent_on_who_is_unwound() {
                 has_ended.store(true, Ordering::Relaxed);
             });
             until(|| *shared.0.lock() == 1);
-            let second = scope.spawn(wait(Arc::clone(shared)));
+            let second = scope.spawn(wait_once(Arc::clone(shared)));
             until(|| *shared.0.lock() == 2);
             let holding = shared.0.lock();
             shared.1.notify_one();
@@ -233,20 +235,12 @@ fn a_notification_is_not_spent_on_who_is_unwound() {
 #[test]
 fn a_notification_that_comes_at_the_end_is_passed_on() {
     let shared = Arc::new((Mutex::new(0), Cond::new()));
-    let wait = |shared: Arc<(Mutex<i32>, Cond)>| {
-        move || {
-            let (mutex, cond) = &*shared;
-            let mut waiting = mutex.lock();
-            *waiting += 1;
-            drop(cond.wait(waiting));
-        }
-    };
     let mut second = None;
     let start = || {
-        let first = wait(Arc::clone(&shared));
+        let first = wait_once(Arc::clone(&shared));
         go!(first());
         until(|| *shared.0.lock() == 1);
-        second = Some(thread::spawn(wait(Arc::clone(&shared))));
+        second = Some(thread::spawn(wait_once(Arc::clone(&shared))));
         until(|| *shared.0.lock() == 2);
     };
     let notifies = Arc::clone(&shared);

@@ -424,6 +424,8 @@ macro_rules! receiving_handle {
 receiving_handle!(Chan);
 receiving_handle!(Receiver);
 
+// Written out for each handle: a macro would be named in the messages.
+
 /// What a handle cannot do, for the compiler's message.
 impl<T> Chan<T> {
     #[doc(hidden)]

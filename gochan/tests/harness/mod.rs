@@ -377,3 +377,14 @@ pub fn run_program(name: &str, environment: &[(&str, &str)]) -> Output {
         .output()
         .unwrap()
 }
+
+/// The address space that the process has and a little more: enough for all but the stack of a
+/// thread.
+#[cfg(target_os = "linux")]
+pub fn room_for_no_thread() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mut lines = status.lines();
+    let size = lines.find_map(|line| line.strip_prefix("VmSize:"));
+    let kilobytes = size.unwrap().trim().strip_suffix(" kB").unwrap();
+    (kilobytes.parse::<u64>().unwrap() << 10) + (1 << 20)
+}
