@@ -345,7 +345,7 @@ programs! {
     fn hogs() {
         let hog = go!(name = "hog", {
             for round in 0..3 {
-                // What is told of it has to wait for that.
+                // What is told of it does not wait for that.
                 let _held = (round == 0).then(|| std::io::stderr().lock());
                 let began = Instant::now();
                 while began.elapsed() < millis(300) {

@@ -228,18 +228,12 @@ mod tests {
     use std::sync::Barrier;
 
     const BRIEF: Duration = Duration::from_millis(20);
+    /// Threads that wait so long do not end by themselves.
+    const LONG: Duration = Duration::from_secs(3600);
 
-    fn pool(limit: usize) -> Arc<BlockingPool> {
+    fn pool(limit: usize, keep_alive: Duration) -> Arc<BlockingPool> {
         Arc::new(BlockingPool {
-            keep_alive: BRIEF,
-            ..BlockingPool::new(limit, "test")
-        })
-    }
-
-    /// One whose threads do not end by themselves.
-    fn patient_pool(limit: usize) -> Arc<BlockingPool> {
-        Arc::new(BlockingPool {
-            keep_alive: Duration::from_secs(3600),
+            keep_alive,
             ..BlockingPool::new(limit, "test")
         })
     }
@@ -264,7 +258,7 @@ mod tests {
 
     #[test]
     fn grows_for_those_who_wait_for_each_other_and_shrinks_when_idle() {
-        let pool = pool(4);
+        let pool = pool(4, BRIEF);
         let barrier = Barrier::new(4);
         thread::scope(|s| {
             for _ in 0..4 {
@@ -279,7 +273,7 @@ mod tests {
     #[test]
     fn calls_are_served_in_order_by_no_more_threads_than_the_limit() {
         const CALLS: usize = 20;
-        let pool = pool(1);
+        let pool = pool(1, BRIEF);
         let (gate, order) = (Barrier::new(2), Mutex::new(Vec::new()));
         let (pool, gate, order) = (&pool, &gate, &order);
         thread::scope(|s| {
@@ -306,7 +300,7 @@ mod tests {
 
     #[test]
     fn dismissed_threads_end_and_others_come_after_them() {
-        let pool = patient_pool(2);
+        let pool = pool(2, LONG);
         for round in 0..3 {
             assert_eq!(run(&pool, || round), round);
             until(|| pool.state.lock().idle == 1);
@@ -318,7 +312,7 @@ mod tests {
     /// It is dismissed and gets a call before it has noticed either.
     #[test]
     fn a_thread_that_is_dismissed_serves_what_has_come() {
-        let pool = patient_pool(2);
+        let pool = pool(2, LONG);
         assert_eq!(run(&pool, || 1), 1);
         until(|| pool.state.lock().idle == 1);
         pool.state.lock().dismissals += 1;
@@ -330,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_closed_pool_serves_what_comes_late_and_keeps_no_thread() {
-        let pool = patient_pool(2);
+        let pool = pool(2, LONG);
         assert_eq!(run(&pool, || 1), 1);
         pool.close();
         assert_eq!(run(&pool, || 2), 2);

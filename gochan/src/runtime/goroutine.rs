@@ -508,6 +508,18 @@ enum Stage<F, T> {
     Taken,
 }
 
+impl<F, T> Stage<F, T> {
+    /// Whether there is a result that is more than to be forgotten.
+    #[inline]
+    fn has_result_to_drop(&self) -> bool {
+        match self {
+            Stage::Ended(Ok(_)) => mem::needs_drop::<T>(),
+            Stage::Ended(Err(_)) => true,
+            Stage::Body(_) | Stage::Taken => false,
+        }
+    }
+}
+
 /// A goroutine with its types.
 #[repr(C)]
 pub(crate) struct Task<F, T> {
@@ -629,7 +641,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     unsafe fn drop_unwanted(task: NonNull<Self>) {
         // SAFETY: the stage is still the goroutine's own.
         let (header, stage) = unsafe { (&task.as_ref().header, &mut *task.as_ref().stage.get()) };
-        if !mem::needs_drop::<T>() && matches!(stage, Stage::Ended(Ok(_))) {
+        if !stage.has_result_to_drop() {
             return;
         }
         if !header.has_handle() && (header.scope.is_none() || matches!(stage, Stage::Ended(Ok(_))))
@@ -644,9 +656,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         {
             // SAFETY: the last reference has gone.
             let task = unsafe { task.as_mut() };
-            if let Stage::Ended(result) = task.stage.get_mut()
-                && (mem::needs_drop::<T>() || result.is_err())
-            {
+            if task.stage.get_mut().has_result_to_drop() {
                 // SAFETY: as above. Either the worker does this, before it tells the scope, or the
                 // handle.
                 unsafe { task.give_up_result() };

@@ -47,7 +47,7 @@ fn look_again_and_again(shared: &Weak<Shared>, limit: Duration) {
                         hog = unsafe { &*worker }.note_hog();
                     }
                 });
-                // Only now: its goroutines may hold the lock of what is printed to.
+                // Only now: who reads what is printed may be slow, and the worker would stand still.
                 if let Some(hog) = hog {
                     tell_of(&hog, now - *since);
                 }

@@ -201,8 +201,12 @@ impl TimerNode {
 
     /// When `duration` has passed; [`NEVER`] if that is beyond what the clock can say.
     fn time_after(&self, duration: Duration) -> Nanos {
-        let now = self.now().end;
-        nanos_of(duration).map_or(NEVER, |duration| now.saturating_add(duration))
+        let now = self.now();
+        if duration.is_zero() {
+            // Now is over whenever somebody looks, however exactly the time is known.
+            return now.begin;
+        }
+        nanos_of(duration).map_or(NEVER, |duration| now.end.saturating_add(duration))
     }
 
     /// The time on the timer's clock.
@@ -633,11 +637,7 @@ impl ChannelTimer {
     /// and again.
     pub(crate) fn set(&self, after: Duration, period: Option<Duration>) -> bool {
         let period = period.map_or(0, |period| nanos_of(period).unwrap_or(NEVER));
-        let when = match after {
-            // What is reckoned may be ahead of the clock, and now is over for whoever looks at it.
-            Duration::ZERO => self.0.clock.nanos(),
-            _ => self.0.time_after(after),
-        };
+        let when = self.0.time_after(after);
         // SAFETY: the channel stops the timer before it goes.
         unsafe { TimerNode::set(NonNull::from(&*self.0), when, period) }
     }
@@ -720,11 +720,7 @@ impl StartTimer {
 
     /// Sets the timer to fire when `after` has passed. Says whether it was going to fire.
     pub(crate) fn set(&self, after: Duration) -> bool {
-        let when = match after {
-            // Now is over whenever somebody looks, however exactly the time is known.
-            Duration::ZERO => self.0.timer().now().begin,
-            _ => self.0.timer().time_after(after),
-        };
+        let when = self.0.timer().time_after(after);
         // SAFETY: the handle holds it, and has a pointer to all of it.
         unsafe { TimerNode::set(self.0.0, when, 0) }
     }
