@@ -10,7 +10,7 @@ use crate::wait::WaitReason;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
-use std::panic::{self, AssertUnwindSafe, Location, RefUnwindSafe};
+use std::panic::{self, AssertUnwindSafe, Location, UnwindSafe};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -184,9 +184,6 @@ impl Drop for NeverBegan<'_> {
     }
 }
 
-// A panic cannot leave it half changed: all that changes is a count and a flag.
-impl RefUnwindSafe for Scope<'_, '_> {}
-
 impl fmt::Debug for Scope<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
@@ -202,6 +199,9 @@ pub struct ScopedJoinHandle<'scope, T> {
     data: &'scope ScopeData,
     scope: PhantomData<&'scope mut &'scope ()>,
 }
+
+// As `JoinHandle`; what it borrows of the scope is a count and a flag.
+impl<T> UnwindSafe for ScopedJoinHandle<'_, T> {}
 
 impl<T> ScopedJoinHandle<'_, T> {
     fn handle(&self) -> &JoinHandle<T> {

@@ -14,6 +14,7 @@ use gochan::{
     SelectedOperation, Sender, TryIter,
 };
 use std::cell::Cell;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -79,6 +80,42 @@ implement! {
     AfterFunc: Send + Sync;
     Timer: Send + Sync;
     Ticker: Send + Sync;
+}
+
+// A panic that is caught leaves none of these half changed, whatever values they carry.
+implement! {
+    Chan<Unshared>: UnwindSafe + RefUnwindSafe;
+    Sender<Unshared>: UnwindSafe + RefUnwindSafe;
+    Receiver<Unshared>: UnwindSafe + RefUnwindSafe;
+    Iter<'static, Unshared>: UnwindSafe + RefUnwindSafe;
+    TryIter<'static, Unshared>: UnwindSafe + RefUnwindSafe;
+    IntoIter<Unshared>: UnwindSafe + RefUnwindSafe;
+    JoinHandle<Unshared>: UnwindSafe + RefUnwindSafe;
+    Scope<'static, 'static>: RefUnwindSafe;
+    ScopedJoinHandle<'static, Unshared>: UnwindSafe + RefUnwindSafe;
+    Runtime: UnwindSafe + RefUnwindSafe;
+    LocalKey<Unshared>: UnwindSafe + RefUnwindSafe;
+    Mutex<Unshared>: UnwindSafe + RefUnwindSafe;
+    MutexGuard<'static, Unshared>: UnwindSafe;
+    RwLock<Unshared>: UnwindSafe + RefUnwindSafe;
+    RwLockReadGuard<'static, Unshared>: UnwindSafe;
+    RwLockWriteGuard<'static, Unshared>: UnwindSafe;
+    Barrier: UnwindSafe + RefUnwindSafe;
+    Cond: UnwindSafe + RefUnwindSafe;
+    Once: UnwindSafe + RefUnwindSafe;
+    OnceValue<Shared>: UnwindSafe + RefUnwindSafe;
+    WaitGroup: UnwindSafe + RefUnwindSafe;
+    Semaphore: UnwindSafe + RefUnwindSafe;
+    Permit<Arc<Semaphore>>: UnwindSafe + RefUnwindSafe;
+    ErrGroup<Unshared>: UnwindSafe + RefUnwindSafe;
+    SingleFlight<Unshared, Shared>: UnwindSafe + RefUnwindSafe;
+    Pool<Unshared>: UnwindSafe + RefUnwindSafe;
+    Context: UnwindSafe + RefUnwindSafe;
+    CancelGuard: UnwindSafe + RefUnwindSafe;
+    CancelHandle: UnwindSafe + RefUnwindSafe;
+    AfterFunc: UnwindSafe + RefUnwindSafe;
+    Timer: UnwindSafe + RefUnwindSafe;
+    Ticker: UnwindSafe + RefUnwindSafe;
 }
 
 do_not_implement! {

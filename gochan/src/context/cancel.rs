@@ -6,7 +6,6 @@ use super::tree::NodeRef;
 use crate::wait::SpinMutex;
 use std::error::Error;
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -115,10 +114,6 @@ impl Drop for CancelGuard {
     }
 }
 
-// A panic cannot leave a context half changed: no user code runs while it changes.
-impl UnwindSafe for CancelGuard {}
-impl RefUnwindSafe for CancelGuard {}
-
 impl fmt::Debug for CancelGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CancelGuard").finish_non_exhaustive()
@@ -162,9 +157,6 @@ impl CancelHandle {
         self.node.cancel(ContextError::Canceled, Some(cause));
     }
 }
-
-impl UnwindSafe for CancelHandle {}
-impl RefUnwindSafe for CancelHandle {}
 
 impl fmt::Debug for CancelHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -215,9 +207,6 @@ impl AfterFunc {
         removed.is_some() || self.idle.swap(false, Ordering::Relaxed)
     }
 }
-
-impl UnwindSafe for AfterFunc {}
-impl RefUnwindSafe for AfterFunc {}
 
 impl fmt::Debug for AfterFunc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,6 +16,7 @@ use super::node::CancelNode;
 use crate::runtime::blocks::BlockBox;
 use crate::wait::atomic::{AtomicUsize, Cell, Ordering, fence};
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::process::abort;
 use std::ptr::NonNull;
 
@@ -93,6 +94,10 @@ pub(super) struct NodeRef(NonNull<CancelNode>);
 unsafe impl Send for NodeRef where CancelNode: Send + Sync {}
 // SAFETY: as above.
 unsafe impl Sync for NodeRef where CancelNode: Send + Sync {}
+
+// A panic cannot leave a node half changed: no user code runs while it changes.
+impl UnwindSafe for NodeRef {}
+impl RefUnwindSafe for NodeRef {}
 
 impl NodeRef {
     /// Both references to a new node whose [`Kin`] says that there are two.

@@ -1,6 +1,7 @@
 //! The values of a context: a list, the one added last first.
 
 use std::any::Any;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
 /// One value, and those that were added before.
@@ -8,6 +9,9 @@ pub(super) struct ValueNode {
     value: Box<dyn Any + Send + Sync>,
     earlier: Option<Arc<ValueNode>>,
 }
+
+// A panic cannot leave it half changed: it does not change.
+impl RefUnwindSafe for ValueNode {}
 
 impl ValueNode {
     pub(super) fn new(earlier: Option<Arc<ValueNode>>, value: impl Any + Send + Sync) -> Self {

@@ -29,7 +29,7 @@ use crate::channel::core::Channel;
 use crate::wait::{BiasedMutex, Parker};
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::{Duration, Instant};
@@ -178,6 +178,9 @@ pub(crate) struct TimerNode {
 unsafe impl Send for TimerNode {}
 // SAFETY: as above.
 unsafe impl Sync for TimerNode {}
+
+// A panic cannot leave it half changed: no user code runs while it changes.
+impl RefUnwindSafe for TimerNode {}
 
 impl Node for TimerNode {
     fn place(&self) -> &Place {

@@ -4,7 +4,7 @@ use super::monitor::{Monitor, Place, Wait};
 use crate::wait::atomic::const_unless_loom;
 use crate::wait::{Patience, WaitQueue, WaitReason, Wake, WakeList};
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 
 /// Lets a number of goroutines and threads go on only when all of them have come. It can be used
 /// again and again.
@@ -116,10 +116,6 @@ impl Barrier {
         BarrierWaitResult(false)
     }
 }
-
-// A panic cannot leave it half changed: no user code runs while it changes.
-impl UnwindSafe for Barrier {}
-impl RefUnwindSafe for Barrier {}
 
 impl fmt::Debug for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

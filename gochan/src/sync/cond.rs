@@ -8,7 +8,7 @@ use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom};
 use crate::wait::{Patience, WaitFrame, WaitQueue, WaitReason, Wake, WakeList};
 use std::fmt;
 use std::mem;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 /// A condition variable: lets goroutines and threads wait until somebody says that what a
@@ -404,10 +404,6 @@ fn wait_while<'a, T: ?Sized>(
         last = matches!(wake, Wake::TimedOut | Wake::Cancelled);
     }
 }
-
-// A panic cannot leave it half changed: no user code runs while it changes.
-impl UnwindSafe for Cond {}
-impl RefUnwindSafe for Cond {}
 
 impl Default for Cond {
     fn default() -> Self {

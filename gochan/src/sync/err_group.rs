@@ -10,7 +10,7 @@ use crate::wait::{Patience, SpinMutex, WaitQueue, WaitReason, Wake, WakeList};
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe};
+use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Arc;
 
 /// Goroutines that work on parts of one task: [`go`](ErrGroup::go) starts them,
@@ -377,10 +377,6 @@ impl<E> Drop for Member<E> {
         self.group.give_slot_back();
     }
 }
-
-// A panic cannot leave it half changed: no user code runs while it changes.
-impl<E> UnwindSafe for ErrGroup<E> {}
-impl<E> RefUnwindSafe for ErrGroup<E> {}
 
 impl<E> Clone for ErrGroup<E> {
     fn clone(&self) -> Self {

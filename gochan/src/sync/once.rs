@@ -5,7 +5,7 @@ use super::monitor::Wait;
 use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom};
 use crate::wait::{Patience, WaitReason};
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 
 const NEW: usize = 0;
 const RUNNING: usize = 1;
@@ -120,10 +120,6 @@ impl Drop for Ending<'_> {
         self.0.end.open();
     }
 }
-
-// A panic cannot leave it half changed: no user code runs while it changes.
-impl UnwindSafe for Once {}
-impl RefUnwindSafe for Once {}
 
 impl Default for Once {
     fn default() -> Self {

@@ -43,7 +43,6 @@ enum Stage<T, F> {
 // may be dropped on another; the value is then shared.
 unsafe impl<T: Send + Sync, F: Send> Sync for OnceValue<T, F> {}
 
-impl<T: UnwindSafe, F: UnwindSafe> UnwindSafe for OnceValue<T, F> {}
 // Whoever catches the panic of a `get` sees it again at the next one, never half a value.
 impl<T: RefUnwindSafe, F: UnwindSafe> RefUnwindSafe for OnceValue<T, F> {}
 

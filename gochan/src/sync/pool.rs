@@ -5,7 +5,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -190,10 +189,6 @@ fn thread_number() -> usize {
     }
     number
 }
-
-// A panic cannot leave it half changed: values are taken out and put in whole.
-impl<T, F: UnwindSafe> UnwindSafe for Pool<T, F> {}
-impl<T, F: RefUnwindSafe> RefUnwindSafe for Pool<T, F> {}
 
 impl<T, F> fmt::Debug for Pool<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,7 @@ use crate::wait::{Patience, WaitQueue, WaitReason, Wake, WakeList};
 use std::fmt;
 use std::mem;
 use std::ops::Deref;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -293,10 +293,6 @@ impl Semaphore {
         self.permits.lock().available
     }
 }
-
-// A panic cannot leave it half changed: no user code runs while it changes.
-impl UnwindSafe for Semaphore {}
-impl RefUnwindSafe for Semaphore {}
 
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,7 @@ use crate::runtime::placement::Site;
 use crate::runtime::{self, Kind, SpawnOptions};
 use crate::wait::{Patience, WaitReason, Wake};
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 /// A counter that can be waited for until it is zero: [`add`](WaitGroup::add) to it before a
@@ -183,10 +183,6 @@ fn has_waited(wake: Wake) -> bool {
         }
     }
 }
-
-// A panic cannot leave it half changed: no user code runs while it changes.
-impl UnwindSafe for WaitGroup {}
-impl RefUnwindSafe for WaitGroup {}
 
 impl Default for WaitGroup {
     fn default() -> Self {

@@ -3,7 +3,7 @@
 use crate::channel::Receiver;
 use crate::runtime::StartTimer;
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::Location;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -171,10 +171,6 @@ impl Timer {
         }
     }
 }
-
-// A panic cannot leave it half changed: no user code runs while it changes.
-impl UnwindSafe for Timer {}
-impl RefUnwindSafe for Timer {}
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,6 +19,7 @@ use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 /// Rounds of spinning before the first yield of the processor.
@@ -214,6 +215,10 @@ pub(crate) type BiasedMutex<T> = Locked<T, BiasedLock>;
 unsafe impl<T: Send, L: Lock + Sync> Sync for Locked<T, L> {}
 // SAFETY: moving the mutex moves the data.
 unsafe impl<T: Send, L: Lock + Send> Send for Locked<T, L> {}
+
+// A panic cannot leave the data half changed: no user code runs while the lock is held.
+impl<T, L> UnwindSafe for Locked<T, L> {}
+impl<T, L> RefUnwindSafe for Locked<T, L> {}
 
 impl<T> SpinMutex<T> {
     const_unless_loom! {
