@@ -220,8 +220,8 @@ fn permits_are_counted() {
         assert!(semaphore.try_acquire(3).is_none());
         assert!(semaphore.acquire_timeout(3, Duration::MAX).is_none());
         assert_eq!(semaphore.acquire(0).count(), 0);
-        let owned = Semaphore::try_acquire_owned(&semaphore, 2).unwrap();
-        assert!(Semaphore::try_acquire_owned(&semaphore, 1).is_none());
+        let owned = semaphore.try_acquire_owned(2).unwrap();
+        assert!(semaphore.try_acquire_owned(1).is_none());
         assert!(semaphore.acquire_deadline(1, gochan::time::now()).is_none());
         Side::Thread.start(move || drop(owned)).join();
         assert_eq!(semaphore.available(), 2);
@@ -284,7 +284,7 @@ fn no_permit_is_lost_with_a_runtime() {
 #[test]
 fn no_permit_is_lost_with_who_is_served_at_the_end() {
     let semaphore = Arc::new(Semaphore::new(1));
-    let permit = Semaphore::acquire_owned(&semaphore, 1);
+    let permit = semaphore.acquire_owned(1);
     let start = || {
         go!(clone(semaphore), {
             let _permit = semaphore.acquire(1);

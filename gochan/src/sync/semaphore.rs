@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 ///     let downloads = Arc::new(Semaphore::new(2));
 ///     let wg = WaitGroup::new();
 ///     for page in 0..10 {
-///         let permit = Semaphore::acquire_owned(&downloads, 1); // at most two goroutines
+///         let permit = downloads.acquire_owned(1); // at most two goroutines
 ///         wg.go(move || {
 ///             let _permit = permit;
 ///             page * page
@@ -119,15 +119,15 @@ impl Semaphore {
     /// use std::sync::Arc;
     ///
     /// let semaphore = Arc::new(Semaphore::new(1));
-    /// let permit = Semaphore::acquire_owned(&semaphore, 1);
+    /// let permit = semaphore.acquire_owned(1);
     /// gochan::go!(drop(permit)).join().unwrap();
     /// assert_eq!(semaphore.available(), 1);
     /// ```
     #[track_caller]
-    pub fn acquire_owned(this: &Arc<Semaphore>, count: usize) -> Permit<Arc<Semaphore>> {
-        this.take(count, Location::caller());
+    pub fn acquire_owned(self: &Arc<Self>, count: usize) -> Permit<Arc<Semaphore>> {
+        self.take(count, Location::caller());
         Permit {
-            semaphore: Arc::clone(this),
+            semaphore: Arc::clone(self),
             count,
         }
     }
@@ -167,14 +167,11 @@ impl Semaphore {
     /// use std::sync::Arc;
     ///
     /// let semaphore = Arc::new(Semaphore::new(1));
-    /// assert!(Semaphore::try_acquire_owned(&semaphore, 2).is_none());
+    /// assert!(semaphore.try_acquire_owned(2).is_none());
     /// ```
-    pub fn try_acquire_owned(
-        this: &Arc<Semaphore>,
-        count: usize,
-    ) -> Option<Permit<Arc<Semaphore>>> {
-        this.try_take(count).then(|| Permit {
-            semaphore: Arc::clone(this),
+    pub fn try_acquire_owned(self: &Arc<Self>, count: usize) -> Option<Permit<Arc<Semaphore>>> {
+        self.try_take(count).then(|| Permit {
+            semaphore: Arc::clone(self),
             count,
         })
     }
