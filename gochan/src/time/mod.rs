@@ -1,8 +1,8 @@
 //! Time: sleeping, timers and tickers, as in Go's package `time`.
 //!
 //! All of it goes by the clock of the calling goroutine's runtime, which may be a virtual one
-//! (see [`Config::virtual_time`](crate::runtime::Config::virtual_time)); on an ordinary thread,
-//! by that of the default runtime.
+//! (see [`Config::virtual_time`](crate::runtime::Config::virtual_time)). For an ordinary thread,
+//! timers and tickers go by the clock of the default runtime, and all else by the system's.
 //!
 //! | Go | here |
 //! |---|---|
