@@ -17,7 +17,8 @@ pub enum TrySendError<T> {
     Closed(T),
 }
 
-/// Why [`send_timeout`](crate::Sender::send_timeout) did not send, with the value.
+/// Why [`send_timeout`](crate::Sender::send_timeout) or
+/// [`send_deadline`](crate::Sender::send_deadline) did not send, with the value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SendTimeoutError<T> {
     /// The time was up.
@@ -35,7 +36,8 @@ pub enum TryRecvError {
     Closed,
 }
 
-/// Why [`recv_timeout`](crate::Receiver::recv_timeout) received nothing.
+/// Why [`recv_timeout`](crate::Receiver::recv_timeout) or
+/// [`recv_deadline`](crate::Receiver::recv_deadline) received nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecvTimeoutError {
     /// The time was up.
@@ -48,7 +50,8 @@ pub enum RecvTimeoutError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrySelectError;
 
-/// [`Select::select_timeout`](crate::Select::select_timeout) found no operation ready in time.
+/// [`Select::select_timeout`](crate::Select::select_timeout) or
+/// [`select_deadline`](crate::Select::select_deadline) found no operation ready in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SelectTimeoutError;
 

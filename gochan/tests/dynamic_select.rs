@@ -52,6 +52,13 @@ fn every_method_on_ready_operations() {
         input.send(8).unwrap();
         let op = select.select_timeout(LONG).unwrap();
         assert_eq!((op.index(), op.recv(&input)), (receive, Some(8)));
+        let start = gochan::time::now();
+        assert!(select.select_deadline(start).is_err());
+        assert!(select.select_deadline(start + SOON).is_err());
+        assert!(gochan::time::now() - start >= SOON);
+        input.send(10).unwrap();
+        let op = select.select_deadline(start + LONG).unwrap();
+        assert_eq!((op.index(), op.recv(&input)), (receive, Some(10)));
         assert_eq!(output.recv(), Some(7));
         let op = select.select();
         assert_eq!(op.send(&output, 9), Ok(()));

@@ -8,7 +8,7 @@ use crate::wait::{BiasedLock, Patience};
 use std::fmt;
 use std::panic::Location;
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A set of operations of which the first that can happen is chosen.
 ///
@@ -224,6 +224,32 @@ impl<'a> Select<'a> {
             None => Limit::Forever,
         };
         self.choose(limit, Location::caller())
+            .ok_or(SelectTimeoutError)
+    }
+
+    /// As [`select`](Select::select), but waits no longer than until `deadline` (on the clock of
+    /// [`time::now`](crate::time::now)).
+    ///
+    /// # Errors
+    /// The time is up.
+    ///
+    /// ```
+    /// use gochan::Select;
+    /// use std::time::Duration;
+    ///
+    /// let (first, second) = (gochan::channel::<u32>(0), gochan::channel::<u32>(0));
+    /// let mut select = Select::new();
+    /// select.recv(&first.1);
+    /// select.recv(&second.1);
+    /// let deadline = gochan::time::now() + Duration::from_millis(1);
+    /// assert!(select.select_deadline(deadline).is_err());
+    /// ```
+    #[track_caller]
+    pub fn select_deadline(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<SelectedOperation<'_, 'a>, SelectTimeoutError> {
+        self.choose(Limit::Until(deadline), Location::caller())
             .ok_or(SelectTimeoutError)
     }
 
