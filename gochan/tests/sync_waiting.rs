@@ -157,6 +157,11 @@ fn timed_waits_end() {
         let brief = Duration::from_millis(1);
         let (guard, result) = cond.wait_timeout_while(guard, brief, |n| *n == 0);
         assert!(result.timed_out() && *guard == 0);
+        let (guard, result) = cond.wait_deadline_while(guard, gochan::time::now(), |n| *n > 0);
+        assert!(!result.timed_out());
+        let start = gochan::time::now();
+        let (guard, result) = cond.wait_deadline_while(guard, start + brief, |n| *n == 0);
+        assert!(result.timed_out() && *guard == 0 && gochan::time::since(start) >= brief);
         assert!(mutex.try_lock().is_none(), "the mutex was taken again");
     });
 }

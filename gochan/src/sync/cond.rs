@@ -195,7 +195,39 @@ impl Cond {
         condition: impl FnMut(&mut T) -> bool,
     ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
         let patience = Patience::lasting(timeout);
-        let location = Location::caller();
+        self.wait_patiently_while(guard, patience, condition, Location::caller())
+    }
+
+    /// As [`wait_while`](Cond::wait_while), until `deadline` (on the clock of
+    /// [`time::now`](crate::time::now)) at most. If the time was up, the condition still holds.
+    ///
+    /// ```
+    /// use gochan::sync::{Cond, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// let (mutex, cond) = (Mutex::new(0), Cond::new());
+    /// let deadline = gochan::time::now() + Duration::from_millis(1);
+    /// let (_guard, result) = cond.wait_deadline_while(mutex.lock(), deadline, |n| *n == 0);
+    /// assert!(result.timed_out());
+    /// ```
+    #[track_caller]
+    pub fn wait_deadline_while<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        deadline: Instant,
+        condition: impl FnMut(&mut T) -> bool,
+    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
+        let patience = Patience::Until(deadline);
+        self.wait_patiently_while(guard, patience, condition, Location::caller())
+    }
+
+    fn wait_patiently_while<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        patience: Patience,
+        condition: impl FnMut(&mut T) -> bool,
+        location: &'static Location<'static>,
+    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
         let wait = |guard| self.wait_once(guard, patience, location);
         let (guard, holds) = wait_while(guard, condition, wait);
         (guard, WaitTimeoutResult(holds))
