@@ -223,7 +223,16 @@ fn permits_are_counted() {
         let owned = semaphore.try_acquire_owned(2).unwrap();
         assert!(semaphore.try_acquire_owned(1).is_none());
         assert!(semaphore.acquire_deadline(1, gochan::time::now()).is_none());
+        let soon = Duration::from_millis(1);
+        assert!(Semaphore::acquire_owned_timeout(&semaphore, 1, soon).is_none());
+        assert!(Semaphore::acquire_owned_timeout(&semaphore, 3, Duration::MAX).is_none());
         Side::Thread.start(move || drop(owned)).join();
+        assert_eq!(semaphore.available(), 2);
+        let (now, long) = (gochan::time::now(), Duration::from_secs(3600));
+        let one = Semaphore::acquire_owned_timeout(&semaphore, 1, long).unwrap();
+        let other = Semaphore::acquire_owned_deadline(&semaphore, 1, now + long).unwrap();
+        assert!(Semaphore::acquire_owned_deadline(&semaphore, 1, now).is_none());
+        Side::Thread.start(move || drop((one, other))).join();
         assert_eq!(semaphore.available(), 2);
     });
 }

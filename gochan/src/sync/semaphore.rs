@@ -188,7 +188,11 @@ impl Semaphore {
     /// ```
     #[track_caller]
     pub fn acquire_timeout(&self, count: usize, timeout: Duration) -> Option<Permit<&Semaphore>> {
-        self.acquire_patiently(count, Patience::lasting(timeout), Location::caller())
+        self.take_within(count, Patience::lasting(timeout), Location::caller())
+            .then(|| Permit {
+                semaphore: self,
+                count,
+            })
     }
 
     /// Takes `count` permits, waiting until `deadline` (on the clock of
@@ -201,25 +205,77 @@ impl Semaphore {
     /// ```
     #[track_caller]
     pub fn acquire_deadline(&self, count: usize, deadline: Instant) -> Option<Permit<&Semaphore>> {
-        self.acquire_patiently(count, Patience::Until(deadline), Location::caller())
+        self.take_within(count, Patience::Until(deadline), Location::caller())
+            .then(|| Permit {
+                semaphore: self,
+                count,
+            })
     }
 
-    fn acquire_patiently(
+    /// As [`acquire_timeout`](Semaphore::acquire_timeout), for a permit that keeps the semaphore
+    /// alive itself.
+    ///
+    /// ```
+    /// use gochan::sync::Semaphore;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(1));
+    /// let permit = Semaphore::acquire_owned_timeout(&semaphore, 1, Duration::from_secs(5));
+    /// gochan::go!(drop(permit)).join().unwrap();
+    /// assert_eq!(semaphore.available(), 1);
+    /// ```
+    #[track_caller]
+    pub fn acquire_owned_timeout(
+        this: &Arc<Semaphore>,
+        count: usize,
+        timeout: Duration,
+    ) -> Option<Permit<Arc<Semaphore>>> {
+        this.take_within(count, Patience::lasting(timeout), Location::caller())
+            .then(|| Permit {
+                semaphore: Arc::clone(this),
+                count,
+            })
+    }
+
+    /// As [`acquire_deadline`](Semaphore::acquire_deadline), for a permit that keeps the semaphore
+    /// alive itself.
+    ///
+    /// ```
+    /// use gochan::sync::Semaphore;
+    /// use std::sync::Arc;
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(1));
+    /// let _permit = semaphore.acquire(1);
+    /// let now = gochan::time::now();
+    /// assert!(Semaphore::acquire_owned_deadline(&semaphore, 1, now).is_none());
+    /// ```
+    #[track_caller]
+    pub fn acquire_owned_deadline(
+        this: &Arc<Semaphore>,
+        count: usize,
+        deadline: Instant,
+    ) -> Option<Permit<Arc<Semaphore>>> {
+        this.take_within(count, Patience::Until(deadline), Location::caller())
+            .then(|| Permit {
+                semaphore: Arc::clone(this),
+                count,
+            })
+    }
+
+    /// Whether it took them in time, which it does not try if there are fewer in all.
+    fn take_within(
         &self,
         count: usize,
         patience: Patience,
         location: &'static Location<'static>,
-    ) -> Option<Permit<&Semaphore>> {
+    ) -> bool {
         if count > self.size {
             // As in `try_take`.
             runtime::count(runtime::Operation::Other);
-            return None;
+            return false;
         }
-        let wait = Wait::new(WaitReason::Semaphore, location, patience);
-        self.take_patiently(count, wait).then(|| Permit {
-            semaphore: self,
-            count,
-        })
+        self.take_patiently(count, Wait::new(WaitReason::Semaphore, location, patience))
     }
 
     fn try_take(&self, count: usize) -> bool {
