@@ -10,6 +10,7 @@ use crate::join::JoinHandle;
 use crate::runtime::goroutine::Identity;
 use crate::runtime::placement::{Site, Wish};
 use crate::runtime::{self, Kind, SpawnOptions};
+use crate::scope::{Scope, ScopedJoinHandle};
 use std::fmt;
 use std::io;
 use std::panic::Location;
@@ -137,6 +138,36 @@ impl Builder {
         let site = Site::of(Location::caller());
         // SAFETY: body and result are `Send` and `'static`.
         unsafe { runtime::start(site, self.options, Kind::Plain, None, f) }.map(JoinHandle::new)
+    }
+
+    /// Starts a goroutine in a [`scope`](crate::scope()), so that it may borrow from the frame around
+    /// it, as `go!(in s, { … })` does.
+    ///
+    /// # Errors
+    /// There is no room for another stack, or the default runtime cannot start.
+    ///
+    /// ```
+    /// use gochan::goroutine::Builder;
+    ///
+    /// let words = ["to", "be"];
+    /// let count = gochan::scope(|s| {
+    ///     let counter = Builder::new().name("counter").spawn_scoped(s, || words.len())?;
+    ///     Ok::<_, std::io::Error>(counter.join().unwrap())
+    /// })?;
+    /// assert_eq!(count, 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_scoped<'scope, F, T>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        scope.start(Site::of(Location::caller()), self.options, f)
     }
 
     /// Starts a goroutine that stays on this worker, so that nothing needs to be `Send`.

@@ -156,7 +156,10 @@ where
     F: FnOnce() -> T + Send + 'scope, // it may borrow what outlives the scope, and share by `clone(..)`
     T: Send + 'scope,
 {
-    scope.start(site, options.0, body)
+    match scope.start(site, options.0, body) {
+        Ok(handle) => handle,
+        Err(error) => panic_cannot_start(&error, site),
+    }
 }
 
 #[cold]

@@ -8,6 +8,7 @@ use crate::runtime::{self, Kind, SpawnOptions};
 use crate::sync::Group;
 use crate::wait::WaitReason;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe, Location, UnwindSafe};
@@ -141,16 +142,20 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.start(Site::of(Location::caller()), SpawnOptions::default(), f)
+        match self.start(Site::of(Location::caller()), SpawnOptions::default(), f) {
+            Ok(handle) => handle,
+            Err(error) => panic!("cannot start a goroutine: {error}"),
+        }
     }
 
-    #[track_caller]
+    /// # Errors
+    /// The default runtime cannot start, or there is no room for another stack.
     pub(crate) fn start<F, T>(
         &'scope self,
         site: &'static Site,
         options: SpawnOptions,
         f: F,
-    ) -> ScopedJoinHandle<'scope, T>
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
@@ -160,22 +165,18 @@ impl<'scope> Scope<'scope, '_> {
         let scope = Some(ScopeRef(NonNull::from(&self.data)));
         // SAFETY: body and result are `Send`; what they borrow outlives `'scope`, and the scope
         // does not end before the goroutine has.
-        match unsafe { runtime::start(site, options, Kind::Plain, scope, f) } {
-            Ok(result) => {
-                mem::forget(never_began);
-                ScopedJoinHandle {
-                    handle: Some(JoinHandle::new(result)),
-                    data: &self.data,
-                    scope: PhantomData,
-                }
-            }
-            Err(error) => panic!("cannot start a goroutine: {error}"),
-        }
+        let result = unsafe { runtime::start(site, options, Kind::Plain, scope, f) }?;
+        mem::forget(never_began);
+        Ok(ScopedJoinHandle {
+            handle: Some(JoinHandle::new(result)),
+            data: &self.data,
+            scope: PhantomData,
+        })
     }
 }
 
-/// Takes a goroutine off the count that could not be started. That unwinds, be it by a destructor
-/// of what the goroutine was to have.
+/// Takes a goroutine off the count that could not be started, also if a destructor of what it was to
+/// have unwinds.
 struct NeverBegan<'scope>(&'scope ScopeData);
 
 impl Drop for NeverBegan<'_> {

@@ -1207,6 +1207,43 @@ fn a_scope_does_not_wait_for_a_goroutine_that_could_not_be_started() {
 }
 
 #[test]
+fn a_builder_starts_goroutines_in_a_scope() {
+    everywhere(|| {
+        let words = ["a", "b"];
+        gochan::scope(|s| {
+            let builder = Builder::new().name("scoped");
+            let handle = builder.spawn_scoped(s, || words.concat()).unwrap();
+            assert_eq!(handle.name(), Some("scoped"));
+            assert_eq!(handle.join().unwrap(), "ab");
+            let builder = Builder::new().stack_size(usize::MAX);
+            assert!(builder.spawn_scoped(s, || words.concat()).is_err());
+        });
+    });
+}
+
+#[test]
+fn a_goroutine_that_cannot_be_started_is_named_by_its_line() {
+    everywhere(|| {
+        for scoped in [false, true] {
+            let mut line = 0;
+            let message = panic_of(|| {
+                if scoped {
+                    gochan::scope(|s| {
+                        line = line!() + 1;
+                        go!(in s, stack = usize::MAX, {});
+                    });
+                } else {
+                    line = line!() + 1;
+                    go!(stack = usize::MAX, {});
+                }
+            });
+            let start = format!("cannot start the goroutine of {}:{line}:", file!());
+            assert!(message.starts_with(&start), "{message}");
+        }
+    });
+}
+
+#[test]
 fn a_panic_of_a_scoped_goroutine_is_seen_unless_joined() {
     everywhere(|| {
         let quiet = || resume_unwind(Box::new("inner"));
