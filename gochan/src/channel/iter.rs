@@ -11,17 +11,20 @@ use std::iter::FusedIterator;
 use std::panic::Location;
 
 /// Receives until the channel is closed and drained; from [`Receiver::iter`].
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Iter<'a, T> {
     channel: &'a Channel<T>,
     made_at: &'static Location<'static>,
 }
 
 /// Receives for as long as there are values, without waiting; from [`Receiver::try_iter`].
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct TryIter<'a, T> {
     channel: &'a Channel<T>,
 }
 
 /// Receives until the channel is closed and drained; from a handle by value.
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct IntoIter<T> {
     receiver: Receiver<T>,
     made_at: &'static Location<'static>,

@@ -201,6 +201,7 @@ impl<E: Send + 'static> ErrGroup<E> {
     /// group.set_limit(0);
     /// assert!(!group.try_go(|| Ok(())));
     /// ```
+    #[must_use = "the function is not run if there is no room"]
     #[track_caller]
     pub fn try_go(&self, f: impl FnOnce() -> Result<(), E> + Send + 'static) -> bool {
         // Who tries again and again must not keep those from running whose end makes room.

@@ -125,6 +125,7 @@ impl<T: ?Sized> Mutex<T> {
     /// drop(guard);
     /// assert!(mutex.try_lock().is_some());
     /// ```
+    #[must_use = "the mutex is left at once if its guard is not kept"]
     #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.lock.try_write().then(|| MutexGuard::new(self))
@@ -139,6 +140,7 @@ impl<T: ?Sized> Mutex<T> {
     /// let _guard = mutex.lock();
     /// assert!(mutex.lock_timeout(Duration::from_millis(1)).is_none());
     /// ```
+    #[must_use = "the mutex is left at once if its guard is not kept"]
     #[track_caller]
     pub fn lock_timeout(&self, timeout: Duration) -> Option<MutexGuard<'_, T>> {
         self.lock_patiently(|| Patience::lasting(timeout), Location::caller())
@@ -154,6 +156,7 @@ impl<T: ?Sized> Mutex<T> {
     /// let deadline = gochan::time::now() + Duration::from_millis(1);
     /// assert!(mutex.lock_deadline(deadline).is_some());
     /// ```
+    #[must_use = "the mutex is left at once if its guard is not kept"]
     #[track_caller]
     pub fn lock_deadline(&self, deadline: Instant) -> Option<MutexGuard<'_, T>> {
         self.lock_patiently(|| Patience::Until(deadline), Location::caller())

@@ -199,6 +199,7 @@ impl<T, F> fmt::Debug for Pool<T, F> {
 }
 
 /// A value of a [`Pool`], put back when this is dropped.
+#[must_use = "the value goes back at once if this is not kept"]
 pub struct Pooled<'a, T, F: Fn() -> T = fn() -> T> {
     /// There until this is dropped or detached.
     value: ManuallyDrop<T>,

@@ -102,6 +102,7 @@ impl<T: ?Sized> RwLock<T> {
     /// let writing = lock.write();
     /// assert!(lock.try_read().is_none());
     /// ```
+    #[must_use = "the lock is left at once if its guard is not kept"]
     #[inline]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
         self.lock.try_read().then(|| RwLockReadGuard::new(self))
@@ -115,6 +116,7 @@ impl<T: ?Sized> RwLock<T> {
     /// let lock = gochan::sync::RwLock::new(1);
     /// assert!(lock.read_timeout(Duration::from_millis(1)).is_some());
     /// ```
+    #[must_use = "the lock is left at once if its guard is not kept"]
     #[track_caller]
     pub fn read_timeout(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
         self.read_patiently(|| Patience::lasting(timeout), Location::caller())
@@ -131,6 +133,7 @@ impl<T: ?Sized> RwLock<T> {
     /// let deadline = gochan::time::now() + Duration::from_millis(1);
     /// assert!(lock.read_deadline(deadline).is_none());
     /// ```
+    #[must_use = "the lock is left at once if its guard is not kept"]
     #[track_caller]
     pub fn read_deadline(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
         self.read_patiently(|| Patience::Until(deadline), Location::caller())
@@ -170,6 +173,7 @@ impl<T: ?Sized> RwLock<T> {
     /// let reading = lock.read();
     /// assert!(lock.try_write().is_none());
     /// ```
+    #[must_use = "the lock is left at once if its guard is not kept"]
     #[inline]
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
         self.lock.try_write().then(|| RwLockWriteGuard::new(self))
@@ -185,6 +189,7 @@ impl<T: ?Sized> RwLock<T> {
     /// assert!(lock.write_timeout(Duration::from_millis(1)).is_none());
     /// assert!(lock.try_read().is_some(), "the writer has given up");
     /// ```
+    #[must_use = "the lock is left at once if its guard is not kept"]
     #[track_caller]
     pub fn write_timeout(&self, timeout: Duration) -> Option<RwLockWriteGuard<'_, T>> {
         self.write_patiently(|| Patience::lasting(timeout), Location::caller())
@@ -200,6 +205,7 @@ impl<T: ?Sized> RwLock<T> {
     /// let deadline = gochan::time::now() + Duration::from_millis(1);
     /// *lock.write_deadline(deadline).unwrap() = 2;
     /// ```
+    #[must_use = "the lock is left at once if its guard is not kept"]
     #[track_caller]
     pub fn write_deadline(&self, deadline: Instant) -> Option<RwLockWriteGuard<'_, T>> {
         self.write_patiently(|| Patience::Until(deadline), Location::caller())

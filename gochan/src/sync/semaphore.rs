@@ -152,6 +152,7 @@ impl Semaphore {
     /// let _permit = semaphore.try_acquire(1).unwrap();
     /// assert!(semaphore.try_acquire(1).is_none());
     /// ```
+    #[must_use = "the permits are given back at once if this is not kept"]
     pub fn try_acquire(&self, count: usize) -> Option<Permit<&Semaphore>> {
         self.try_take(count).then(|| Permit {
             semaphore: self,
@@ -169,6 +170,7 @@ impl Semaphore {
     /// let semaphore = Arc::new(Semaphore::new(1));
     /// assert!(semaphore.try_acquire_owned(2).is_none());
     /// ```
+    #[must_use = "the permits are given back at once if this is not kept"]
     pub fn try_acquire_owned(self: &Arc<Self>, count: usize) -> Option<Permit<Arc<Semaphore>>> {
         self.try_take(count).then(|| Permit {
             semaphore: Arc::clone(self),
@@ -186,6 +188,7 @@ impl Semaphore {
     /// let _permit = semaphore.acquire(1);
     /// assert!(semaphore.acquire_timeout(1, Duration::from_millis(1)).is_none());
     /// ```
+    #[must_use = "the permits are given back at once if this is not kept"]
     #[track_caller]
     pub fn acquire_timeout(&self, count: usize, timeout: Duration) -> Option<Permit<&Semaphore>> {
         self.take_within(count, Patience::lasting(timeout), Location::caller())
@@ -203,6 +206,7 @@ impl Semaphore {
     /// let semaphore = gochan::sync::Semaphore::new(1);
     /// assert!(semaphore.acquire_deadline(1, gochan::time::now()).is_some());
     /// ```
+    #[must_use = "the permits are given back at once if this is not kept"]
     #[track_caller]
     pub fn acquire_deadline(&self, count: usize, deadline: Instant) -> Option<Permit<&Semaphore>> {
         self.take_within(count, Patience::Until(deadline), Location::caller())
@@ -225,6 +229,7 @@ impl Semaphore {
     /// gochan::go!(drop(permit)).join().unwrap();
     /// assert_eq!(semaphore.available(), 1);
     /// ```
+    #[must_use = "the permits are given back at once if this is not kept"]
     #[track_caller]
     pub fn acquire_owned_timeout(
         this: &Arc<Semaphore>,
@@ -250,6 +255,7 @@ impl Semaphore {
     /// let now = gochan::time::now();
     /// assert!(Semaphore::acquire_owned_deadline(&semaphore, 1, now).is_none());
     /// ```
+    #[must_use = "the permits are given back at once if this is not kept"]
     #[track_caller]
     pub fn acquire_owned_deadline(
         this: &Arc<Semaphore>,

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 /// let times: Vec<_> = gochan::time::tick(Duration::from_millis(1)).into_iter().take(3).collect();
 /// assert!(times.is_sorted());
 /// ```
+#[must_use = "the ticker goes with its receiver"]
 pub fn tick(period: Duration) -> Receiver<Instant> {
     if period.is_zero() {
         return Receiver::without_sender();
@@ -67,6 +68,7 @@ impl Ticker {
     /// let (first, second) = (ticker.c().recv(), ticker.c().recv());
     /// assert!(first < second);
     /// ```
+    #[must_use = "the ticker is gone at once if it is not kept"]
     #[track_caller]
     pub fn new(period: Duration) -> Ticker {
         assert!(!period.is_zero(), "a ticker with a period of zero");

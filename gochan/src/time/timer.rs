@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 ///     }
 /// }
 /// ```
+#[must_use = "the timer goes with its receiver"]
 pub fn after(duration: Duration) -> Receiver<Instant> {
     let receiver = Receiver::of_timer();
     receiver.core().timer().set(duration, None);
@@ -79,6 +80,7 @@ impl Timer {
     /// let fired_at = timer.c().recv().unwrap();
     /// assert!(fired_at - start >= Duration::from_millis(1));
     /// ```
+    #[must_use = "the timer is gone at once if it is not kept"]
     pub fn new(duration: Duration) -> Timer {
         Timer {
             kind: Kind::Sends(after(duration)),
