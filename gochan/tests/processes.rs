@@ -276,6 +276,20 @@ fn a_thread_that_needs_a_runtime_which_cannot_start_is_told_why() {
     assert_ended(&output, 101, &[], &["GOCHAN_MAXPROCS=\"many\""]);
 }
 
+#[test]
+fn a_thread_that_asks_a_runtime_which_cannot_start_is_told_where() {
+    let _watched = watch();
+    const NAME: &str = "a_thread_that_asks_a_runtime_which_cannot_start_is_told_where";
+    const LINE: u32 = line!() + 2;
+    if is_program(NAME) {
+        println!("workers: {}", num_worker());
+        return;
+    }
+    let output = run_program(NAME, &[("GOCHAN_MAXPROCS", "many")]);
+    let place = format!("{}:{LINE}:", file!());
+    assert_ended(&output, 101, &[], &["GOCHAN_MAXPROCS=\"many\"", &place]);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_runtime_without_room_for_its_threads_says_so() {

@@ -104,6 +104,9 @@ impl Dump {
 /// The workers go on meanwhile: each is held up for a moment only, between two runs, and not at
 /// all while a goroutine computes.
 ///
+/// # Panics
+/// On an ordinary thread, if the default runtime cannot start.
+///
 /// ```
 /// use gochan::prelude::*;
 ///
@@ -121,6 +124,7 @@ impl Dump {
 ///     println!("{dump}");
 /// }
 /// ```
+#[track_caller]
 pub fn dump() -> Dump {
     ask(Dump::of)
 }

@@ -435,6 +435,7 @@ pub(crate) fn run_on_default<T: Send>(
 // ----- questions --------------------------------------------------------------------------
 
 /// Asks the runtime of the calling goroutine, else the default one.
+#[track_caller]
 fn ask<T>(question: impl FnOnce(&Shared) -> T) -> T {
     match worker::current() {
         Some(worker) => question(worker.shared()),
@@ -449,17 +450,24 @@ fn ask<T>(question: impl FnOnce(&Shared) -> T) -> T {
 ///
 /// The number is that of one moment; goroutines on other workers come and go meanwhile.
 ///
+/// # Panics
+/// On an ordinary thread, if the default runtime cannot start.
+///
 /// ```
 /// #[gochan::main]
 /// fn main() {
 ///     assert_eq!(gochan::runtime::num_goroutine(), 1);
 /// }
 /// ```
+#[track_caller]
 pub fn num_goroutine() -> usize {
     ask(|shared| shared.workers.iter().map(|worker| worker.load()).sum())
 }
 
 /// How many workers this runtime has.
+///
+/// # Panics
+/// On an ordinary thread, if the default runtime cannot start.
 ///
 /// ```
 /// use gochan::runtime::{Config, Runtime, num_worker};
@@ -468,6 +476,7 @@ pub fn num_goroutine() -> usize {
 /// assert_eq!(runtime.run(num_worker), 3);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[track_caller]
 pub fn num_worker() -> usize {
     ask(|shared| shared.workers.len())
 }
