@@ -98,6 +98,16 @@ fn a_value_is_computed_once_and_shared() {
 }
 
 #[test]
+fn the_default_is_computed_when_it_is_asked_for() {
+    everywhere(|| {
+        let value: OnceValue<Vec<u8>> = OnceValue::default();
+        assert_eq!(value.try_get(), None);
+        assert!(value.is_empty());
+        assert_eq!(value.try_get(), Some(&Vec::new()));
+    });
+}
+
+#[test]
 fn a_value_that_panics_does_so_for_everybody() {
     everywhere(|| {
         let value: OnceValue<i32, _> = OnceValue::new(|| panic!("no value"));

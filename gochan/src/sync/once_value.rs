@@ -125,6 +125,13 @@ impl<T, F: FnOnce() -> T> OnceValue<T, F> {
     }
 }
 
+/// A value that `T::default` computes when it is first asked for.
+impl<T: Default> Default for OnceValue<T> {
+    fn default() -> Self {
+        OnceValue::new(T::default)
+    }
+}
+
 impl<T, F: FnOnce() -> T> Deref for OnceValue<T, F> {
     type Target = T;
 
