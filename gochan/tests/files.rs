@@ -186,6 +186,23 @@ fn an_open_file_is_read_written_and_moved_in() {
     });
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_is_the_input_or_output_of_a_program() {
+    use std::process::Command;
+
+    each_runtime(|| {
+        let scratch = Scratch::new();
+        let (from, to) = (scratch.at("from"), scratch.at("to"));
+        fs::write(&from, "goroutines").unwrap();
+        let mut cat = Command::new("cat");
+        cat.stdin(File::open(&from).unwrap());
+        cat.stdout(File::create(&to).unwrap());
+        assert!(gochan::blocking(|| cat.status()).unwrap().success());
+        assert_eq!(fs::read_to_string(&to).unwrap(), "goroutines");
+    });
+}
+
 #[test]
 fn locks_exclude_each_other() {
     each_runtime(|| {

@@ -5,6 +5,7 @@ use crate::blocking;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::SystemTime;
 
 /// An open file, as [`std::fs::File`]. It is read, written and moved in by the traits of
@@ -318,6 +319,13 @@ impl From<std::fs::File> for File {
 impl From<File> for std::fs::File {
     fn from(file: File) -> Self {
         file.file
+    }
+}
+
+/// For a program that is to be started: its input, its output or its errors.
+impl From<File> for Stdio {
+    fn from(file: File) -> Self {
+        file.file.into()
     }
 }
 
