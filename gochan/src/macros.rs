@@ -111,8 +111,11 @@ macro_rules! chan {
 ///
 /// # Panics
 ///
-/// A panic in a goroutine ends that goroutine, and reaches whoever joins it. `go!(local, …)` panics
-/// outside of a goroutine.
+/// A panic in a goroutine ends that goroutine, and reaches whoever joins it.
+///
+/// `go!` itself panics if there is no room for another stack, or the default runtime cannot start
+/// ([`goroutine::Builder`](crate::goroutine::Builder) returns the error instead), and
+/// `go!(local, …)` outside of a goroutine.
 ///
 /// # Examples
 ///

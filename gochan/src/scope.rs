@@ -129,7 +129,7 @@ impl<'scope> Scope<'scope, '_> {
     /// Starts a goroutine in the scope, as `go!(in s, { … })` does.
     ///
     /// # Panics
-    /// If there is no room for another stack.
+    /// If there is no room for another stack, or the default runtime cannot start.
     ///
     /// ```
     /// let numbers = [1, 2, 3];

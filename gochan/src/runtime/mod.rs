@@ -3,6 +3,10 @@
 //! Most programs never name it: the first `go!` of an ordinary thread starts the default
 //! runtime, and [`#[gochan::main]`](macro@crate::main) runs `main` on it. A [`Runtime`] of one's
 //! own serves tests and programs that want an end to their goroutines.
+//!
+//! Timers of ordinary threads use the default runtime too. Where it cannot start, since an
+//! environment variable makes no sense or no threads can be had, whoever needs it panics and says
+//! why; `#[gochan::main]` ends the process with status 2.
 
 pub(crate) mod blocking;
 pub(crate) mod blocks;

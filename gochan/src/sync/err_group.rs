@@ -175,7 +175,7 @@ impl<E: Send + 'static> ErrGroup<E> {
     /// Starts a goroutine of the group, when the [limit](ErrGroup::set_limit) allows it.
     ///
     /// # Panics
-    /// If there is no room for another stack.
+    /// If there is no room for another stack, or the default runtime cannot start.
     ///
     /// ```
     /// let group = gochan::sync::ErrGroup::new();
@@ -194,7 +194,7 @@ impl<E: Send + 'static> ErrGroup<E> {
     /// says whether it did.
     ///
     /// # Panics
-    /// If there is no room for another stack.
+    /// If there is no room for another stack, or the default runtime cannot start.
     ///
     /// ```
     /// let group = gochan::sync::ErrGroup::<std::fmt::Error>::new();

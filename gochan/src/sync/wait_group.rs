@@ -142,7 +142,7 @@ impl WaitGroup {
     /// also by a panic or if its runtime ends before it has started.
     ///
     /// # Panics
-    /// If there is no room for another stack.
+    /// If there is no room for another stack, or the default runtime cannot start.
     ///
     /// ```
     /// let wg = gochan::sync::WaitGroup::new();
