@@ -94,6 +94,12 @@ impl<T> Chan<T> {
     ///
     /// # Panics
     /// If the memory cannot be had.
+    ///
+    /// ```
+    /// let ch = gochan::Chan::new(1);
+    /// ch.send("fits").unwrap();
+    /// assert!(ch.is_full());
+    /// ```
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
         Chan {
@@ -102,6 +108,12 @@ impl<T> Chan<T> {
     }
 
     /// Makes a channel on which no send ever waits; see [`unbounded`] for its memory.
+    ///
+    /// ```
+    /// let ch = gochan::Chan::unbounded();
+    /// (0..1000).for_each(|n| ch.send(n).unwrap());
+    /// assert_eq!((ch.len(), ch.capacity()), (1000, None));
+    /// ```
     pub fn unbounded() -> Self {
         Chan {
             channel: Shared::new(Capacity::Unbounded),
@@ -109,6 +121,12 @@ impl<T> Chan<T> {
     }
 
     /// A handle that can only send.
+    ///
+    /// ```
+    /// let ch = gochan::Chan::new(1);
+    /// ch.sender().send(5).unwrap();
+    /// assert_eq!(ch.recv(), Some(5));
+    /// ```
     pub fn sender(&self) -> Sender<T> {
         Sender {
             channel: self.channel.for_sender(),
@@ -116,6 +134,14 @@ impl<T> Chan<T> {
     }
 
     /// A handle that can only receive.
+    ///
+    /// ```
+    /// let ch = gochan::Chan::new(1);
+    /// let receiver = ch.receiver();
+    /// ch.send(5).unwrap();
+    /// drop(ch); // the only handle that can send
+    /// assert_eq!(receiver.iter().collect::<Vec<_>>(), [5]);
+    /// ```
     pub fn receiver(&self) -> Receiver<T> {
         Receiver {
             channel: self.channel.for_receiver(),
@@ -123,6 +149,13 @@ impl<T> Chan<T> {
     }
 
     /// Splits this handle in two.
+    ///
+    /// ```
+    /// let (sender, receiver) = gochan::Chan::new(1).split();
+    /// sender.send(5).unwrap();
+    /// drop(sender);
+    /// assert_eq!(receiver.into_iter().collect::<Vec<_>>(), [5]);
+    /// ```
     pub fn split(self) -> (Sender<T>, Receiver<T>) {
         let channel = ManuallyDrop::new(self);
         // SAFETY: the handle can do both, and is forgotten.
@@ -166,31 +199,69 @@ macro_rules! any_handle {
     ($handle:ident, clone: $clone:ident, drop: $drop:ident) => {
         impl<T> $handle<T> {
             /// How many values the buffer holds.
+            ///
+            /// ```
+            /// let ch = gochan::Chan::new(8);
+            /// ch.send('a').unwrap();
+            /// assert_eq!(ch.len(), 1);
+            /// ```
             pub fn len(&self) -> usize {
                 self.channel.len()
             }
 
             /// Whether the buffer holds no value.
+            ///
+            /// ```
+            /// let ch = gochan::Chan::new(8);
+            /// assert!(ch.is_empty());
+            /// ch.send('a').unwrap();
+            /// assert!(!ch.is_empty());
+            /// ```
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
 
             /// How many values the buffer can hold; `None` if there is no bound.
+            ///
+            /// ```
+            /// assert_eq!(gochan::Chan::<u8>::new(8).capacity(), Some(8));
+            /// assert_eq!(gochan::Chan::<u8>::unbounded().capacity(), None);
+            /// ```
             pub fn capacity(&self) -> Option<usize> {
                 self.channel.capacity()
             }
 
             /// Whether the buffer has no room, as that of a channel without a buffer never has.
+            ///
+            /// ```
+            /// assert!(!gochan::Chan::<u8>::new(8).is_full());
+            /// assert!(gochan::Chan::<u8>::new(0).is_full());
+            /// ```
             pub fn is_full(&self) -> bool {
                 self.channel.is_full()
             }
 
             /// Whether the channel was closed; it may still hold values.
+            ///
+            /// ```
+            /// let ch = gochan::Chan::new(8);
+            /// ch.send('a').unwrap();
+            /// ch.close();
+            /// assert!(ch.is_closed());
+            /// assert_eq!((ch.recv(), ch.recv()), (Some('a'), None));
+            /// ```
             pub fn is_closed(&self) -> bool {
                 self.channel.is_closed()
             }
 
             /// Whether the last handle that can receive has gone.
+            ///
+            /// ```
+            /// let (sender, receiver) = gochan::channel::<u8>(8);
+            /// assert!(!sender.is_abandoned());
+            /// drop(receiver);
+            /// assert!(sender.is_abandoned());
+            /// ```
             pub fn is_abandoned(&self) -> bool {
                 self.channel.is_abandoned()
             }
@@ -258,6 +329,14 @@ macro_rules! sending_handle {
             /// # Errors
             /// Hands the value back if the channel is closed or all its receivers have gone,
             /// also while the send waits.
+            ///
+            /// ```
+            /// let (sender, receiver) = gochan::channel(1);
+            /// sender.send("gopher").unwrap();
+            /// assert_eq!(receiver.recv(), Some("gopher"));
+            /// drop(receiver);
+            /// assert_eq!(sender.send("crab").unwrap_err().into_inner(), "crab");
+            /// ```
             #[inline(always)] // see `Channel::send`
             #[track_caller]
             pub fn send(&self, value: T) -> Result<(), SendError<T>> {
@@ -270,6 +349,16 @@ macro_rules! sending_handle {
             ///
             /// # Errors
             /// Hands the value back if it is not, or if the channel takes no more values.
+            ///
+            /// ```
+            /// use gochan::TrySendError;
+            ///
+            /// let (sender, receiver) = gochan::channel(1);
+            /// assert_eq!(sender.try_send(1), Ok(()));
+            /// assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
+            /// drop(receiver);
+            /// assert_eq!(sender.try_send(3), Err(TrySendError::Closed(3)));
+            /// ```
             #[inline]
             #[track_caller]
             pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
@@ -285,6 +374,15 @@ macro_rules! sending_handle {
             ///
             /// # Errors
             /// Hands the value back if the time is up, or the channel takes no more values.
+            ///
+            /// ```
+            /// use gochan::SendTimeoutError;
+            /// use std::time::Duration;
+            ///
+            /// let (sender, _receiver) = gochan::channel(0);
+            /// let sent = sender.send_timeout(1, Duration::from_millis(1));
+            /// assert_eq!(sent, Err(SendTimeoutError::Timeout(1)));
+            /// ```
             #[track_caller]
             pub fn send_timeout(
                 &self,
@@ -298,6 +396,16 @@ macro_rules! sending_handle {
             ///
             /// # Errors
             /// Hands the value back if the time is up, or the channel takes no more values.
+            ///
+            /// ```
+            /// use gochan::SendTimeoutError;
+            /// use std::time::Duration;
+            ///
+            /// let (sender, _receiver) = gochan::channel(1);
+            /// let deadline = gochan::time::now() + Duration::from_millis(1);
+            /// assert_eq!(sender.send_deadline(1, deadline), Ok(()));
+            /// assert_eq!(sender.send_deadline(2, deadline), Err(SendTimeoutError::Timeout(2)));
+            /// ```
             #[track_caller]
             pub fn send_deadline(
                 &self,
@@ -326,6 +434,14 @@ macro_rules! sending_handle {
             ///
             /// # Panics
             /// `close of closed channel`, if it is closed.
+            ///
+            /// ```
+            /// let (sender, receiver) = gochan::channel(1);
+            /// sender.send(1).unwrap();
+            /// sender.close();
+            /// assert!(sender.send(2).is_err());
+            /// assert_eq!((receiver.recv(), receiver.recv()), (Some(1), None));
+            /// ```
             #[track_caller]
             pub fn close(&self) {
                 if !self.channel.close() {
@@ -345,6 +461,13 @@ macro_rules! receiving_handle {
         impl<T> $handle<T> {
             /// Receives a value; waits until there is one. `None`: the channel is closed and
             /// drained.
+            ///
+            /// ```
+            /// let (sender, receiver) = gochan::channel(0);
+            /// gochan::go!({ sender.send(5).unwrap() });
+            /// assert_eq!(receiver.recv(), Some(5));
+            /// assert_eq!(receiver.recv(), None);
+            /// ```
             #[inline(always)] // see `Channel::recv`
             #[track_caller]
             pub fn recv(&self) -> Option<T> {
@@ -355,6 +478,15 @@ macro_rules! receiving_handle {
             ///
             /// # Errors
             /// There is none at the moment, or there will be none any more.
+            ///
+            /// ```
+            /// use gochan::TryRecvError;
+            ///
+            /// let (sender, receiver) = gochan::channel::<i32>(1);
+            /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+            /// drop(sender);
+            /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+            /// ```
             #[inline]
             #[track_caller]
             pub fn try_recv(&self) -> Result<T, TryRecvError> {
@@ -370,6 +502,15 @@ macro_rules! receiving_handle {
             ///
             /// # Errors
             /// The time is up, or there will be no value any more.
+            ///
+            /// ```
+            /// use gochan::RecvTimeoutError;
+            /// use std::time::Duration;
+            ///
+            /// let (_sender, receiver) = gochan::channel::<i32>(1);
+            /// let received = receiver.recv_timeout(Duration::from_millis(1));
+            /// assert_eq!(received, Err(RecvTimeoutError::Timeout));
+            /// ```
             #[track_caller]
             pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
                 self.recv_patiently(Patience::lasting(timeout), Location::caller())
@@ -379,6 +520,16 @@ macro_rules! receiving_handle {
             ///
             /// # Errors
             /// The time is up, or there will be no value any more.
+            ///
+            /// ```
+            /// use std::time::Duration;
+            ///
+            /// let (sender, receiver) = gochan::channel(1);
+            /// sender.send(5).unwrap();
+            /// let deadline = gochan::time::now() + Duration::from_millis(1);
+            /// assert_eq!(receiver.recv_deadline(deadline), Ok(5));
+            /// assert!(receiver.recv_deadline(deadline).unwrap_err().is_timeout());
+            /// ```
             #[track_caller]
             pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
                 self.recv_patiently(Patience::Until(deadline), Location::caller())
@@ -398,12 +549,24 @@ macro_rules! receiving_handle {
             }
 
             /// Receives until the channel is closed and drained.
+            ///
+            /// ```
+            /// let (sender, receiver) = gochan::channel(0);
+            /// gochan::go!({ (1..=3).for_each(|n| sender.send(n).unwrap()) });
+            /// assert_eq!(receiver.iter().sum::<i32>(), 6);
+            /// ```
             #[track_caller]
             pub fn iter(&self) -> Iter<'_, T> {
                 Iter::new(&self.channel)
             }
 
             /// Receives for as long as there are values, without waiting.
+            ///
+            /// ```
+            /// let (sender, receiver) = gochan::channel(8);
+            /// (1..=3).for_each(|n| sender.send(n).unwrap());
+            /// assert_eq!(receiver.try_iter().sum::<i32>(), 6); // `iter` would wait for more
+            /// ```
             pub fn try_iter(&self) -> TryIter<'_, T> {
                 TryIter::new(&self.channel)
             }
