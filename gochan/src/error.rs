@@ -5,10 +5,23 @@ use std::error::Error;
 use std::fmt;
 
 /// A value that was not sent, because the channel is closed or all its receivers have gone.
+///
+/// ```
+/// let (sender, receiver) = gochan::channel(1);
+/// drop(receiver);
+/// assert_eq!(sender.send(5), Err(gochan::SendError(5)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SendError<T>(pub T);
 
 /// Why [`try_send`](crate::Sender::try_send) did not send, with the value.
+///
+/// ```
+/// let (sender, _receiver) = gochan::channel(0);
+/// let error = sender.try_send(5).unwrap_err();
+/// assert!(error.is_full());
+/// assert_eq!(error.into_inner(), 5);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TrySendError<T> {
     /// Nobody waits to receive, and the buffer has no room.
@@ -19,6 +32,15 @@ pub enum TrySendError<T> {
 
 /// Why [`send_timeout`](crate::Sender::send_timeout) or
 /// [`send_deadline`](crate::Sender::send_deadline) did not send, with the value.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let (sender, _receiver) = gochan::channel(0);
+/// let error = sender.send_timeout(5, Duration::from_millis(1)).unwrap_err();
+/// assert!(error.is_timeout());
+/// assert_eq!(error.into_inner(), 5);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SendTimeoutError<T> {
     /// The time was up.
@@ -28,6 +50,13 @@ pub enum SendTimeoutError<T> {
 }
 
 /// Why [`try_recv`](crate::Receiver::try_recv) received nothing.
+///
+/// ```
+/// let (sender, receiver) = gochan::channel::<u8>(1);
+/// assert!(receiver.try_recv().unwrap_err().is_empty());
+/// sender.close();
+/// assert!(receiver.try_recv().unwrap_err().is_closed());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TryRecvError {
     /// There is no value at the moment.
@@ -38,6 +67,15 @@ pub enum TryRecvError {
 
 /// Why [`recv_timeout`](crate::Receiver::recv_timeout) or
 /// [`recv_deadline`](crate::Receiver::recv_deadline) received nothing.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let (sender, receiver) = gochan::channel::<u8>(1);
+/// assert!(receiver.recv_timeout(Duration::ZERO).unwrap_err().is_timeout());
+/// sender.close();
+/// assert!(receiver.recv_timeout(Duration::MAX).unwrap_err().is_closed());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecvTimeoutError {
     /// The time was up.
@@ -47,11 +85,22 @@ pub enum RecvTimeoutError {
 }
 
 /// [`Select::try_select`](crate::Select::try_select) found no operation ready.
+///
+/// ```
+/// assert_eq!(gochan::Select::new().try_select().unwrap_err(), gochan::TrySelectError);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrySelectError;
 
 /// [`Select::select_timeout`](crate::Select::select_timeout) or
 /// [`select_deadline`](crate::Select::select_deadline) found no operation ready in time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let error = gochan::Select::new().select_timeout(Duration::from_millis(1)).unwrap_err();
+/// assert_eq!(error, gochan::SelectTimeoutError);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SelectTimeoutError;
 

@@ -17,6 +17,15 @@ use std::panic::Location;
 use std::sync::Arc;
 
 /// What a goroutine can know of itself; from [`current`].
+///
+/// ```
+/// let handle = gochan::go!(name = "worker", {
+///     let me = gochan::goroutine::current();
+///     println!("goroutine {} was started at {}", me.id(), me.started_at());
+///     me.name().map(str::to_owned)
+/// });
+/// assert_eq!(handle.join().unwrap().as_deref(), Some("worker"));
+/// ```
 #[derive(Clone)]
 pub struct Goroutine {
     identity: Identity,
@@ -129,6 +138,15 @@ impl Builder {
     ///
     /// # Errors
     /// There is no room for another stack, or the default runtime cannot start.
+    ///
+    /// ```
+    /// use gochan::goroutine::Builder;
+    ///
+    /// let handle = Builder::new().spread().spawn(|| 6 * 7)?;
+    /// assert_eq!(handle.join().unwrap(), 42);
+    /// assert!(Builder::new().stack_size(usize::MAX).spawn(|| ()).is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
     where
@@ -177,6 +195,18 @@ impl Builder {
     ///
     /// # Panics
     /// On an ordinary thread.
+    ///
+    /// ```
+    /// use gochan::goroutine::Builder;
+    /// use std::rc::Rc;
+    ///
+    /// #[gochan::main]
+    /// fn main() {
+    ///     let shared = Rc::new(5);
+    ///     let handle = Builder::new().spawn_local(move || *shared + 1).unwrap();
+    ///     assert_eq!(handle.join().unwrap(), 6);
+    /// }
+    /// ```
     #[track_caller]
     pub fn spawn_local<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
     where

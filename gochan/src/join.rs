@@ -47,6 +47,12 @@ impl<T> JoinHandle<T> {
     ///
     /// # Errors
     /// The goroutine panicked, or ended by [`goexit`](crate::goexit) or with its runtime.
+    ///
+    /// ```
+    /// let sum = gochan::go!({ (1..=3).sum::<i32>() });
+    /// assert_eq!(sum.join().unwrap(), 6);
+    /// assert!(gochan::go!({ gochan::goexit() }).join().unwrap_err().is_goexit());
+    /// ```
     #[track_caller]
     #[inline(always)] // see `Waiter::begin`
     pub fn join(mut self) -> Result<T, JoinError> {
@@ -68,16 +74,34 @@ impl<T> JoinHandle<T> {
     }
 
     /// Whether the goroutine has ended, so that [`join`](JoinHandle::join) will not wait.
+    ///
+    /// ```
+    /// let (stop, stopped) = gochan::channel::<()>(0);
+    /// let handle = gochan::go!({ stopped.recv() });
+    /// assert!(!handle.is_finished());
+    /// drop(stop);
+    /// handle.join().unwrap();
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.result.goroutine().completion().has_ended()
     }
 
     /// The goroutine's number.
+    ///
+    /// ```
+    /// let handle = gochan::go!({ gochan::goroutine::current().id() });
+    /// let id = handle.id();
+    /// assert_eq!(handle.join().unwrap(), id);
+    /// ```
     pub fn id(&self) -> GoroutineId {
         self.result.goroutine().identity().id
     }
 
     /// The goroutine's name, if it was given one.
+    ///
+    /// ```
+    /// assert_eq!(gochan::go!(name = "fetcher", {}).name(), Some("fetcher"));
+    /// ```
     pub fn name(&self) -> Option<&str> {
         self.result.goroutine().identity().name()
     }
@@ -103,6 +127,13 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// Why a goroutine has no result: it panicked, or ended by [`goexit`](crate::goexit).
+///
+/// ```
+/// let error = gochan::go!(name = "doomed", { panic!("out of luck") }).join().unwrap_err();
+/// assert!(error.is_panic());
+/// assert_eq!(error.name(), Some("doomed"));
+/// assert!(error.to_string().ends_with("panicked: out of luck"));
+/// ```
 pub struct JoinError {
     goroutine: Identity,
     failure: Failure,
@@ -124,6 +155,12 @@ impl JoinError {
     ///
     /// # Panics
     /// If it did not panic.
+    ///
+    /// ```
+    /// let error = gochan::go!({ panic!("out of luck") }).join().unwrap_err();
+    /// let payload = error.into_panic();
+    /// assert_eq!(payload.downcast_ref(), Some(&"out of luck"));
+    /// ```
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self.try_into_panic() {
@@ -136,6 +173,11 @@ impl JoinError {
     ///
     /// # Errors
     /// The error itself, if it did not panic.
+    ///
+    /// ```
+    /// let error = gochan::go!({ gochan::goexit() }).join().unwrap_err();
+    /// assert!(error.try_into_panic().unwrap_err().is_goexit());
+    /// ```
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
         match self.failure {
             Failure::Panic(payload) => Ok(payload),

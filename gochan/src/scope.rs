@@ -194,6 +194,15 @@ impl fmt::Debug for Scope<'_, '_> {
 }
 
 /// The handle of a goroutine in a scope. Dropping it leaves the goroutine to the scope.
+///
+/// ```
+/// let numbers = [1, 2, 3];
+/// gochan::scope(|s| {
+///     let sum = gochan::go!(in s, name = "adder", { numbers.iter().sum::<i32>() });
+///     assert_eq!(sum.name(), Some("adder"));
+///     assert_eq!(sum.join().unwrap(), 6);
+/// });
+/// ```
 pub struct ScopedJoinHandle<'scope, T> {
     /// There until it is joined.
     handle: Option<JoinHandle<T>>,

@@ -137,6 +137,14 @@ impl Default for Select<'_> {
 
 impl<'a> Select<'a> {
     /// A set without operations, from which ready ones are chosen with equal probability.
+    ///
+    /// ```
+    /// let (sender, receiver) = gochan::channel(1);
+    /// sender.send(5).unwrap();
+    /// let mut select = gochan::Select::new();
+    /// select.recv(&receiver);
+    /// assert_eq!(select.select().recv(&receiver), Some(5));
+    /// ```
     pub fn new() -> Self {
         Select {
             operations: Vec::new(),
@@ -149,6 +157,18 @@ impl<'a> Select<'a> {
 
     /// A set without operations, from which of several ready ones the one that was added first
     /// is chosen.
+    ///
+    /// ```
+    /// let (urgent, other) = (gochan::Chan::new(1), gochan::Chan::new(1));
+    /// other.send("later").unwrap();
+    /// urgent.send("now").unwrap();
+    /// let mut select = gochan::Select::biased();
+    /// let first = select.recv(&urgent);
+    /// select.recv(&other);
+    /// let op = select.select();
+    /// assert_eq!(op.index(), first);
+    /// assert_eq!(op.recv(&urgent), Some("now"));
+    /// ```
     pub fn biased() -> Self {
         Select {
             order: Order::Source,
@@ -157,6 +177,12 @@ impl<'a> Select<'a> {
     }
 
     /// Adds a receive, and returns its index.
+    ///
+    /// ```
+    /// let (a, b) = (gochan::Chan::<u8>::new(0), gochan::Chan::<u8>::new(0));
+    /// let mut select = gochan::Select::new();
+    /// assert_eq!((select.recv(&a), select.recv(&b)), (0, 1));
+    /// ```
     pub fn recv<R>(&mut self, r: &'a R) -> usize
     where
         R: RecvOperand,
@@ -166,6 +192,16 @@ impl<'a> Select<'a> {
     }
 
     /// Adds a send, and returns its index. The value is brought when the operation was chosen.
+    ///
+    /// ```
+    /// let (sender, receiver) = gochan::channel(1);
+    /// let mut select = gochan::Select::new();
+    /// let index = select.send(&sender);
+    /// let op = select.select();
+    /// assert_eq!(op.index(), index);
+    /// op.send(&sender, "a value").unwrap();
+    /// assert_eq!(receiver.recv(), Some("a value"));
+    /// ```
     pub fn send<S>(&mut self, s: &'a S) -> usize
     where
         S: SendOperand,
@@ -185,6 +221,15 @@ impl<'a> Select<'a> {
     ///
     /// # Panics
     /// If there is no operation with this index.
+    ///
+    /// ```
+    /// let (sender, receiver) = gochan::channel(1);
+    /// sender.send(5).unwrap();
+    /// let mut select = gochan::Select::new();
+    /// let index = select.recv(&receiver);
+    /// select.remove(index);
+    /// assert!(select.try_select().is_err());
+    /// ```
     #[track_caller]
     pub fn remove(&mut self, index: usize) {
         match self.operations.binary_search_by_key(&index, |&(i, _)| i) {
@@ -194,6 +239,14 @@ impl<'a> Select<'a> {
     }
 
     /// Waits until one of the operations can happen, and chooses it.
+    ///
+    /// ```
+    /// let (sender, receiver) = gochan::channel(0);
+    /// gochan::go!({ sender.send(5).unwrap() });
+    /// let mut select = gochan::Select::new();
+    /// select.recv(&receiver);
+    /// assert_eq!(select.select().recv(&receiver), Some(5));
+    /// ```
     #[track_caller]
     pub fn select(&mut self) -> SelectedOperation<'_, 'a> {
         let chosen = self.choose(Limit::Forever, Location::caller());
@@ -204,6 +257,15 @@ impl<'a> Select<'a> {
     ///
     /// # Errors
     /// There is none.
+    ///
+    /// ```
+    /// let (sender, receiver) = gochan::channel(1);
+    /// let mut select = gochan::Select::new();
+    /// select.recv(&receiver);
+    /// assert!(select.try_select().is_err());
+    /// sender.send(5).unwrap();
+    /// assert_eq!(select.try_select().unwrap().recv(&receiver), Some(5));
+    /// ```
     #[track_caller]
     pub fn try_select(&mut self) -> Result<SelectedOperation<'_, 'a>, TrySelectError> {
         self.choose(Limit::None, Location::caller())
@@ -214,6 +276,15 @@ impl<'a> Select<'a> {
     ///
     /// # Errors
     /// The time is up.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (_sender, receiver) = gochan::channel::<u8>(0);
+    /// let mut select = gochan::Select::new();
+    /// select.recv(&receiver);
+    /// assert!(select.select_timeout(Duration::from_millis(1)).is_err());
+    /// ```
     #[track_caller]
     pub fn select_timeout(
         &mut self,
@@ -302,6 +373,20 @@ pub struct SelectedOperation<'s, 'a> {
 
 impl SelectedOperation<'_, '_> {
     /// The operation's index.
+    ///
+    /// ```
+    /// let ch = gochan::Chan::new(1);
+    /// let mut select = gochan::Select::new();
+    /// let (receive, send) = (select.recv(&ch), select.send(&ch));
+    /// for _ in 0..2 {
+    ///     let op = select.select();
+    ///     match op.index() {
+    ///         index if index == receive => assert_eq!(op.recv(&ch), Some(5)),
+    ///         index if index == send => op.send(&ch, 5).unwrap(),
+    ///         _ => unreachable!(),
+    ///     }
+    /// }
+    /// ```
     pub fn index(&self) -> usize {
         self.index
     }
@@ -310,6 +395,14 @@ impl SelectedOperation<'_, '_> {
     ///
     /// # Panics
     /// If the operation is not a receive from this channel.
+    ///
+    /// ```
+    /// let (sender, receiver) = gochan::channel::<u8>(0);
+    /// drop(sender);
+    /// let mut select = gochan::Select::new();
+    /// select.recv(&receiver);
+    /// assert_eq!(select.select().recv(&receiver), None);
+    /// ```
     #[track_caller]
     pub fn recv<R: RecvOperand>(self, r: &R) -> Option<R::Item> {
         let channel = ptr::from_ref(r.receiving().channel()).cast::<()>();
@@ -332,6 +425,14 @@ impl SelectedOperation<'_, '_> {
     ///
     /// # Panics
     /// If the operation is not a send to this channel.
+    ///
+    /// ```
+    /// let (sender, receiver) = gochan::channel(0);
+    /// drop(receiver);
+    /// let mut select = gochan::Select::new();
+    /// select.send(&sender);
+    /// assert_eq!(select.select().send(&sender, 5).unwrap_err().into_inner(), 5);
+    /// ```
     #[track_caller]
     pub fn send<S: SendOperand>(self, s: &S, value: S::Item) -> Result<(), SendError<S::Item>> {
         let side = s.sending();
