@@ -9,7 +9,8 @@ use gochan::prelude::*;
 use gochan::runtime::{Config, PanicPolicy, Runtime, num_worker};
 use gochan::sync::{ErrGroup, WaitGroup};
 use gochan::time::Ticker;
-use harness::{is_program, run_program, watch};
+use harness::{is_program, panic_of, run_program, watch};
+use std::cell::RefCell;
 use std::process::{Command, ExitCode, Output};
 use std::time::Duration;
 
@@ -309,6 +310,41 @@ fn a_runtime_without_room_for_its_threads_says_so() {
     let _watched = watch();
     let output = run_program(NAME, &[]);
     assert_ended(&output, 0, &["cannot start the thread of a worker: "], &[]);
+}
+
+#[test]
+fn a_refused_borrow_of_a_goroutine_local_is_told_where_it_was_asked_for() {
+    let _watched = watch();
+    const NAME: &str = "a_refused_borrow_of_a_goroutine_local_is_told_where_it_was_asked_for";
+    gochan::goroutine_local! {
+        static LIST: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    let attempts: [(u32, fn()); 4] = [
+        (line!(), || LIST.with_borrow(|_| ())),
+        (line!(), || LIST.with_borrow_mut(|_| ())),
+        (line!(), || _ = LIST.take()),
+        (line!(), || _ = LIST.replace(Vec::new())),
+    ];
+    if is_program(NAME) {
+        let attempt = move || {
+            LIST.with_borrow_mut(|_| {
+                for (_, attempt) in attempts {
+                    let message = panic_of(attempt);
+                    assert!(message.contains("borrowed"), "{message}");
+                }
+            });
+        };
+        attempt();
+        go!({ attempt() }).join().unwrap();
+        return;
+    }
+    let output = run_program(NAME, &[]);
+    let places = attempts.map(|(line, _)| format!("{}:{line}:", file!()));
+    assert_ended(&output, 0, &[], &places.each_ref().map(String::as_str));
+    let told = String::from_utf8_lossy(&output.stderr);
+    for place in places {
+        assert_eq!(told.matches(&place).count(), 2, "{told}");
+    }
 }
 
 #[test]

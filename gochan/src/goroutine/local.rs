@@ -5,6 +5,7 @@ use crate::runtime::locals::{Dropped, LocalId, Locals};
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem;
 use std::thread;
 
 /// A variable of which each goroutine has its own, made by [`goroutine_local!`](crate::goroutine_local!)
@@ -181,7 +182,11 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     /// ```
     #[track_caller]
     pub fn with_borrow<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
-        self.with(|cell| f(&cell.borrow()))
+        // The panic is the caller's, and a closure has none.
+        match self.with(|cell| cell.try_borrow().map(|value| f(&value))) {
+            Ok(result) => result,
+            Err(error) => panic!("RefCell {error}"),
+        }
     }
 
     /// Calls `f` with a mutable reference to what the cell holds.
@@ -190,7 +195,10 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     /// As [`with`](LocalKey::with), and if it is borrowed.
     #[track_caller]
     pub fn with_borrow_mut<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
-        self.with(|cell| f(&mut cell.borrow_mut()))
+        match self.with(|cell| cell.try_borrow_mut().map(|mut value| f(&mut value))) {
+            Ok(result) => result,
+            Err(error) => panic!("RefCell {error}"),
+        }
     }
 
     /// Sets what the cell holds. It is not made first.
@@ -219,7 +227,7 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     where
         T: Default,
     {
-        self.with(RefCell::take)
+        self.replace(T::default())
     }
 
     /// Sets what the cell holds, and returns what it held.
@@ -228,7 +236,7 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     /// As [`with`](LocalKey::with), and if it is borrowed.
     #[track_caller]
     pub fn replace(&'static self, value: T) -> T {
-        self.with(|cell| cell.replace(value))
+        self.with_borrow_mut(|held| mem::replace(held, value))
     }
 }
 
