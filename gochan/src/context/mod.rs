@@ -367,7 +367,9 @@ impl Context {
     /// fn sum(ctx: &Context, numbers: &[u64]) -> Result<u64, ContextError> {
     ///     let mut sum = 0;
     ///     for number in numbers {
-    ///         ctx.err().map_or(Ok(()), Err)?;
+    ///         if let Some(error) = ctx.err() {
+    ///             return Err(error);
+    ///         }
     ///         sum += number;
     ///     }
     ///     Ok(sum)
