@@ -188,6 +188,35 @@ fn an_open_file_is_read_written_and_moved_in() {
 
 #[cfg(unix)]
 #[test]
+fn a_shared_file_is_read_and_written_at_a_place() {
+    use std::os::unix::fs::FileExt;
+
+    each_runtime(|| {
+        let scratch = Scratch::new();
+        let path = scratch.at("places");
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).open(&path);
+        let file = Arc::new(file.unwrap());
+        let writers = (0..4_u8).map(|n| {
+            go!(clone(file), {
+                file.write_all_at(&[n; 2], u64::from(n) * 2)
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.join().unwrap().unwrap();
+        }
+        let mut three = [0; 3];
+        file.read_exact_at(&mut three, 3).unwrap();
+        assert_eq!(three, [1, 2, 2]);
+        assert_eq!(file.read_at(&mut three, 7).unwrap(), 1);
+        assert_eq!(file.write_at(&[9], 8).unwrap(), 1);
+        assert_eq!((&*file).stream_position().unwrap(), 0);
+        assert_eq!(fs::read(&path).unwrap(), [0, 0, 1, 1, 2, 2, 3, 3, 9]);
+    });
+}
+
+#[cfg(unix)]
+#[test]
 fn a_file_is_the_input_or_output_of_a_program() {
     use std::process::Command;
 

@@ -9,7 +9,8 @@ use std::process::Stdio;
 use std::time::SystemTime;
 
 /// An open file, as [`std::fs::File`]. It is read, written and moved in by the traits of
-/// [`std::io`]; sharing it (`&File` has them too) shares its position.
+/// [`std::io`]; sharing it (`&File` has them too) shares its position. On Unix those of
+/// `std::os::unix::fs::FileExt` read and write at a place of one's own.
 ///
 /// It is closed when it is dropped, at once and where it is dropped; errors of closing are lost.
 /// Who must know calls [`sync_all`](File::sync_all) first.
@@ -338,7 +339,32 @@ impl fmt::Debug for File {
 #[cfg(unix)]
 mod unix {
     use super::File;
+    use crate::blocking;
+    use std::io;
     use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+    use std::os::unix::fs::FileExt;
+
+    impl FileExt for File {
+        #[track_caller]
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            blocking(|| self.file.read_at(buffer, offset))
+        }
+
+        #[track_caller]
+        fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+            blocking(|| self.file.read_exact_at(buffer, offset))
+        }
+
+        #[track_caller]
+        fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+            blocking(|| self.file.write_at(bytes, offset))
+        }
+
+        #[track_caller]
+        fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+            blocking(|| self.file.write_all_at(bytes, offset))
+        }
+    }
 
     impl AsFd for File {
         fn as_fd(&self) -> BorrowedFd<'_> {
