@@ -27,9 +27,9 @@ fn main() {
     semaphore.try_acquire(1);
     semaphore.acquire_timeout(1, SECOND);
     semaphore.acquire_deadline(1, time::now());
-    Semaphore::try_acquire_owned(&semaphore, 1);
-    Semaphore::acquire_owned_timeout(&semaphore, 1, SECOND);
-    Semaphore::acquire_owned_deadline(&semaphore, 1, time::now());
+    semaphore.try_acquire_owned(1);
+    semaphore.acquire_owned_timeout(1, SECOND);
+    semaphore.acquire_owned_deadline(1, time::now());
 
     ErrGroup::<std::fmt::Error>::new().try_go(|| Ok(()));
     Pool::new(|| 1).get();

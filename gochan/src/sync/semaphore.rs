@@ -102,10 +102,7 @@ impl Semaphore {
     #[track_caller]
     pub fn acquire(&self, count: usize) -> Permit<&Semaphore> {
         self.take(count, Location::caller());
-        Permit {
-            semaphore: self,
-            count,
-        }
+        Permit::new(self, count)
     }
 
     /// As [`acquire`](Semaphore::acquire), for a permit that keeps the semaphore alive itself, so
@@ -126,10 +123,7 @@ impl Semaphore {
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>, count: usize) -> Permit<Arc<Semaphore>> {
         self.take(count, Location::caller());
-        Permit {
-            semaphore: Arc::clone(self),
-            count,
-        }
+        Permit::new(Arc::clone(self), count)
     }
 
     #[track_caller]
@@ -154,10 +148,7 @@ impl Semaphore {
     /// ```
     #[must_use = "the permits are given back at once if this is not kept"]
     pub fn try_acquire(&self, count: usize) -> Option<Permit<&Semaphore>> {
-        self.try_take(count).then(|| Permit {
-            semaphore: self,
-            count,
-        })
+        self.try_take(count).then(|| Permit::new(self, count))
     }
 
     /// As [`try_acquire`](Semaphore::try_acquire), for a permit that keeps the semaphore alive
@@ -172,10 +163,8 @@ impl Semaphore {
     /// ```
     #[must_use = "the permits are given back at once if this is not kept"]
     pub fn try_acquire_owned(self: &Arc<Self>, count: usize) -> Option<Permit<Arc<Semaphore>>> {
-        self.try_take(count).then(|| Permit {
-            semaphore: Arc::clone(self),
-            count,
-        })
+        self.try_take(count)
+            .then(|| Permit::new(Arc::clone(self), count))
     }
 
     /// Takes `count` permits, waiting for at most `timeout`. `None`: the time was up, or the
@@ -192,10 +181,7 @@ impl Semaphore {
     #[track_caller]
     pub fn acquire_timeout(&self, count: usize, timeout: Duration) -> Option<Permit<&Semaphore>> {
         self.take_within(count, Patience::lasting(timeout), Location::caller())
-            .then(|| Permit {
-                semaphore: self,
-                count,
-            })
+            .then(|| Permit::new(self, count))
     }
 
     /// Takes `count` permits, waiting until `deadline` (on the clock of
@@ -210,10 +196,7 @@ impl Semaphore {
     #[track_caller]
     pub fn acquire_deadline(&self, count: usize, deadline: Instant) -> Option<Permit<&Semaphore>> {
         self.take_within(count, Patience::Until(deadline), Location::caller())
-            .then(|| Permit {
-                semaphore: self,
-                count,
-            })
+            .then(|| Permit::new(self, count))
     }
 
     /// As [`acquire_timeout`](Semaphore::acquire_timeout), for a permit that keeps the semaphore
@@ -225,22 +208,19 @@ impl Semaphore {
     /// use std::time::Duration;
     ///
     /// let semaphore = Arc::new(Semaphore::new(1));
-    /// let permit = Semaphore::acquire_owned_timeout(&semaphore, 1, Duration::from_secs(5));
+    /// let permit = semaphore.acquire_owned_timeout(1, Duration::from_secs(5));
     /// gochan::go!(drop(permit)).join().unwrap();
     /// assert_eq!(semaphore.available(), 1);
     /// ```
     #[must_use = "the permits are given back at once if this is not kept"]
     #[track_caller]
     pub fn acquire_owned_timeout(
-        this: &Arc<Semaphore>,
+        self: &Arc<Self>,
         count: usize,
         timeout: Duration,
     ) -> Option<Permit<Arc<Semaphore>>> {
-        this.take_within(count, Patience::lasting(timeout), Location::caller())
-            .then(|| Permit {
-                semaphore: Arc::clone(this),
-                count,
-            })
+        self.take_within(count, Patience::lasting(timeout), Location::caller())
+            .then(|| Permit::new(Arc::clone(self), count))
     }
 
     /// As [`acquire_deadline`](Semaphore::acquire_deadline), for a permit that keeps the semaphore
@@ -253,20 +233,17 @@ impl Semaphore {
     /// let semaphore = Arc::new(Semaphore::new(1));
     /// let _permit = semaphore.acquire(1);
     /// let now = gochan::time::now();
-    /// assert!(Semaphore::acquire_owned_deadline(&semaphore, 1, now).is_none());
+    /// assert!(semaphore.acquire_owned_deadline(1, now).is_none());
     /// ```
     #[must_use = "the permits are given back at once if this is not kept"]
     #[track_caller]
     pub fn acquire_owned_deadline(
-        this: &Arc<Semaphore>,
+        self: &Arc<Self>,
         count: usize,
         deadline: Instant,
     ) -> Option<Permit<Arc<Semaphore>>> {
-        this.take_within(count, Patience::Until(deadline), Location::caller())
-            .then(|| Permit {
-                semaphore: Arc::clone(this),
-                count,
-            })
+        self.take_within(count, Patience::Until(deadline), Location::caller())
+            .then(|| Permit::new(Arc::clone(self), count))
     }
 
     /// Whether it took them in time, which it does not try if there are fewer in all.
@@ -316,10 +293,7 @@ impl Semaphore {
             match wake {
                 Wake::Done => return true,
                 Wake::DoneLate => {
-                    let permit = Permit {
-                        semaphore: self,
-                        count,
-                    };
+                    let permit = Permit::new(self, count);
                     crate::unwind_cancelled();
                     mem::forget(permit);
                     return true;
@@ -370,6 +344,11 @@ pub struct Permit<S: Deref<Target = Semaphore>> {
 }
 
 impl<S: Deref<Target = Semaphore>> Permit<S> {
+    /// For permits that were taken.
+    fn new(semaphore: S, count: usize) -> Self {
+        Permit { semaphore, count }
+    }
+
     /// How many permits it stands for.
     ///
     /// ```
