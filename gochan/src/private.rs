@@ -2,9 +2,9 @@
 
 pub use crate::channel::Chan;
 pub use crate::runtime::placement::Site;
-pub use crate::select::arm::{
-    AfterArm, Arm, RecvArm, RecvOperand, SelectRecv, SelectSend, SendArm, SendOperand, Slot,
-    TakeArm, take_slot,
+pub use crate::select::arm::{AfterArm, Arm, RecvArm, SendArm, TakeArm};
+pub use crate::select::operand::{
+    RecvOperand, SelectRecv, SelectSend, SendOperand, Slot, take_slot,
 };
 pub use gochan_macros as macros;
 pub use std::thread_local;

@@ -5,7 +5,7 @@ use super::core::{Channel, Refusal};
 use super::iter::{IntoIter, Iter, TryIter};
 use super::shared::Shared;
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
-use crate::select::arm::{CloseOperand, Received, RecvOperand, SendOperand};
+use crate::select::operand::{CloseOperand, Received, RecvOperand, SendOperand};
 use crate::wait::Patience;
 use std::fmt;
 use std::hash::{Hash, Hasher};

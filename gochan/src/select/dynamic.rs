@@ -1,6 +1,7 @@
 //! Selects over sets of operations that are known at run time only.
 
-use super::arm::{Arm, PromiseArm, RecvArm, RecvOperand, SendOperand, keep_promise};
+use super::arm::{Arm, PromiseArm, RecvArm, keep_promise};
+use super::operand::{RecvOperand, SendOperand};
 use super::wait::{Limit, Order, Request, Scratch, select};
 use crate::channel::core::{Promise, Refusal};
 use crate::error::{SelectTimeoutError, SendError, TrySelectError};
