@@ -28,7 +28,7 @@
 //! often neighbours in a ring or ends of one channel than those that are not.
 //!
 //! A goroutine that waits to start behind a busy worker may be taken by an idle one; see
-//! `worker/idle.rs` for how that is noticed.
+//! `worker/lookout.rs` for how that is noticed.
 
 use super::goroutine::Goroutine;
 use super::mailbox::Mailbox;

@@ -2,6 +2,7 @@
 //! sleeps, and the last one to do so keeps watch over the runtime.
 
 use super::Worker;
+use super::lookout::{Backlog, Lookout};
 use crate::runtime::deadlock;
 use crate::runtime::gate::Phase;
 use crate::runtime::goroutine::Goroutine;
@@ -16,22 +17,6 @@ const SPIN: Duration = Duration::from_micros(30);
 /// How many times that is halved, where one look after the other finds nothing and ends in a sleep that
 /// no other thread ends.
 const HALVINGS: u32 = 4;
-/// A goroutine that has not started is taken by an idle worker with fewer goroutines when it has
-/// waited this long.
-const PATIENCE: Duration = Duration::from_micros(15);
-/// When it has waited this long, any idle worker takes it: its own worker is kept by one that
-/// computes.
-const LONG_PATIENCE: Duration = Duration::from_millis(5);
-/// When in so many looks in a row, over so long a time, some have waited, one is taken even though
-/// none waits long: their worker is always at it, and yet there is always another one. A single
-/// goroutine that starts the next and ends leaves none for a moment each time.
-const STEADY: (u32, Duration) = (8, Duration::from_millis(1));
-/// Where goroutines divide their work among others as many wait to start as there are levels left,
-/// more or less. Of so many the oldest is worth taking at once: the newest is perhaps a hundredth of
-/// it.
-const LEVELS: usize = 8;
-/// So many that wait to start are shared out even though their worker is starting them.
-const BACKLOG: usize = 32;
 /// So many are taken together: their worker waits for the lock of its queue meanwhile.
 const STOLEN_AT_ONCE: usize = 32;
 /// The first and the longest nap of a worker that watches the start queues of busy ones.
@@ -226,8 +211,8 @@ impl Worker {
         let _searching = self.shared.searchers.enter();
         let spin = SPIN / (1 << self.searches_in_vain.get());
         let began = Instant::now();
-        let mut watch = self.watch.borrow_mut();
-        watch.begin_row(began);
+        let mut lookout = self.lookout.borrow_mut();
+        lookout.begin_row(began);
         let mut rounds = 0_u32;
         loop {
             if self.has_local_work() || self.shared.is_ending() {
@@ -239,14 +224,14 @@ impl Worker {
                 continue;
             }
             let now = Instant::now();
-            if self.steal(&mut watch, now) || self.timer_is_due() {
+            if self.steal(&mut lookout, now) || self.timer_is_due() {
                 return true;
             }
             if now - began > spin || self.takes_a_processor_away() {
                 break;
             }
         }
-        self.watch(&mut watch)
+        self.look_between_naps(&mut lookout)
     }
 
     /// Whether there are more workers awake than can run, so that the calling one, which has nothing
@@ -258,10 +243,10 @@ impl Worker {
     }
 
     /// Naps between looks at the others' start queues; ends when they are all empty.
-    fn watch(&self, watch: &mut Watch) -> bool {
+    fn look_between_naps(&self, lookout: &mut Lookout) -> bool {
         let mut nap = NAPS.0;
         loop {
-            if watch.all_empty(&self.shared.workers) {
+            if self.no_start_queue_holds_any() {
                 return false;
             }
             self.sleep(|| match self.shared.is_ending() {
@@ -271,7 +256,7 @@ impl Worker {
             if self.has_local_work()
                 || self.shared.is_ending()
                 || self.timer_is_due()
-                || self.steal(watch, Instant::now())
+                || self.steal(lookout, Instant::now())
             {
                 return true;
             }
@@ -279,11 +264,17 @@ impl Worker {
         }
     }
 
+    fn no_start_queue_holds_any(&self) -> bool {
+        fence(Ordering::SeqCst);
+        let mut workers = self.shared.workers.iter();
+        workers.all(|worker| worker.start_queue.len() == 0)
+    }
+
     /// Takes the oldest of what waits on a worker whose oldest one has waited long. The placement
     /// policy had its reasons to put them there, so they are taken only if it lets them go and that
     /// evens the load out, or if they have waited very long.
-    fn steal(&self, watch: &mut Watch, now: Instant) -> bool {
-        let Some((index, backlog)) = watch.overdue(&self.shared.workers, now) else {
+    fn steal(&self, lookout: &mut Lookout, now: Instant) -> bool {
+        let Some((index, backlog)) = lookout.overdue(&self.shared.workers, now) else {
             return false;
         };
         let victim = self.shared.workers[index];
@@ -321,7 +312,7 @@ impl Worker {
                 break;
             }
         }
-        watch.note_theft(index, victim, now, stolen);
+        lookout.note_theft(index, victim, now, stolen);
         stolen > 0
     }
 
@@ -378,156 +369,10 @@ impl Worker {
     }
 }
 
-/// Why some of what waits on a worker may be taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Backlog {
-    /// The oldest has waited too long, or many wait.
-    Waiting,
-    /// There have been some all the time, though the worker starts them.
-    Steady,
-    /// The oldest is a large part of something that divides its work.
-    Divided,
-    /// The oldest has waited very long.
-    Stuck,
-}
-
-/// What an idle worker has seen of the others' start queues.
-pub(super) struct Watch {
-    seen: Vec<Seen>,
-    own: usize,
-}
-
-/// What was seen of a start queue.
-struct Seen {
-    /// How many had been taken. It is brought up to date when the watcher takes some itself.
-    taken: usize,
-    /// Two times, the earlier one first, and how many had been put in by then. As long as not all
-    /// of these have been taken, the oldest in the queue has waited since.
-    waiting: [(Instant, usize); 2],
-    /// In how many looks in a row some have waited, and when the first of them was.
-    in_a_row: (u32, Instant),
-    /// When nobody that waited could be taken.
-    refused: Option<Instant>,
-}
-
-impl Seen {
-    fn now(worker: &Mailbox, now: Instant) -> Self {
-        let pushed = worker.start_queue.pushed();
-        Seen {
-            taken: worker.start_queue.taken(),
-            waiting: [(now, pushed); 2],
-            in_a_row: (0, now),
-            refused: None,
-        }
-    }
-}
-
-impl Watch {
-    pub(super) fn new(workers: &[&'static Mailbox], own: usize, now: Instant) -> Self {
-        Watch {
-            seen: workers
-                .iter()
-                .map(|worker| Seen::now(worker, now))
-                .collect(),
-            own,
-        }
-    }
-
-    /// Looks follow each other from now on: what was seen before the watcher was busy, or slept, is
-    /// no part of the row.
-    fn begin_row(&mut self, now: Instant) {
-        for seen in &mut self.seen {
-            seen.in_a_row = (0, now);
-        }
-    }
-
-    /// A worker of which some may be taken, and why.
-    fn overdue(&mut self, workers: &[&'static Mailbox], now: Instant) -> Option<(usize, Backlog)> {
-        for (index, worker) in workers.iter().enumerate() {
-            let seen = &mut self.seen[index];
-            let taken = worker.start_queue.taken();
-            let len = worker.start_queue.len();
-            let moves = taken != seen.taken && len < BACKLOG;
-            if taken >= seen.waiting[0].1 {
-                seen.waiting[0] = seen.waiting[1];
-            }
-            let (since, pushed) = seen.waiting[0];
-            let (waited, is_served) = (now - since, moves || taken >= pushed);
-            if index == self.own || len == 0 {
-                *seen = Seen::now(worker, now);
-                continue;
-            }
-            let (looks, first) = seen.in_a_row;
-            seen.in_a_row.0 = looks.saturating_add(1);
-            if !is_served && waited >= PATIENCE {
-                let backlog = match waited >= LONG_PATIENCE {
-                    true => Backlog::Stuck,
-                    false => Backlog::Waiting,
-                };
-                return Some((index, backlog));
-            }
-            if looks >= STEADY.0 && now - first >= STEADY.1 {
-                seen.in_a_row = (0, now);
-                return Some((index, Backlog::Steady));
-            }
-            if is_served {
-                *seen = Seen {
-                    in_a_row: seen.in_a_row,
-                    refused: seen.refused,
-                    ..Seen::now(worker, now)
-                };
-            }
-            // Each try holds up the worker, which has the lock for itself otherwise.
-            let was_refused = seen.refused.is_some_and(|at| now - at < PATIENCE);
-            if len >= LEVELS && worker.start_queue.divides() && !was_refused {
-                return Some((index, Backlog::Divided));
-            }
-        }
-        None
-    }
-
-    /// Notes that the watcher has taken so many: that does not mean that their worker is at it.
-    fn note_theft(&mut self, index: usize, victim: &Mailbox, now: Instant, count: usize) {
-        let seen = &mut self.seen[index];
-        seen.refused = (count == 0).then_some(now);
-        seen.taken = victim.start_queue.taken();
-        seen.waiting[1] = (now, victim.start_queue.pushed());
-    }
-
-    fn all_empty(&self, workers: &[&'static Mailbox]) -> bool {
-        fence(Ordering::SeqCst);
-        workers.iter().all(|worker| worker.start_queue.len() == 0)
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::runtime::goroutine::tests::{drop_unstarted, unstarted};
-    use crate::runtime::placement::Site;
     use crate::runtime::{Config, Runtime};
-
-    static SITE: Site = Site::new();
-
-    fn push(worker: &Mailbox, run: u64) {
-        let goroutine = unstarted(run, &SITE, false);
-        // SAFETY: it is in no queue.
-        assert!(unsafe { worker.start_queue.push(goroutine, Some(run)) });
-    }
-
-    fn two_workers() -> Vec<&'static Mailbox> {
-        let workers: Vec<&'static Mailbox> = (0..2)
-            .map(|_| &*Box::leak(Box::new(Mailbox::new())))
-            .collect();
-        workers.iter().for_each(|worker| worker.start_queue.open());
-        workers
-    }
-
-    fn clear(worker: &Mailbox) {
-        while let Some(goroutine) = worker.start_queue.pop() {
-            drop_unstarted(goroutine);
-        }
-    }
 
     #[test]
     fn who_waits_for_its_own_timers_alone_searches_briefly_until_others_bring_work() {
@@ -554,60 +399,5 @@ mod tests {
             drop(rx);
             thread.join().unwrap();
         });
-    }
-
-    #[test]
-    fn of_what_divides_its_work_an_old_part_is_taken_at_once() {
-        static DIVIDES: Site = Site::that_divides();
-        let (workers, now) = (two_workers(), Instant::now());
-        for (site, backlog) in [(&SITE, None), (&DIVIDES, Some((0, Backlog::Divided)))] {
-            let mut watch = Watch::new(&workers, 1, now);
-            for level in 1..=LEVELS as u64 {
-                assert_eq!(watch.overdue(&workers, now), None, "level {level}");
-                let queue = &workers[0].start_queue;
-                // SAFETY: it is in no queue.
-                assert!(unsafe { queue.push(unstarted(level, site, false), Some(level)) });
-            }
-            assert_eq!(watch.overdue(&workers, now), backlog);
-            watch.note_theft(0, workers[0], now, 0);
-            assert_eq!(
-                watch.overdue(&workers, now),
-                None,
-                "it was refused one just now"
-            );
-            watch.note_theft(0, workers[0], now, 1);
-            assert_eq!(watch.overdue(&workers, now), backlog);
-            clear(workers[0]);
-        }
-    }
-
-    #[test]
-    fn a_steady_backlog_is_one_of_many_looks_in_a_row() {
-        let workers = two_workers();
-        let start = Instant::now();
-        let mut watch = Watch::new(&workers, 1, start);
-        let (looks, time) = STEADY;
-        let moment = |look: u32| start + time / looks * look;
-        let mut run = 1;
-        push(workers[0], run);
-        // The worker is always at it, and there is always another one.
-        let mut look = |watch: &mut Watch, now| {
-            run += 1;
-            push(workers[0], run);
-            drop_unstarted(workers[0].start_queue.pop().unwrap());
-            watch.overdue(&workers, now)
-        };
-        for number in 1..=looks {
-            assert_eq!(look(&mut watch, moment(number)), None, "look {number}");
-        }
-        // As many looks, but some of them belong to another search.
-        watch.begin_row(moment(looks));
-        for number in looks + 1..=2 * looks {
-            assert_eq!(look(&mut watch, moment(number)), None, "look {number}");
-        }
-        let steady = Some((0, Backlog::Steady));
-        assert_eq!(look(&mut watch, moment(2 * looks + 1)), steady);
-        assert_eq!(look(&mut watch, moment(2 * looks + 2)), None, "a new row");
-        clear(workers[0]);
     }
 }

@@ -11,6 +11,7 @@
 
 mod ending;
 mod idle;
+mod lookout;
 mod view;
 
 pub(super) use ending::dismiss;
@@ -35,7 +36,7 @@ use super::turn::{Locks, OVERTIME, Operation};
 use crate::message;
 use crate::wait::{Waiter, bias};
 use corosensei::stack::Stack as _;
-use idle::Watch;
+use lookout::Lookout;
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
 use std::ptr::{self, NonNull};
@@ -140,7 +141,7 @@ pub(super) struct Worker {
     random: Random,
     ids: Cell<(u64, u64)>,
     cancelled: Cell<bool>,
-    watch: RefCell<Watch>,
+    lookout: RefCell<Lookout>,
     /// Whether it has slept since it last ran something.
     has_slept: Cell<bool>,
     /// How many looks for work in a row have ended in a sleep that its own timers ended, up to a bound.
@@ -180,7 +181,7 @@ impl Worker {
             random: Random::seeded(shared.settings.seed, index as u64),
             ids: Cell::new((0, 0)),
             cancelled: Cell::new(false),
-            watch: RefCell::new(Watch::new(&shared.workers, index, Instant::now())),
+            lookout: RefCell::new(Lookout::new(&shared.workers, index, Instant::now())),
             has_slept: Cell::new(true),
             searches_in_vain: Cell::new(0),
             moved_apart: Cell::new(None),

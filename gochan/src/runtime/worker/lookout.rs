@@ -1,0 +1,235 @@
+//! What an idle worker sees of the start queues of the others, and whether some of what waits there
+//! is to be taken.
+
+use crate::runtime::mailbox::Mailbox;
+use std::time::{Duration, Instant};
+
+/// A goroutine that has not started is taken by an idle worker with fewer goroutines when it has
+/// waited this long.
+const PATIENCE: Duration = Duration::from_micros(15);
+/// When it has waited this long, any idle worker takes it: its own worker is kept by one that
+/// computes.
+const LONG_PATIENCE: Duration = Duration::from_millis(5);
+/// When in so many looks in a row, over so long a time, some have waited, one is taken even though
+/// none waits long: their worker is always at it, and yet there is always another one. A single
+/// goroutine that starts the next and ends leaves none for a moment each time.
+const STEADY: (u32, Duration) = (8, Duration::from_millis(1));
+/// Where goroutines divide their work among others as many wait to start as there are levels left,
+/// more or less. Of so many the oldest is worth taking at once: the newest is perhaps a hundredth of
+/// it.
+const LEVELS: usize = 8;
+/// So many that wait to start are shared out even though their worker is starting them.
+const BACKLOG: usize = 32;
+
+/// Why some of what waits on a worker may be taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Backlog {
+    /// The oldest has waited too long, or many wait.
+    Waiting,
+    /// There have been some all the time, though the worker starts them.
+    Steady,
+    /// The oldest is a large part of something that divides its work.
+    Divided,
+    /// The oldest has waited very long.
+    Stuck,
+}
+
+/// What a worker, the watcher, has seen of the others' start queues.
+pub(super) struct Lookout {
+    /// By the indices of the workers.
+    seen: Vec<Seen>,
+    /// The index of the watcher.
+    own: usize,
+}
+
+/// What was seen of a start queue.
+struct Seen {
+    /// How many had been taken. It is brought up to date when the watcher takes some itself.
+    taken: usize,
+    /// Two times, the earlier one first, and how many had been put in by then. As long as not all
+    /// of these have been taken, the oldest in the queue has waited since.
+    waiting: [(Instant, usize); 2],
+    /// In how many looks in a row some have waited, and when the first of them was.
+    in_a_row: (u32, Instant),
+    /// When nobody that waited could be taken.
+    refused: Option<Instant>,
+}
+
+impl Seen {
+    fn now(worker: &Mailbox, now: Instant) -> Self {
+        let pushed = worker.start_queue.pushed();
+        Seen {
+            taken: worker.start_queue.taken(),
+            waiting: [(now, pushed); 2],
+            in_a_row: (0, now),
+            refused: None,
+        }
+    }
+}
+
+impl Lookout {
+    pub(super) fn new(workers: &[&'static Mailbox], own: usize, now: Instant) -> Self {
+        Lookout {
+            seen: workers
+                .iter()
+                .map(|worker| Seen::now(worker, now))
+                .collect(),
+            own,
+        }
+    }
+
+    /// Looks follow each other from now on: what was seen before the watcher was busy, or slept, is
+    /// no part of the row.
+    pub(super) fn begin_row(&mut self, now: Instant) {
+        for seen in &mut self.seen {
+            seen.in_a_row = (0, now);
+        }
+    }
+
+    /// A worker of which some may be taken, and why.
+    pub(super) fn overdue(
+        &mut self,
+        workers: &[&'static Mailbox],
+        now: Instant,
+    ) -> Option<(usize, Backlog)> {
+        for (index, worker) in workers.iter().enumerate() {
+            let seen = &mut self.seen[index];
+            let taken = worker.start_queue.taken();
+            let len = worker.start_queue.len();
+            let moves = taken != seen.taken && len < BACKLOG;
+            if taken >= seen.waiting[0].1 {
+                seen.waiting[0] = seen.waiting[1];
+            }
+            let (since, pushed) = seen.waiting[0];
+            let (waited, is_served) = (now - since, moves || taken >= pushed);
+            if index == self.own || len == 0 {
+                *seen = Seen::now(worker, now);
+                continue;
+            }
+            let (looks, first) = seen.in_a_row;
+            seen.in_a_row.0 = looks.saturating_add(1);
+            if !is_served && waited >= PATIENCE {
+                let backlog = match waited >= LONG_PATIENCE {
+                    true => Backlog::Stuck,
+                    false => Backlog::Waiting,
+                };
+                return Some((index, backlog));
+            }
+            if looks >= STEADY.0 && now - first >= STEADY.1 {
+                seen.in_a_row = (0, now);
+                return Some((index, Backlog::Steady));
+            }
+            if is_served {
+                *seen = Seen {
+                    in_a_row: seen.in_a_row,
+                    refused: seen.refused,
+                    ..Seen::now(worker, now)
+                };
+            }
+            // Each try holds up the worker, which has the lock for itself otherwise.
+            let was_refused = seen.refused.is_some_and(|at| now - at < PATIENCE);
+            if len >= LEVELS && worker.start_queue.divides() && !was_refused {
+                return Some((index, Backlog::Divided));
+            }
+        }
+        None
+    }
+
+    /// Notes that the watcher has taken so many: that does not mean that their worker is at it.
+    pub(super) fn note_theft(
+        &mut self,
+        index: usize,
+        victim: &Mailbox,
+        now: Instant,
+        count: usize,
+    ) {
+        let seen = &mut self.seen[index];
+        seen.refused = (count == 0).then_some(now);
+        seen.taken = victim.start_queue.taken();
+        seen.waiting[1] = (now, victim.start_queue.pushed());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::runtime::goroutine::tests::{drop_unstarted, unstarted};
+    use crate::runtime::placement::Site;
+
+    static SITE: Site = Site::new();
+
+    fn push(worker: &Mailbox, run: u64) {
+        let goroutine = unstarted(run, &SITE, false);
+        // SAFETY: it is in no queue.
+        assert!(unsafe { worker.start_queue.push(goroutine, Some(run)) });
+    }
+
+    fn two_workers() -> Vec<&'static Mailbox> {
+        let workers: Vec<&'static Mailbox> = (0..2)
+            .map(|_| &*Box::leak(Box::new(Mailbox::new())))
+            .collect();
+        workers.iter().for_each(|worker| worker.start_queue.open());
+        workers
+    }
+
+    fn clear(worker: &Mailbox) {
+        while let Some(goroutine) = worker.start_queue.pop() {
+            drop_unstarted(goroutine);
+        }
+    }
+
+    #[test]
+    fn of_what_divides_its_work_an_old_part_is_taken_at_once() {
+        static DIVIDES: Site = Site::that_divides();
+        let (workers, now) = (two_workers(), Instant::now());
+        for (site, backlog) in [(&SITE, None), (&DIVIDES, Some((0, Backlog::Divided)))] {
+            let mut lookout = Lookout::new(&workers, 1, now);
+            for level in 1..=LEVELS as u64 {
+                assert_eq!(lookout.overdue(&workers, now), None, "level {level}");
+                let queue = &workers[0].start_queue;
+                // SAFETY: it is in no queue.
+                assert!(unsafe { queue.push(unstarted(level, site, false), Some(level)) });
+            }
+            assert_eq!(lookout.overdue(&workers, now), backlog);
+            lookout.note_theft(0, workers[0], now, 0);
+            assert_eq!(
+                lookout.overdue(&workers, now),
+                None,
+                "it was refused one just now"
+            );
+            lookout.note_theft(0, workers[0], now, 1);
+            assert_eq!(lookout.overdue(&workers, now), backlog);
+            clear(workers[0]);
+        }
+    }
+
+    #[test]
+    fn a_steady_backlog_is_one_of_many_looks_in_a_row() {
+        let workers = two_workers();
+        let start = Instant::now();
+        let mut lookout = Lookout::new(&workers, 1, start);
+        let (looks, time) = STEADY;
+        let moment = |look: u32| start + time / looks * look;
+        let mut run = 1;
+        push(workers[0], run);
+        // The worker is always at it, and there is always another one.
+        let mut look = |lookout: &mut Lookout, now| {
+            run += 1;
+            push(workers[0], run);
+            drop_unstarted(workers[0].start_queue.pop().unwrap());
+            lookout.overdue(&workers, now)
+        };
+        for number in 1..=looks {
+            assert_eq!(look(&mut lookout, moment(number)), None, "look {number}");
+        }
+        // As many looks, but some of them belong to another search.
+        lookout.begin_row(moment(looks));
+        for number in looks + 1..=2 * looks {
+            assert_eq!(look(&mut lookout, moment(number)), None, "look {number}");
+        }
+        let steady = Some((0, Backlog::Steady));
+        assert_eq!(look(&mut lookout, moment(2 * looks + 1)), steady);
+        assert_eq!(look(&mut lookout, moment(2 * looks + 2)), None, "a new row");
+        clear(workers[0]);
+    }
+}
