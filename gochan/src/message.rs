@@ -16,7 +16,7 @@ pub(crate) fn print(line: fmt::Arguments<'_>) {
     write(format!("{line}\n").as_bytes());
 }
 
-/// As [`print`], of text that is there already. May be called in the handler of a signal.
+/// As [`print()`], of text that is there already. May be called in the handler of a signal.
 #[cfg(unix)]
 pub(crate) fn write(text: &[u8]) {
     // SAFETY: the descriptor is borrowed for this call and never closed. If the program has closed

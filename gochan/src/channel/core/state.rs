@@ -205,7 +205,8 @@ impl<T> State<T> {
     /// Enqueues a sender.
     ///
     /// # Safety
-    /// As for [`WaitQueue::push`]; the entry's slot is the value, or null for a promise.
+    /// As for [`push`](crate::wait::WaitQueue::push); the entry's slot is the value, or null for a
+    /// promise.
     #[inline]
     pub(crate) unsafe fn enqueue_sender(&mut self, entry: &Entry) {
         self.buffer.bar_receives();
@@ -216,7 +217,7 @@ impl<T> State<T> {
     /// Enqueues a receiver.
     ///
     /// # Safety
-    /// As for [`WaitQueue::push`]; the entry's slot is where the value goes.
+    /// As for [`push`](crate::wait::WaitQueue::push); the entry's slot is where the value goes.
     #[inline]
     pub(crate) unsafe fn enqueue_receiver(&mut self, entry: &Entry) {
         self.buffer.bar_sends();

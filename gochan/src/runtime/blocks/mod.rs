@@ -3,8 +3,8 @@
 //!
 //! Such things come in a few sizes, live shortly and, often, die in bulk, which is what a general
 //! allocator is slowest at. Free blocks are linked through their own first word, last in, first
-//! out. A worker keeps two chains of each size; what is more than that goes to a [pool](pool) of
-//! the process, from which workers whose chains are empty get theirs.
+//! out. A worker keeps two chains of each size; what is more than that goes to a [pool] of the
+//! process, from which workers whose chains are empty get theirs.
 
 mod block_box;
 mod pool;
