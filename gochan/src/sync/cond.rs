@@ -4,7 +4,7 @@ use super::monitor::{Monitor, Place, Wait};
 use super::raw_lock::{OnUnwind, RawLock};
 use super::{Mutex, MutexGuard};
 use crate::runtime::Running;
-use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom};
+use crate::wait::atomic::{AtomicBool, Ordering, const_unless_loom};
 use crate::wait::{Patience, WaitFrame, WaitQueue, WaitReason, Wake, WakeList};
 use std::fmt;
 use std::mem;
@@ -46,7 +46,7 @@ use std::time::{Duration, Instant};
 pub struct Cond {
     waiting: Monitor<WaitQueue>,
     /// Whether the queue is not empty; changed under its lock.
-    occupied: AtomicUsize,
+    occupied: AtomicBool,
 }
 
 /// Whether a wait with a time limit ended because the time was up.
@@ -80,7 +80,7 @@ impl Cond {
         pub fn new() -> Self {
             Cond {
                 waiting: Monitor::new(WaitQueue::new()),
-                occupied: AtomicUsize::new(0),
+                occupied: AtomicBool::new(false),
             }
         }
     }
@@ -295,7 +295,7 @@ impl Cond {
         location: &'static Location<'static>,
     ) -> Wake {
         let waiting = self.waiting.lock();
-        self.occupied.store(1, Ordering::Relaxed);
+        self.occupied.store(true, Ordering::Relaxed);
         let wake = self.waiting.wait_after(
             waiting,
             |waiting| waiting,
@@ -325,7 +325,7 @@ impl Cond {
             return Some(unsafe { self.wait_unlocked(lock, Patience::Forever, location) });
         };
         let waiting = self.waiting.lock();
-        self.occupied.store(1, Ordering::Relaxed);
+        self.occupied.store(true, Ordering::Relaxed);
         let wait = Wait::new(WaitReason::Cond, location, Patience::Forever);
         // SAFETY: the caller's promise.
         let waiter = unsafe {
@@ -408,12 +408,11 @@ impl Cond {
     /// Whoever has changed the value under the mutex since somebody left it to wait has
     /// synchronised with that one, so this look finds him.
     fn is_occupied(&self) -> bool {
-        self.occupied.load(Ordering::Relaxed) != 0
+        self.occupied.load(Ordering::Relaxed)
     }
 
     fn note_occupied(&self, waiting: &WaitQueue) {
-        let occupied = usize::from(!waiting.is_empty());
-        self.occupied.store(occupied, Ordering::Relaxed);
+        self.occupied.store(!waiting.is_empty(), Ordering::Relaxed);
     }
 }
 
