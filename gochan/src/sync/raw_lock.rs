@@ -22,17 +22,22 @@
 //!   whoever left the lock last is about to see to it; and if readers hold it, one of them has been
 //!   woken, or new readers are kept out.
 //!
-//! Who gets it next: a writer that leaves lets in all readers that wait. A writer that finds readers
-//! in the lock keeps new ones out, so it waits for those that are in, no others. One that waits for
-//! another writer does not: then new readers would have to wait as long as any writer does, and where
-//! many want the lock nobody would ever get it without having been woken for it. It is woken when that
-//! writer leaves. If no reader waits, newcomers of both kinds may overtake a writer that has been woken
-//! but does not run yet, because a lock that is passed on at once is used most; so may a woken one
-//! find the lock taken, and wait again, in front of all others. When it has waited for 50 microseconds in all, or has been overtaken very
-//! often, it sets `HAND_OVER`: then nobody overtakes any more, and whoever leaves the lock hands
-//! it to the first in the queue, until one gets it that has not waited as long. These are the
-//! rules of Go's mutex (`sync/mutex.go`: normal and starvation mode) and of its `RWMutex`; how they
-//! are held where more threads than processors want the lock, [`rest`](super::rest) says.
+//! Who gets it next:
+//! - a writer that leaves lets in all readers that wait;
+//! - a writer that finds readers in the lock keeps new ones out, so it waits for those that are in,
+//!   no others. One that finds another writer there does not: then new readers would have to wait as
+//!   long as any writer does, and where many want the lock nobody would ever get it without having
+//!   been woken for it. It is woken when that writer leaves;
+//! - if no reader waits, newcomers of both kinds may overtake a writer that has been woken but does
+//!   not run yet, because a lock that is passed on at once is used most. So a woken one may find the
+//!   lock taken, and then waits again, in front of all others;
+//! - a writer that has waited for 50 microseconds in all, or has been overtaken very often, sets
+//!   `HAND_OVER`: then nobody overtakes any more, and whoever leaves the lock hands it to the first
+//!   in the queue, until one gets it that has not waited as long.
+//!
+//! These are the rules of Go's mutex (`sync/mutex.go`: normal and starvation mode) and of its
+//! `RWMutex`; how they are held where more threads than processors want the lock,
+//! [`rest`](super::rest) says.
 
 use super::monitor::{Cancelled, Monitor, Place, Wait};
 use super::rest::{Moment, Rest, Round};
@@ -312,9 +317,7 @@ impl RawLock {
                 }
                 Wake::DoneLate => {
                     self.accept(since);
-                    let leave = OnUnwind(|| self.leave_write());
-                    crate::unwind_cancelled();
-                    mem::forget(leave);
+                    unwind_cancelled_with_lock(|| self.leave_write());
                     return true;
                 }
                 Wake::TimedOut => return false,
@@ -628,9 +631,7 @@ impl RawLock {
                 Wake::Done => return true,
                 Wake::Retry => {}
                 Wake::DoneLate => {
-                    let leave = OnUnwind(|| self.leave_read());
-                    crate::unwind_cancelled();
-                    mem::forget(leave);
+                    unwind_cancelled_with_lock(|| self.leave_read());
                     return true;
                 }
                 Wake::TimedOut => return false,
@@ -720,6 +721,14 @@ impl Queues {
 fn not_taken() -> bool {
     runtime::subtract_lock();
     false
+}
+
+/// As [`unwind_cancelled`](crate::unwind_cancelled), for one that has got the lock: it is to `leave`
+/// it if it unwinds here.
+fn unwind_cancelled_with_lock(leave: impl Fn()) {
+    let leave = OnUnwind(leave);
+    crate::unwind_cancelled();
+    mem::forget(leave);
 }
 
 /// Whether nobody holds the lock.
