@@ -293,10 +293,10 @@ impl Shared {
 /// workers, and a worker's thread-local variables, which its exit would drop, may be in use by its
 /// goroutines. While that thread runs nobody is taken for dead once more, as nothing is known of it.
 fn exit() {
-    let exit = || process::exit(EXIT_STATUS);
+    let end = || process::exit(EXIT_STATUS);
     let thread = thread::Builder::new().name("gochan-exit".to_owned());
-    if thread.spawn(exit).is_err() {
-        exit();
+    if thread.spawn(end).is_err() {
+        end();
     }
 }
 

@@ -201,8 +201,9 @@ impl Shared {
         !self.blocking.has_pending() && self.workers.iter().all(|worker| worker.is_empty())
     }
 
-    /// Sees to it that a goroutine that was put into the start queue of worker `at` is noticed:
-    /// by that worker if it sleeps, else by an idle one, in case that it stays busy.
+    /// Sees to it that a goroutine that worker `from`, or an ordinary thread, has put into the start
+    /// queue of worker `at` is noticed: by that worker if it sleeps, else by an idle one, in case
+    /// that it stays busy.
     #[inline]
     fn offer(&self, at: usize, from: Option<usize>) {
         if self.workers.len() == 1 && from == Some(at) {

@@ -149,10 +149,12 @@ impl Worker {
         self.renew_stamp();
     }
 
+    /// Notes the time for dumps.
     pub(super) fn renew_stamp(&self) {
         self.stamp.set(self.shared.clock.nanos());
     }
 
+    /// Until a timer is due, if one is set.
     fn until_next_timer(&self) -> Sleep {
         match self.mailbox.timers.earliest() {
             None => Sleep::UntilWoken,
@@ -178,14 +180,17 @@ impl Worker {
         }
     }
 
+    /// See [`runtime::searching_workers`](crate::runtime::searching_workers).
     pub(in crate::runtime) fn searching_workers(&self) -> usize {
         self.shared.searchers.0.load(Ordering::Relaxed)
     }
 
+    /// See [`runtime::may_look_on`](crate::runtime::may_look_on).
     pub(in crate::runtime) fn may_look_on(&self) -> bool {
         self.shared.workers.len() > 1 || !self.has_local_work()
     }
 
+    /// Whether this worker has something to run.
     pub(super) fn has_local_work(&self) -> bool {
         !self.queue.is_empty()
             || !self.arrivals.is_empty()

@@ -106,7 +106,9 @@ pub(super) struct Worker {
     current: Cell<*const Goroutine>,
     /// The goroutine made ready last.
     next: Cell<*const Goroutine>,
+    /// How often in a row it was taken from there when the worker looked around.
     next_streak: Cell<u32>,
+    /// Goroutines of this worker that are ready: made so here, or new ones that may not leave it.
     queue: RunQueue,
     /// Those that other workers and ordinary threads have made ready.
     arrivals: RunQueue,
@@ -114,6 +116,7 @@ pub(super) struct Worker {
     picked_arrival: Cell<bool>,
     /// The first of the goroutines that have started here and not ended.
     live: Cell<*const Goroutine>,
+    /// How many times it has looked around for what to run next; wraps around.
     tick: Cell<u32>,
     /// How many goroutines have started here.
     starts: Cell<u32>,
@@ -139,7 +142,9 @@ pub(super) struct Worker {
     stacks: StackCache,
     blocks: BlockCache,
     random: Random,
+    /// The next of the numbers that were set aside, and where they end.
     ids: Cell<(u64, u64)>,
+    /// Whether its goroutines have been told to unwind.
     cancelled: Cell<bool>,
     lookout: RefCell<Lookout>,
     /// Whether it has slept since it last ran something.
@@ -282,6 +287,7 @@ impl Worker {
         self.mailbox.shut();
     }
 
+    /// Hands parts of the pool that the last run has started to other workers.
     #[cold]
     fn share_out(&self) {
         let shared = &self.shared;
@@ -327,6 +333,7 @@ impl Worker {
         unsafe { self.enqueue(goroutine) };
     }
 
+    /// Takes what is to run next out of where it waits for that: see the module's text.
     #[inline]
     fn pick(&self) -> Option<NonNull<Goroutine>> {
         let tick = self.tick.get().wrapping_add(1);
@@ -380,6 +387,7 @@ impl Worker {
         self.arrivals.pop()
     }
 
+    /// Queues what others have made ready.
     #[cold]
     fn collect(&self) {
         let mut list = self.mailbox.collect();
@@ -392,6 +400,7 @@ impl Worker {
         }
     }
 
+    /// Runs a goroutine that was picked, and starts it first if it has not been.
     #[inline(always)]
     pub(super) fn execute(&self, goroutine: NonNull<Goroutine>) {
         // SAFETY: it came out of one of our queues, so the runtime's reference is still there.
@@ -426,7 +435,8 @@ impl Worker {
         }
     }
 
-    /// Gives a goroutine its coroutine and its place among the living.
+    /// Gives a goroutine its coroutine and its place among the living. `false`: it has been ended
+    /// instead.
     #[inline]
     fn start(&self, goroutine: NonNull<Goroutine>) -> bool {
         // SAFETY: it has just left its queue.
@@ -463,6 +473,7 @@ impl Worker {
         true
     }
 
+    /// Puts a goroutine into the list of those that have started here and not ended.
     fn link_live(&self, goroutine: NonNull<Goroutine>, record: &Goroutine) {
         let first = self.live.replace(goroutine.as_ptr());
         record.next.set(first);
@@ -473,6 +484,7 @@ impl Worker {
         }
     }
 
+    /// Takes it out of that list.
     fn unlink_live(&self, record: &Goroutine) {
         let (previous, next) = (record.previous.get(), record.next.get());
         // SAFETY: the neighbours are alive.
@@ -485,7 +497,6 @@ impl Worker {
                 next.previous.set(previous);
             }
         }
-        self.mailbox.note_gone();
     }
 
     /// Switches to a goroutine until it parks or ends, and says whether it has ended. If so its
@@ -533,7 +544,7 @@ impl Worker {
         }
     }
 
-    /// As `resume`, and tells the goroutine's site how long the run was; so many more are to be timed.
+    /// As `resume`, and tells the goroutine's site how long the run was. `left` more are to be timed.
     fn resume_timed(&self, goroutine: NonNull<Goroutine>, locks: Locks, left: u8) {
         // SAFETY: it is alive until it is resumed.
         let site = unsafe { goroutine.as_ref() }.site();
@@ -569,6 +580,7 @@ impl Worker {
         // SAFETY: the runtime's reference is given up in `dismiss` below.
         let record = unsafe { goroutine.as_ref() };
         self.unlink_live(record);
+        self.mailbox.note_gone();
         // SAFETY: nobody else touches the coroutine of a goroutine of ours.
         let body = unsafe { &mut *record.body.get() };
         if body.as_ref().is_some_and(Body::done) {
