@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use regex::Regex;
 
+use crate::measure::Extent;
 use crate::workloads::{Package, Workload};
 
 /// Runs gochan's benchmarks next to those of the Go distribution.
@@ -101,16 +102,32 @@ pub enum Side {
     Measure {
         /// The workload's name.
         name: String,
-        /// The number of worker threads.
-        #[arg(long, value_parser = workers)]
-        workers: usize,
-        /// How long the measured run is to take at least.
-        #[arg(long, value_parser = humantime::parse_duration, default_value = "200ms")]
-        time: Duration,
-        /// Do one run of so many iterations instead, for a profiler that counts.
-        #[arg(long, conflicts_with = "time")]
-        iterations: Option<u64>,
+        /// How to measure it.
+        #[command(flatten)]
+        run: Run,
     },
+}
+
+/// How a child process of a comparison is to measure.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Run {
+    /// The number of worker threads.
+    #[arg(long, value_parser = workers)]
+    pub workers: usize,
+    /// How long the measured run is to take at least.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "200ms")]
+    time: Duration,
+    /// Do one run of so many iterations instead, for a profiler that counts.
+    #[arg(long, conflicts_with = "time")]
+    iterations: Option<u64>,
+}
+
+impl Run {
+    /// How much is to be measured.
+    pub fn extent(self) -> Extent {
+        self.iterations
+            .map_or(Extent::Time(self.time), Extent::Iterations)
+    }
 }
 
 /// Says so if the figures will mean nothing.

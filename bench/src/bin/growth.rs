@@ -4,9 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use bench::cli::{self, Plan};
+use bench::cli::{self, Plan, Run};
 use bench::growth::{self, SERIES, Series};
-use bench::measure::Extent;
 use bench::report;
 use bench::result_line::ResultLine;
 use clap::{Args, Parser, Subcommand};
@@ -46,15 +45,9 @@ enum Child {
         name: String,
         /// How much there is.
         size: usize,
-        /// The number of worker threads.
-        #[arg(long, value_parser = cli::workers)]
-        workers: usize,
-        /// How long the measured run is to take at least.
-        #[arg(long, value_parser = humantime::parse_duration, default_value = "200ms")]
-        time: Duration,
-        /// Do one run of so many iterations instead, for a profiler that counts.
-        #[arg(long, conflicts_with = "time")]
-        iterations: Option<u64>,
+        /// How to measure it.
+        #[command(flatten)]
+        run: Run,
     },
 }
 
@@ -62,21 +55,14 @@ fn main() -> Result<ExitCode> {
     let Cli { child, options } = Cli::parse();
     let plan = &options.plan;
     match child {
-        Some(Child::Measure {
-            name,
-            size,
-            workers,
-            time,
-            iterations,
-        }) => {
-            let extent = iterations.map_or(Extent::Time(time), Extent::Iterations);
-            let measurement = Series::named(&name)?.measure(size, workers, extent)?;
+        Some(Child::Measure { name, size, run }) => {
+            let measurement = Series::named(&name)?.measure(size, run.workers, run.extent())?;
             let name = format!("{name}={size}");
             println!(
                 "{}",
                 ResultLine {
                     name,
-                    workers,
+                    workers: run.workers,
                     measurement
                 }
             );

@@ -4,8 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use bench::cli::{self, Plan};
-use bench::measure::Extent;
+use bench::cli::{self, Plan, Run};
 use bench::peers::{JOBS, Job, PEERS, Side, contest, table};
 use bench::report;
 use bench::result_line::ResultLine;
@@ -49,35 +48,22 @@ enum Child {
         side: Side,
         /// The job's name.
         name: String,
-        /// The number of worker threads.
-        #[arg(long, value_parser = cli::workers)]
-        workers: usize,
-        /// How long the measured run is to take at least.
-        #[arg(long, value_parser = humantime::parse_duration, default_value = "200ms")]
-        time: Duration,
-        /// Do one run of so many iterations instead, for a profiler that counts.
-        #[arg(long, conflicts_with = "time")]
-        iterations: Option<u64>,
+        /// How to measure it.
+        #[command(flatten)]
+        run: Run,
     },
 }
 
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     match cli.child {
-        Some(Child::Measure {
-            side,
-            name,
-            workers,
-            time,
-            iterations,
-        }) => {
-            let extent = iterations.map_or(Extent::Time(time), Extent::Iterations);
-            let measurement = side.measure(Job::named(&name)?, workers, extent)?;
+        Some(Child::Measure { side, name, run }) => {
+            let measurement = side.measure(Job::named(&name)?, run.workers, run.extent())?;
             println!(
                 "{}",
                 ResultLine {
                     name,
-                    workers,
+                    workers: run.workers,
                     measurement
                 }
             );

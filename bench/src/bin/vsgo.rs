@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 use bench::cli::{Cli, Options, Side};
 use bench::go_peer::Go;
-use bench::measure::Extent;
 use bench::workloads::WORKLOADS;
 use bench::{cli, comparison, report};
 use clap::Parser;
@@ -13,14 +12,11 @@ use clap::Parser;
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     match cli.side {
-        Some(Side::Measure {
-            name,
-            workers,
-            time,
-            iterations,
-        }) => {
-            let extent = iterations.map_or(Extent::Time(time), Extent::Iterations);
-            println!("{}", comparison::measure_ours(&name, workers, extent)?);
+        Some(Side::Measure { name, run }) => {
+            println!(
+                "{}",
+                comparison::measure_ours(&name, run.workers, run.extent())?
+            );
         }
         None if cli.options.plan.list => {
             for workload in WORKLOADS {
