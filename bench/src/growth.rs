@@ -7,7 +7,6 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use comfy_table::{CellAlignment, Table, presets};
 use gochan::runtime::{Config, Runtime};
 use gochan::sync::WaitGroup;
 use gochan::time::Timer;
@@ -15,7 +14,7 @@ use gochan::{Chan, Select, go};
 
 use crate::measure::{Bencher, Extent, Measurement, measure};
 use crate::process;
-use crate::report::{nanos, ratio};
+use crate::report::{nanos, ratio, table};
 use crate::summary::{Comparison, Samples};
 
 /// A workload in several sizes.
@@ -102,20 +101,15 @@ impl Series {
 
 /// The figures as text.
 pub fn text(rows: &[Comparison]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["name", "workers", "ns", "to the smallest"]);
-    for row in rows {
-        table.add_row([
+    let figures = rows.iter().map(|row| {
+        [
             row.name.clone(),
             row.workers.to_string(),
             nanos(row.ours_ns),
             ratio(row.ratio),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+        ]
+    });
+    let table = table(["name", "workers", "ns", "to the smallest"], figures);
     let mut text = format!("{table}\n");
     for row in rows {
         if let Some(failure) = &row.failure {

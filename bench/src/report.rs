@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::BufWriter;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Row, Table, presets};
+use serde::Serialize;
 
 use crate::chart;
 use crate::cli::Plan;
@@ -22,9 +24,7 @@ pub fn deliver(plan: &Plan, kind: &str, rows: &[Comparison]) -> Result<ExitCode>
 /// Writes the files that are asked for. The program is to fail if a side failed somewhere.
 pub fn write_files(plan: &Plan, caption: &str, rows: &[Comparison]) -> Result<ExitCode> {
     if let Some(path) = &plan.json {
-        let file =
-            File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        serde_json::to_writer_pretty(BufWriter::new(file), &rows)?;
+        write_json(path, &rows)?;
     }
     if let Some(path) = &plan.svg {
         chart::write_svg(path, caption, rows)?;
@@ -37,9 +37,28 @@ pub fn write_files(plan: &Plan, caption: &str, rows: &[Comparison]) -> Result<Ex
     })
 }
 
+/// Writes figures to a file.
+pub fn write_json(path: &Path, figures: &impl Serialize) -> Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    serde_json::to_writer_pretty(BufWriter::new(file), figures)?;
+    Ok(())
+}
+
+/// A table whose first column has names, and the others figures.
+pub fn table(head: impl Into<Row>, rows: impl IntoIterator<Item = impl Into<Row>>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(head);
+    table.add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
 /// The table, the geometric means, and the five worst.
 fn text(kind: &str, rows: &[Comparison]) -> String {
-    let mut text = format!("{}\n", table(rows));
+    let mut text = format!("{}\n", comparisons(rows));
     means(&mut text, kind, rows);
     let worst = worst(rows, 5);
     if !worst.is_empty() {
@@ -63,12 +82,10 @@ fn text(kind: &str, rows: &[Comparison]) -> String {
     text
 }
 
-fn table(rows: &[Comparison]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["name", "workers", "ours ns", "Go ns", "ratio", "spread"]);
-    for row in rows {
-        table.add_row([
+fn comparisons(rows: &[Comparison]) -> Table {
+    let head = ["name", "workers", "ours ns", "Go ns", "ratio", "spread"];
+    let rows = rows.iter().map(|row| {
+        [
             row.name.clone(),
             row.workers.to_string(),
             nanos(row.ours_ns),
@@ -78,12 +95,9 @@ fn table(rows: &[Comparison]) -> Table {
                 (Some(low), Some(high)) => format!("{low:.2}–{high:.2}"),
                 _ => String::new(),
             },
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+        ]
+    });
+    table(head, rows)
 }
 
 fn means(text: &mut String, kind: &str, rows: &[Comparison]) {

@@ -1,16 +1,15 @@
 //! Starts very many goroutines, ours and Go's; `--help` says how.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use bench::cli::warn_of_debug_build;
-use bench::go_peer::{Go, HOW_TO_INSTALL};
+use bench::go_peer::Go;
+use bench::report;
 use bench::scale::{self, Figures, Side};
 use bench::summary::median;
 use clap::Parser;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 
 /// Starts N goroutines that block on a receive, then lets them all finish, next to the same
@@ -79,26 +78,18 @@ fn main() -> Result<()> {
     let report = compare(&cli, count, workers)?;
     println!("{}", table(&report));
     if let Some(path) = &cli.json {
-        let file =
-            File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        serde_json::to_writer_pretty(BufWriter::new(file), &report)?;
+        report::write_json(path, &report)?;
     }
     Ok(())
 }
 
 fn compare(cli: &Cli, count: usize, workers: usize) -> Result<Report> {
-    let go = Go::find(cli.go.as_deref())?;
+    let go = Go::announced(cli.go.as_deref())?;
     let directory = tempfile::tempdir()?;
-    let peer = match &go {
-        Some(go) => {
-            println!("peer: {}", go.version());
-            Some(scale::build_peer(go, directory.path())?)
-        }
-        None => {
-            eprintln!("{HOW_TO_INSTALL}");
-            None
-        }
-    };
+    let peer = go
+        .as_ref()
+        .map(|go| scale::build_peer(go, directory.path()))
+        .transpose()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..cli.rounds {
         ours.push(scale::measure(Side::Ours, count, workers)?);
@@ -142,31 +133,26 @@ fn table(report: &Report) -> Table {
         ("bytes each, all told", Figures::bytes, true),
         ("mappings", |figures| figures.mappings, false),
     ];
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header([
+    let head = [
         format!("{} goroutines, {} workers", report.count, report.workers),
         "ours".to_owned(),
         "Go".to_owned(),
         "ratio".to_owned(),
-    ]);
-    for (name, figure, is_each) in ROWS {
+    ];
+    let rows = ROWS.iter().map(|(name, figure, is_each)| {
         let share =
             |figures: &Figures| figure(figures) / if *is_each { report.count as f64 } else { 1.0 };
         let ours = share(&report.ours);
         let peer = report.peer.as_ref().map(share);
-        table.add_row([
+        [
             (*name).to_owned(),
             format!("{ours:.0}"),
             peer.map_or_else(String::new, |peer| format!("{peer:.0}")),
             peer.filter(|&peer| peer > 0.0)
                 .map_or_else(String::new, |peer| format!("{:.2}", ours / peer)),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+        ]
+    });
+    report::table(head, rows)
 }
 
 #[cfg(test)]

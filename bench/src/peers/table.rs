@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 
 use super::{PEERS, Side};
-use crate::report::{nanos, ratio, workers_of};
+use crate::report::{self, nanos, ratio, workers_of};
 use crate::summary::{Comparison, mean_ratio, worst};
 
 /// One job at one number of workers: a comparison for each peer.
@@ -45,8 +45,6 @@ pub fn text(rows: &[Row]) -> String {
 }
 
 fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
     let head = [
         "name",
         "workers",
@@ -55,11 +53,9 @@ fn table(rows: &[Row]) -> Table {
         "ratio",
         "to may",
     ];
-    table.set_header(head.into_iter().chain(PEERS.iter().map(|peer| peer.name())));
-    for row in rows {
-        let Some(first) = row.first() else {
-            continue;
-        };
+    let head = head.into_iter().chain(PEERS.iter().map(|peer| peer.name()));
+    let rows = rows.iter().filter_map(|row| {
+        let first = row.first()?;
         let fastest = fastest(row);
         let mut cells = vec![
             first.name.clone(),
@@ -74,12 +70,9 @@ fn table(rows: &[Row]) -> Table {
                 .iter()
                 .map(|&peer| nanos(of(row, peer).and_then(|row| row.peer_ns))),
         );
-        table.add_row(cells);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+        Some(cells)
+    });
+    report::table(head, rows)
 }
 
 /// The comparison with one peer.
