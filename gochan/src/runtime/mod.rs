@@ -12,6 +12,7 @@ pub(crate) mod blocking;
 pub(crate) mod blocks;
 pub(crate) mod census;
 pub(crate) mod clock;
+pub(crate) mod completion;
 mod config;
 mod deadlock;
 mod dump;

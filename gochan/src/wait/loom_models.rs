@@ -18,7 +18,7 @@ use super::{
 };
 use crate::channel::{Chan, channel};
 use crate::error::{RecvTimeoutError, SendTimeoutError, TrySendError};
-use crate::runtime::goroutine::Completion;
+use crate::runtime::completion::Completion;
 use crate::select::arm::{Arm, RecvArm, SendArm};
 use crate::select::wait::{Limit, Order, Request, Scratch, select};
 use loom::thread;
