@@ -1,6 +1,7 @@
 //! What the macros say when they refuse.
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
+use quote::quote_spanned;
 
 /// An error at a place of the user's source.
 #[derive(Debug)]
@@ -64,6 +65,17 @@ impl Refusal {
         .into_iter()
         .collect()
     }
+}
+
+/// The refusals as statements.
+pub fn statements(refusals: impl IntoIterator<Item = Refusal>, span: Span) -> TokenStream {
+    refusals
+        .into_iter()
+        .map(|refusal| {
+            let refusal = refusal.into_tokens();
+            quote_spanned!(span=> #refusal;)
+        })
+        .collect()
 }
 
 /// The known word that `word` was probably meant to be.

@@ -313,10 +313,9 @@ fn call(mut list: Vec<TokenTree>, names: &Names) -> Option<Body> {
     if arguments.delimiter() != Delimiter::Parenthesis {
         return None;
     }
-    let is_punct = |token: Option<&TokenTree>, wanted: char| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == wanted);
     // A macro call runs in the goroutine, and a prefix operator applies to the call's result.
-    let first = list.first()?;
-    if is_punct(list.last(), '!') || is_prefix(first) {
+    let is_macro = matches!(list.last(), Some(TokenTree::Punct(p)) if p.as_char() == '!');
+    if is_macro || is_prefix(list.first()?) {
         return None;
     }
     let arguments = self::arguments(&arguments, names);

@@ -20,19 +20,13 @@ use std::iter;
 
 use super::ast::{Arguments, Body, Choice, ChoiceKind, Cloned, Go, is_path};
 use crate::names::Names;
-use crate::refusal::Refusal;
+use crate::refusal::{self, Refusal};
 use crate::sugar::{first_span, last_span};
 
 /// Lowers `go`, with the refusals in front.
 pub fn expand(go: Go, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
     let span = Span::mixed_site();
-    let refused: TokenStream = refusals
-        .into_iter()
-        .map(|refusal| {
-            let refusal = refusal.into_tokens();
-            quote_spanned!(span=> #refusal;)
-        })
-        .collect();
+    let refused = refusal::statements(refusals, span);
     let clones = clones(&go.options, span);
     let mut now = Operands::new(span);
     let options = now.add(options(&go.options, names, span));

@@ -441,9 +441,7 @@ fn arrow(rewriter: &mut Rewriter<'_>) -> Result<Operation, Refusal> {
         let arrow = rewriter.take_arrow();
         let channel = rewriter.take_operand();
         if channel.is_empty() {
-            return Err(Refusal::between(
-                arrow.head,
-                arrow.tail,
+            return Err(arrow.refused(
                 "`<-` has no operand",
                 "name the channel to receive from: `v = <-ch => …`",
             ));
@@ -462,9 +460,7 @@ fn arrow(rewriter: &mut Rewriter<'_>) -> Result<Operation, Refusal> {
     let arrow = rewriter.take_arrow();
     let value = rewriter.take_value();
     if value.is_empty() {
-        return Err(Refusal::between(
-            arrow.head,
-            arrow.tail,
+        return Err(arrow.refused(
             "`<-` has no value to send",
             "write the value after the arrow: `ch <- value => …`",
         ));

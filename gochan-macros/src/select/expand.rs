@@ -33,7 +33,7 @@ use quote::{format_ident, quote_spanned};
 
 use super::ast::{Arm, Operation, Select};
 use crate::names::Names;
-use crate::refusal::Refusal;
+use crate::refusal::{self, Refusal};
 use crate::sugar;
 
 /// Lowers `select`, with the refusals in front.
@@ -45,9 +45,9 @@ pub fn expand(select: Select, refusals: Vec<Refusal>, names: &Names) -> TokenStr
         return error(refusals.into_iter().chain(select.unread), span);
     }
     if select.arms.is_empty() && !select.unread.is_empty() {
-        return error(select.unread.into_iter(), span);
+        return error(select.unread, span);
     }
-    let unread = statements(select.unread.into_iter(), span);
+    let unread = refusal::statements(select.unread, span);
     if select.arms.is_empty() {
         let forever = names.private("select_forever", span);
         return quote_spanned!(span=> #forever());
@@ -65,21 +65,11 @@ pub fn expand(select: Select, refusals: Vec<Refusal>, names: &Names) -> TokenStr
     }
 }
 
-/// The refusals as statements.
-fn statements(refusals: impl Iterator<Item = Refusal>, span: Span) -> TokenStream {
-    refusals
-        .map(|refusal| {
-            let refusal = refusal.into_tokens();
-            quote_spanned!(span=> #refusal;)
-        })
-        .collect()
-}
-
 /// The refusals as an expression; the last has the type of an error, which suits everywhere.
-fn error(refusals: impl Iterator<Item = Refusal>, span: Span) -> TokenStream {
-    let mut refusals: Vec<Refusal> = refusals.collect();
+fn error(refusals: impl IntoIterator<Item = Refusal>, span: Span) -> TokenStream {
+    let mut refusals: Vec<Refusal> = refusals.into_iter().collect();
     let last = refusals.pop().map(Refusal::into_tokens);
-    let others = statements(refusals.into_iter(), span);
+    let others = refusal::statements(refusals, span);
     quote_spanned!(span=> { #others #last })
 }
 

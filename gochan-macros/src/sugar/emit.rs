@@ -1,7 +1,6 @@
 //! What an arrow becomes.
 
 use proc_macro2::{Delimiter, Group, Punct, Spacing, Span, TokenStream, TokenTree};
-
 use quote::quote_spanned;
 
 use super::Rewriter;
@@ -11,9 +10,16 @@ use crate::refusal::Refusal;
 #[derive(Clone, Copy)]
 pub struct Arrow {
     /// The span of `<`.
-    pub head: Span,
+    head: Span,
     /// The span of `-`.
-    pub tail: Span,
+    tail: Span,
+}
+
+impl Arrow {
+    /// A refusal of the arrow; `message` says what is wrong, `help` what to write.
+    pub fn refused(self, message: &str, help: &str) -> Refusal {
+        Refusal::between(self.head, self.tail, message, help)
+    }
 }
 
 impl Rewriter<'_> {
@@ -30,9 +36,7 @@ impl Rewriter<'_> {
     /// `Location::caller()` names the line of the arrow and not that of the macro around it.
     pub(super) fn emit_receive(&mut self, arrow: Arrow, operand: TokenStream) {
         if operand.is_empty() {
-            let refusal = Refusal::between(
-                arrow.head,
-                arrow.tail,
+            let refusal = arrow.refused(
                 "`<-` has no operand",
                 "name the channel to receive from: `<-ch`",
             );
@@ -59,9 +63,7 @@ impl Rewriter<'_> {
 
     /// Writes the error for `ch <-` with nothing to send.
     pub(super) fn refuse_empty_send(&mut self, arrow: Arrow) {
-        let refusal = Refusal::between(
-            arrow.head,
-            arrow.tail,
+        let refusal = arrow.refused(
             "`<-` has no value to send",
             "write the value after the arrow: `ch <- value`",
         );
@@ -70,9 +72,7 @@ impl Rewriter<'_> {
 
     /// Writes the error for a send where a value is due.
     pub(super) fn refuse_send_as_value(&mut self, arrow: Arrow) {
-        let refusal = Refusal::between(
-            arrow.head,
-            arrow.tail,
+        let refusal = arrow.refused(
             "a send is a statement: it has no value",
             "to learn whether the value was sent, use `ch.send(value)`, which returns a `Result`\n\
              help: if this compares with a negative number, put a space in the arrow: `a < -b`",
