@@ -5,8 +5,8 @@ mod harness;
 
 use gochan::go;
 use gochan::runtime::{Config, Runtime};
-use gochan::sync::{Mutex, MutexGuard, RwLock, WaitGroup};
-use harness::{Side, each_pair, each_runtime, everywhere, on_workers, until, watch};
+use gochan::sync::{Mutex, MutexGuard, RwLock};
+use harness::{Side, each_pair, each_runtime, everywhere, on_workers, start_waiters, until, watch};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -305,26 +305,20 @@ fn virtual_time_starves_nobody_either() {
 
 #[test]
 fn those_who_wait_are_unwound_with_their_runtime() {
-    let _watched = watch();
     for workers in [1, 2] {
         let mutex = Arc::new(Mutex::new(()));
         let unwound = Arc::new(AtomicUsize::new(0));
         let guard = mutex.lock();
-        Runtime::new(Config::new().workers(workers))
-            .unwrap()
-            .run(|| {
-                let started = WaitGroup::new();
-                for _ in 0..10 {
-                    started.add(1);
-                    go!(clone(mutex, unwound, started), {
-                        gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
-                        started.done();
-                        let _guard = mutex.lock();
-                        unreachable!("the test holds the lock");
-                    });
-                }
-                started.wait();
+        let shared = (Arc::clone(&mutex), Arc::clone(&unwound));
+        on_workers(workers, || {
+            start_waiters(10, move |_, waits| {
+                let (mutex, unwound) = &shared;
+                gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
+                waits();
+                let _guard = mutex.lock();
+                unreachable!("the test holds the lock");
             });
+        });
         assert_eq!(unwound.load(Ordering::Relaxed), 10);
         drop(guard);
         assert!(
@@ -393,26 +387,18 @@ fn destructors_lock_while_the_runtime_ends() {
             log.push(self.1);
         }
     }
-    let _watched = watch();
     for workers in [1, 2] {
         let log = Arc::new(Mutex::new(Vec::new()));
-        Runtime::new(Config::new().workers(workers))
-            .unwrap()
-            .run(|| {
-                let never = Arc::new(Mutex::new(()));
-                let held = never.lock();
-                let started = WaitGroup::new();
-                for i in 0..20 {
-                    started.add(1);
-                    go!(clone(log, never, started), {
-                        let _log = LogOnDrop(log, i);
-                        started.done();
-                        drop(never.lock());
-                    });
-                }
-                started.wait();
-                std::mem::forget(held);
+        let shared = Arc::clone(&log);
+        on_workers(workers, || {
+            let never = Arc::new(Mutex::new(()));
+            std::mem::forget(never.lock());
+            start_waiters(20, move |number, waits| {
+                let _log = LogOnDrop(Arc::clone(&shared), number);
+                waits();
+                drop(never.lock());
             });
+        });
         let mut log = std::mem::take(&mut *log.lock());
         log.sort_unstable();
         assert_eq!(log, (0..20).collect::<Vec<_>>());

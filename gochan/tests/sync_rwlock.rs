@@ -3,9 +3,8 @@
 mod harness;
 
 use gochan::go;
-use gochan::runtime::{Config, Runtime};
 use gochan::sync::{RwLock, WaitGroup};
-use harness::{Side, each_pair, each_runtime, everywhere, on_workers, until, watch};
+use harness::{Side, each_pair, each_runtime, everywhere, on_workers, start_waiters, until};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -331,31 +330,24 @@ fn a_reader_that_is_let_in_at_the_end_leaves_the_lock() {
 
 #[test]
 fn those_who_wait_are_unwound_with_their_runtime() {
-    let _watched = watch();
     for workers in [1, 2] {
         let lock = Arc::new(RwLock::new(()));
         let unwound = Arc::new(AtomicUsize::new(0));
         let reading = lock.read();
-        Runtime::new(Config::new().workers(workers))
-            .unwrap()
-            .run(|| {
-                let started = WaitGroup::new();
-                for i in 0..10 {
-                    started.add(1);
-                    go!(clone(lock, unwound, started), {
-                        gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
-                        if i % 2 == 0 {
-                            started.done();
-                            let _writing = lock.write();
-                            unreachable!("the test reads");
-                        }
-                        started.done();
-                        drop(lock.read());
-                        drop(lock.write());
-                    });
+        let shared = (Arc::clone(&lock), Arc::clone(&unwound));
+        on_workers(workers, || {
+            start_waiters(10, move |number, waits| {
+                let (lock, unwound) = &shared;
+                gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
+                waits();
+                if number % 2 == 0 {
+                    let _writing = lock.write();
+                    unreachable!("the test reads");
                 }
-                started.wait();
+                drop(lock.read());
+                drop(lock.write());
             });
+        });
         assert_eq!(unwound.load(Ordering::Relaxed), 10);
         assert!(lock.try_read().is_some(), "no writer waits any more");
         drop(reading);

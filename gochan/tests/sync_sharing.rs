@@ -11,7 +11,10 @@ use gochan::sync::{
 };
 use gochan::time::{Ticker, Timer};
 use gochan::{Chan, go};
-use harness::{Side, Tally, each_pair, each_runtime, everywhere, panic_of, until, watch};
+use harness::{
+    Side, Tally, each_pair, each_runtime, everywhere, on_workers, panic_of, start_waiters, until,
+    watch,
+};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
@@ -256,24 +259,17 @@ fn a_semaphore_lets_a_runtime_end() {
             gochan::yield_now();
         }
     }
-    let _watched = watch();
     for workers in [1, 2] {
         let semaphore = Arc::new(Semaphore::new(2));
-        Runtime::new(Config::new().workers(workers))
-            .unwrap()
-            .run(|| {
-                let started = WaitGroup::new();
-                for _ in 0..10 {
-                    started.add(1);
-                    go!(clone(semaphore, started), {
-                        let _on_drop = AcquireOnDrop(Arc::clone(&semaphore));
-                        started.done();
-                        let _one = semaphore.acquire(1);
-                        gochan::Chan::<()>::new(0).recv();
-                    });
-                }
-                started.wait();
+        let shared = Arc::clone(&semaphore);
+        on_workers(workers, || {
+            start_waiters(10, move |_, waits| {
+                let _on_drop = AcquireOnDrop(Arc::clone(&shared));
+                waits();
+                let _one = shared.acquire(1);
+                gochan::Chan::<()>::new(0).recv();
             });
+        });
         assert_eq!(semaphore.available(), 2);
     }
 }
@@ -816,31 +812,25 @@ fn groups_nest() {
 
 #[test]
 fn an_err_group_lets_a_runtime_end() {
-    let _watched = watch();
     for workers in [1, 2] {
         let group = ErrGroup::<fmt::Error>::new();
         let unwound = Arc::new(AtomicUsize::new(0));
-        Runtime::new(Config::new().workers(workers))
-            .unwrap()
-            .run(|| {
-                group.set_limit(1);
-                group.go(|| {
-                    Chan::<()>::new(0).recv();
-                    Ok(())
-                });
-                let started = WaitGroup::new();
-                for _ in 0..4 {
-                    started.add(1);
-                    go!(clone(group, started, unwound), {
-                        gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
-                        started.done();
-                        group.go(|| unreachable!("there is no room for it"));
-                        let _ = group.wait();
-                        Chan::<()>::new(0).recv();
-                    });
-                }
-                started.wait();
+        let shared = (group.clone(), Arc::clone(&unwound));
+        on_workers(workers, || {
+            group.set_limit(1);
+            group.go(|| {
+                Chan::<()>::new(0).recv();
+                Ok(())
             });
+            start_waiters(4, move |_, waits| {
+                let (group, unwound) = &shared;
+                gochan::defer! { unwound.fetch_add(1, Ordering::Relaxed); }
+                waits();
+                group.go(|| unreachable!("there is no room for it"));
+                let _ = group.wait();
+                Chan::<()>::new(0).recv();
+            });
+        });
         assert_eq!(unwound.load(Ordering::Relaxed), 4);
         let caught = catch_unwind(AssertUnwindSafe(|| group.wait()));
         assert!(matches!(caught, Ok(Ok(()))));

@@ -5,7 +5,9 @@ mod harness;
 use gochan::runtime::{Config, Runtime};
 use gochan::sync::{Barrier, Cond, Mutex, WaitGroup};
 use gochan::{JoinHandle, defer, go};
-use harness::{Side, each_pair, each_runtime, everywhere, panic_of, until, watch};
+use harness::{
+    Side, each_pair, each_runtime, everywhere, on_workers, panic_of, start_waiters, until, watch,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -263,24 +265,17 @@ fn conditions_let_a_runtime_end() {
             *cond.wait_while(guard, |_| true) += 1;
         }
     }
-    let _watched = watch();
     for workers in [1, 2] {
         let state = Arc::new((Mutex::new(0), Cond::new()));
-        Runtime::new(Config::new().workers(workers))
-            .unwrap()
-            .run(|| {
-                let started = WaitGroup::new();
-                for _ in 0..10 {
-                    started.add(1);
-                    go!(clone(state, started), {
-                        let _on_drop = WaitOnDrop(Arc::clone(&state));
-                        started.done();
-                        drop(state.1.wait(state.0.lock()));
-                        unreachable!("nobody notifies");
-                    });
-                }
-                started.wait();
+        let shared = Arc::clone(&state);
+        on_workers(workers, || {
+            start_waiters(10, move |_, waits| {
+                let _on_drop = WaitOnDrop(Arc::clone(&shared));
+                waits();
+                drop(shared.1.wait(shared.0.lock()));
+                unreachable!("nobody notifies");
             });
+        });
         assert_eq!(*state.0.try_lock().unwrap(), 10);
     }
 }
@@ -516,25 +511,18 @@ fn a_group_lets_a_runtime_end() {
             self.0.wait();
         }
     }
-    let _watched = watch();
     for workers in [1, 2] {
         let never = WaitGroup::new();
         never.add(1);
-        Runtime::new(Config::new().workers(workers))
-            .unwrap()
-            .run(|| {
-                let started = WaitGroup::new();
-                for _ in 0..10 {
-                    started.add(1);
-                    go!(clone(never, started), {
-                        let _on_drop = WaitOnDrop(never.clone());
-                        started.done();
-                        never.wait();
-                        unreachable!("the test is not done");
-                    });
-                }
-                started.wait();
+        let shared = never.clone();
+        on_workers(workers, || {
+            start_waiters(10, move |_, waits| {
+                let _on_drop = WaitOnDrop(shared.clone());
+                waits();
+                shared.wait();
+                unreachable!("the test is not done");
             });
+        });
         assert_eq!(format!("{never:?}"), "WaitGroup { count: 1, .. }");
     }
 }

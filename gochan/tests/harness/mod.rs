@@ -8,6 +8,7 @@
 
 use gochan::JoinHandle;
 use gochan::runtime::{Config, Runtime};
+use gochan::sync::WaitGroup;
 use std::any::Any;
 use std::cell::Cell;
 use std::io::Write;
@@ -119,6 +120,23 @@ pub fn in_virtual_time(body: impl Fn() + Sync) {
             .unwrap()
             .run(&body);
     }
+}
+
+/// Starts `count` goroutines. Each calls `body` with its number, and with what it is to call before it
+/// waits; this returns when all have called that.
+#[track_caller]
+pub fn start_waiters<F>(count: usize, body: F)
+where
+    F: Fn(usize, &dyn Fn()) + Send + Sync + 'static,
+{
+    let (body, started) = (Arc::new(body), WaitGroup::new());
+    started.add(count);
+    for number in 0..count {
+        gochan::go!(clone(body, started), {
+            body(number, &|| started.done());
+        });
+    }
+    started.wait();
 }
 
 /// Ends a runtime in which what `start` has started waits, and calls `serve` when the waits are about
