@@ -241,7 +241,7 @@ impl<T> Channel<T> {
         }
     }
 
-    /// `None`: to be tried again.
+    /// Waits for a value, in a channel whose lock is held. `None`: to be tried again.
     #[inline(never)]
     fn recv_waiting<'a>(
         &'a self,
@@ -261,29 +261,33 @@ impl<T> Channel<T> {
                 unsafe { self.remove_waiting_receiver(&entry) }
             })
         });
-        if wake == Wake::Done {
+        match wake {
             // SAFETY: a partner that says so has filled `value`.
-            return Some(Ok(unsafe { value.assume_init() }));
+            Wake::Done => Some(Ok(unsafe { value.assume_init() })),
+            Wake::DoneLate => {
+                // SAFETY: as above.
+                let value = unsafe { value.assume_init() };
+                crate::unwind_cancelled();
+                Some(Ok(value))
+            }
+            wake => Self::recv_failed(wake).map(Err),
         }
-        if wake == Wake::DoneLate {
-            // SAFETY: as above.
-            let value = unsafe { value.assume_init() };
-            crate::unwind_cancelled();
-            return Some(Ok(value));
-        }
-        Self::recv_failed(wake).map(Err)
     }
 
+    /// Why a wait has ended without a value; `None`: it is to be tried again. The goroutine may be
+    /// unwound here.
     #[cold]
     fn recv_failed(wake: Wake) -> Option<Refusal> {
         match wake {
             Wake::TimedOut => Some(Refusal::TimedOut),
-            Wake::Done | Wake::DoneLate | Wake::Closed | Wake::Abandoned => Some(Refusal::Closed),
+            Wake::Closed => Some(Refusal::Closed),
             Wake::Retry => None,
             Wake::Cancelled => {
                 crate::unwind_cancelled();
                 Some(Refusal::Closed)
             }
+            Wake::Done | Wake::DoneLate => unreachable!("it has a value"),
+            Wake::Abandoned => unreachable!("the channel has a receiver: this one"),
         }
     }
 

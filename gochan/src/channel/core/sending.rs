@@ -191,6 +191,7 @@ impl<T> Channel<T> {
         }
     }
 
+    /// Waits until the value is sent, in a channel whose lock is held.
     #[inline(never)]
     fn send_waiting<'a>(
         &'a self,
@@ -216,6 +217,8 @@ impl<T> Channel<T> {
         Self::send_failed(wake, value)
     }
 
+    /// What a wait comes to that did not plainly end with the value sent. The goroutine may be unwound
+    /// here.
     #[cold]
     fn send_failed(wake: Wake, value: ManuallyDrop<T>) -> Result<(), (T, Refusal)> {
         let refusal = match wake {
