@@ -39,7 +39,7 @@ pub(in crate::select) unsafe fn keep_promise<T>(
 ) -> Result<(), SendError<T>> {
     match promise {
         Ok(promise) => {
-            // SAFETY: the caller's promise.
+            // SAFETY: the channel gave the promise, which is kept here and nowhere else.
             let sent = unsafe { channel.keep(promise, value) };
             sent.map_err(|(value, _)| SendError(value))
         }

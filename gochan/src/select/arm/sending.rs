@@ -89,13 +89,19 @@ impl<'a, T, S: Source<T>> Sending<'a, T, S> {
     }
 
     #[inline]
-    fn finish_result(mut self) -> Result<(), (Option<T>, Refusal)> {
-        match self.outcome.take() {
-            Some(Err(refusal)) => Err((self.source.take(), refusal)),
+    fn finish_result(mut self) -> Result<(), SendError<T>> {
+        match self.outcome {
+            Some(Err(_)) => {
+                let value = self.source.take();
+                Err(SendError(
+                    value.expect("a value that was not sent is still there"),
+                ))
+            }
             _ => Ok(()),
         }
     }
 
+    /// Notes what came of the send; a value that was sent has been moved out.
     fn record(&mut self, outcome: Result<(), Refusal>) {
         if outcome.is_ok() {
             self.source.forget();
@@ -238,9 +244,7 @@ macro_rules! sending_arm {
             /// Hands the value back if the channel was closed or abandoned.
             #[inline]
             pub fn finish_result(self) -> Result<(), SendError<T>> {
-                self.sending.finish_result().map_err(|(value, _)| {
-                    SendError(value.expect("a value that was not sent is still there"))
-                })
+                self.sending.finish_result()
             }
         }
 
