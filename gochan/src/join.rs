@@ -206,9 +206,8 @@ impl JoinError {
     }
 }
 
-// A payload is `Send` only; it is reached by shared reference through its message alone, whose
-// types are `Sync`.
-// SAFETY: see above.
+// SAFETY: a payload is `Send` only, but it is reached by shared reference through its message alone,
+// whose types are `Sync`.
 unsafe impl Sync for JoinError {}
 
 impl fmt::Display for JoinError {

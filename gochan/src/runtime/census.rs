@@ -11,10 +11,10 @@
 //!
 //! A look at one thread after the other is not a look at one moment. But a quiet thread becomes
 //! busy only by being woken, or by waking to look around, and whoever does so first counts it in
-//! [`note_wake_up`]: if none happened
-//! from before the first look until after the last one, then all were quiet together. The list of
-//! threads comes last: a thread that is not in it yet would have been made by one that was busy
-//! when it was looked at. It is read twice, because the kernel's list has gaps where threads end.
+//! [`note_wake_up`]: if none happened from before the first look until after the last one, then all
+//! were quiet together. The list of threads comes last: a thread that is not in it yet would have
+//! been made by one that was busy when it was looked at. It is read twice, because the kernel's
+//! list has gaps where threads end.
 
 use parking_lot::Mutex;
 use std::cell::OnceCell;

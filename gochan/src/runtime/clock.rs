@@ -36,6 +36,7 @@ impl Clock {
         self.virtual_now.is_some()
     }
 
+    /// What this clock reads.
     pub(crate) fn nanos(&self) -> Nanos {
         match &self.virtual_now {
             None => saturating_nanos(self.origin.elapsed()),
@@ -43,6 +44,7 @@ impl Clock {
         }
     }
 
+    /// The moment at which it reads that.
     pub(crate) fn now(&self) -> Instant {
         match &self.virtual_now {
             None => Instant::now(),
@@ -55,7 +57,8 @@ impl Clock {
         saturating_nanos(instant.saturating_duration_since(self.origin))
     }
 
-    /// The moment at which an ordinary thread's sleep until `nanos` ends.
+    /// The moment at which this clock reads `nanos`; `None` if that is beyond what an [`Instant`] can
+    /// say.
     pub(crate) fn instant_at(&self, nanos: Nanos) -> Option<Instant> {
         self.origin.checked_add(Duration::from_nanos(nanos))
     }

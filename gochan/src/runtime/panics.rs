@@ -1,7 +1,7 @@
 //! Panics and other unwinding in goroutines.
 
 use super::goroutine::Goroutine;
-use super::{PanicPolicy, blocking, worker};
+use super::{PanicPolicy, blocking, current_goroutine, worker};
 use crate::message;
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -50,7 +50,7 @@ fn print_beside_message(record: &Goroutine) {
 
 /// Notes that the running goroutine, if there is one, is about to unwind.
 fn note_throw<'a>() -> Option<&'a Goroutine> {
-    let goroutine = worker::current().and_then(worker::Worker::current_goroutine)?;
+    let goroutine = current_goroutine()?;
     // SAFETY: it runs, and the caller is on its stack.
     let record = unsafe { goroutine.as_ref() };
     record.has_thrown.set(true);

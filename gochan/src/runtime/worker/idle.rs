@@ -156,13 +156,9 @@ impl Worker {
 
     /// Until a timer is due, if one is set.
     fn until_next_timer(&self) -> Sleep {
-        match self.mailbox.timers.earliest() {
-            None => Sleep::UntilWoken,
-            Some(when) => match self.shared.clock.instant_at(when) {
-                Some(instant) => Sleep::Until(instant),
-                None => Sleep::UntilWoken,
-            },
-        }
+        let earliest = self.mailbox.timers.earliest();
+        let instant = earliest.and_then(|when| self.shared.clock.instant_at(when));
+        instant.map_or(Sleep::UntilWoken, Sleep::Until)
     }
 
     /// As long as `nap` lasts, unless a timer is due before.
