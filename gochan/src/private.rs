@@ -2,7 +2,7 @@
 
 pub use crate::channel::Chan;
 pub use crate::runtime::placement::Site;
-pub use crate::select::arm::{AfterArm, Arm, RecvArm, SendArm, TakeArm};
+pub use crate::select::arm::{AfterArm, Arm, RecvArm, SendArm};
 pub use crate::select::operand::{
     RecvOperand, SelectRecv, SelectSend, SendOperand, Slot, take_slot,
 };

@@ -236,7 +236,8 @@ impl Lowering<'_> {
                 Operand::whole(quote_spanned!(at=> #new(#guard, #channel, #value)), pattern)
             }
             Operation::Take { channel, slot } => {
-                let (new, channel) = (new("TakeArm"), borrow(channel));
+                let (arm_of, channel) = (self.names.private("SendArm", at), borrow(channel));
+                let new = quote_spanned!(at=> #arm_of::taking);
                 let slot_at = sugar::first_span(slot).unwrap_or(arm.span);
                 let take = self.names.private("take_slot", span.located_at(slot_at));
                 let take = quote_spanned!(slot_at=> #take(&mut #slot));

@@ -12,7 +12,8 @@ mod sending;
 pub use after::AfterArm;
 pub(super) use promising::{PromiseArm, keep_promise};
 pub use receiving::RecvArm;
-pub use sending::{SendArm, TakeArm};
+pub use sending::SendArm;
+use sending::Source;
 
 use crate::runtime;
 use crate::wait::{BiasedLock, Entry, Parker, Waiter, Wake};
@@ -169,9 +170,9 @@ pub trait Arm: Operation {}
 impl<A: Operation + ?Sized> Arm for A {}
 
 macro_rules! opaque_debug {
-    ($($name:literal: $type:ty, <$($parameter:ident)?>;)+) => {
+    ($($name:literal: $type:ty, <$($parameter:ident $(: $bound:path)?),*>;)+) => {
         $(
-            impl$(<$parameter>)? fmt::Debug for $type {
+            impl<$($parameter $(: $bound)?),*> fmt::Debug for $type {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     f.debug_struct($name).finish_non_exhaustive()
                 }
@@ -182,8 +183,7 @@ macro_rules! opaque_debug {
 
 opaque_debug! {
     "RecvArm": RecvArm<'_, T>, <T>;
-    "SendArm": SendArm<'_, T>, <T>;
-    "TakeArm": TakeArm<'_, T>, <T>;
+    "SendArm": SendArm<'_, T, S>, <T, S: Source<T>>;
     "AfterArm": AfterArm, <>;
     "Tried": Tried, <>;
 }

@@ -10,7 +10,7 @@ use std::panic::Location;
 use std::ptr::{self, NonNull};
 
 /// Where the value of a sending arm stands: in the arm, or in the user's `Option`.
-trait Source<T> {
+pub trait Source<T> {
     /// Where the value is, if there is one, for others to move it from.
     fn place_shared(&self) -> Option<*const T>;
 
@@ -68,8 +68,9 @@ impl<T> Source<T> for &mut Option<T> {
     }
 }
 
-/// A sending arm, whatever its value stands in.
-struct Sending<'a, T, S: Source<T>> {
+/// An arm that sends a value from its source. One of its own is dropped if another arm is chosen; in an
+/// `Option` of the user's it stays then, and comes back if the channel refuses it.
+pub struct SendArm<'a, T, S: Source<T>> {
     channel: Option<&'a Channel<T>>,
     entry: EntryPlace,
     source: S,
@@ -77,19 +78,58 @@ struct Sending<'a, T, S: Source<T>> {
     outcome: Option<Result<(), Refusal>>,
 }
 
-impl<'a, T, S: Source<T>> Sending<'a, T, S> {
+impl<'a, T> SendArm<'a, T, Option<T>> {
+    /// An arm that sends `value` to `ch`, if it is `enabled`.
     #[inline]
-    fn new(channel: Option<&'a Channel<T>>, source: S) -> Self {
-        Sending {
-            channel,
+    pub fn new<C: SelectSend<Item = T> + ?Sized>(enabled: bool, ch: &'a C, value: T) -> Self {
+        Self::from_source(enabled, ch, Some(value))
+    }
+}
+
+impl<'a, T> SendArm<'a, T, &'a mut Option<T>> {
+    /// An arm that sends what `slot` holds to `ch`, if it is `enabled`.
+    #[inline]
+    pub fn taking<C>(enabled: bool, ch: &'a C, slot: &'a mut Option<T>) -> Self
+    where
+        C: SelectSend<Item = T> + ?Sized,
+    {
+        Self::from_source(enabled, ch, slot)
+    }
+}
+
+impl<'a, T, S: Source<T>> SendArm<'a, T, S> {
+    /// An arm that sends to `ch`, if it is `enabled` and there is a value.
+    #[inline]
+    fn from_source<C>(enabled: bool, ch: &'a C, source: S) -> Self
+    where
+        C: SelectSend<Item = T> + ?Sized,
+    {
+        let enabled = enabled && source.place_shared().is_some();
+        let side = if enabled { ch.sending() } else { None };
+        SendArm {
+            channel: side.map(|side| side.channel()),
             entry: EntryPlace::new(),
             source,
             outcome: None,
         }
     }
 
+    /// Go's rule, once the arm was chosen: panics if the channel was closed, ends the
+    /// goroutine if it was abandoned.
     #[inline]
-    fn finish_result(mut self) -> Result<(), SendError<T>> {
+    #[track_caller]
+    pub fn finish(self) {
+        if let Some(Err(refusal)) = self.outcome {
+            crate::refuse_send(self.source, refusal);
+        }
+    }
+
+    /// Whether the value was sent, once the arm was chosen.
+    ///
+    /// # Errors
+    /// Hands the value back if the channel was closed or abandoned.
+    #[inline]
+    pub fn finish_result(mut self) -> Result<(), SendError<T>> {
         match self.outcome {
             Some(Err(_)) => {
                 let value = self.source.take();
@@ -110,7 +150,7 @@ impl<'a, T, S: Source<T>> Sending<'a, T, S> {
     }
 }
 
-impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
+impl<T, S: Source<T>> Operation for SendArm<'_, T, S> {
     #[inline]
     fn lock(&self) -> Option<&BiasedLock> {
         self.channel.map(Channel::raw_lock)
@@ -204,138 +244,5 @@ impl<T, S: Source<T>> Operation for Sending<'_, T, S> {
 
     unsafe fn await_promised(&mut self, _: NonNull<Entry>, _: &'static Location<'static>) -> bool {
         unreachable!("promises are made to receivers")
-    }
-}
-
-macro_rules! sending_arm {
-    ($(#[$doc:meta])+ $arm:ident, $source:ty) => {
-        $(#[$doc])+
-        pub struct $arm<'a, T> {
-            sending: Sending<'a, T, $source>,
-        }
-
-        impl<'a, T> $arm<'a, T> {
-            /// An arm that sends to `ch`, if it is `enabled` and there is a value.
-            #[inline]
-            fn from_source<S>(enabled: bool, ch: &'a S, source: $source) -> Self
-            where
-                S: SelectSend<Item = T> + ?Sized,
-            {
-                let enabled = enabled && source.place_shared().is_some();
-                let side = if enabled { ch.sending() } else { None };
-                $arm {
-                    sending: Sending::new(side.map(|side| side.channel()), source),
-                }
-            }
-
-            /// Go's rule, once the arm was chosen: panics if the channel was closed, ends the
-            /// goroutine if it was abandoned.
-            #[inline]
-            #[track_caller]
-            pub fn finish(self) {
-                if let Some(Err(refusal)) = self.sending.outcome {
-                    crate::refuse_send(self.sending.source, refusal);
-                }
-            }
-
-            /// Whether the value was sent, once the arm was chosen.
-            ///
-            /// # Errors
-            /// Hands the value back if the channel was closed or abandoned.
-            #[inline]
-            pub fn finish_result(self) -> Result<(), SendError<T>> {
-                self.sending.finish_result()
-            }
-        }
-
-        impl<T> Operation for $arm<'_, T> {
-            #[inline]
-            fn lock(&self) -> Option<&BiasedLock> {
-                self.sending.lock()
-            }
-
-            #[inline]
-            fn look(&self) -> Look {
-                self.sending.look()
-            }
-
-            #[inline]
-            fn peek(&self) -> bool {
-                self.sending.peek()
-            }
-
-            #[inline]
-            fn counts_as(&self) -> runtime::Operation {
-                self.sending.counts_as()
-            }
-
-            #[inline(always)]
-            fn try_short(&mut self) -> bool {
-                self.sending.try_short()
-            }
-
-            #[inline(always)]
-            unsafe fn attempt(&mut self) -> Tried {
-                // SAFETY: the caller's promise.
-                unsafe { self.sending.attempt() }
-            }
-
-            #[inline]
-            unsafe fn enqueue(&self, waiter: &Waiter, index: usize) {
-                // SAFETY: the caller's promise.
-                unsafe { self.sending.enqueue(waiter, index) }
-            }
-
-            #[inline]
-            unsafe fn dequeue(&self) {
-                // SAFETY: the caller's promise.
-                unsafe { self.sending.dequeue() }
-            }
-
-            #[inline]
-            fn settle(&mut self, wake: Wake) -> bool {
-                self.sending.settle(wake)
-            }
-
-            unsafe fn await_promised(
-                &mut self,
-                promise: NonNull<Entry>,
-                location: &'static Location<'static>,
-            ) -> bool {
-                // SAFETY: the caller's promise.
-                unsafe { self.sending.await_promised(promise, location) }
-            }
-        }
-    };
-}
-
-sending_arm!(
-    /// An arm that sends a value of its own. The value is dropped if another arm is chosen.
-    SendArm,
-    Option<T>
-);
-sending_arm!(
-    /// An arm that sends what an `Option` of the user's holds. The value stays there if another
-    /// arm is chosen, or comes back if the channel refuses it.
-    TakeArm,
-    &'a mut Option<T>
-);
-
-impl<'a, T> SendArm<'a, T> {
-    /// An arm that sends `value` to `ch`, if it is `enabled`.
-    #[inline]
-    pub fn new<S: SelectSend<Item = T> + ?Sized>(enabled: bool, ch: &'a S, value: T) -> Self {
-        Self::from_source(enabled, ch, Some(value))
-    }
-}
-
-impl<'a, T> TakeArm<'a, T> {
-    /// An arm that sends what `slot` holds to `ch`, if it is `enabled`.
-    #[inline]
-    pub fn new<S>(enabled: bool, ch: &'a S, slot: &'a mut Option<T>) -> Self
-    where
-        S: SelectSend<Item = T> + ?Sized,
-    {
-        Self::from_source(enabled, ch, slot)
     }
 }
