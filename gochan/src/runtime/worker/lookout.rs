@@ -40,6 +40,9 @@ pub(super) struct Lookout {
     seen: Vec<Seen>,
     /// The index of the watcher.
     own: usize,
+    /// The index of the worker behind the one that was named last. Looks begin there, so that one of
+    /// which nothing can be taken hides no other.
+    next: usize,
 }
 
 /// What was seen of a start queue.
@@ -75,6 +78,7 @@ impl Lookout {
                 .map(|worker| Seen::now(worker, now))
                 .collect(),
             own,
+            next: 0,
         }
     }
 
@@ -92,7 +96,21 @@ impl Lookout {
         workers: &[&'static Mailbox],
         now: Instant,
     ) -> Option<(usize, Backlog)> {
-        for (index, worker) in workers.iter().enumerate() {
+        let found = self.overdue_from(self.next, workers, now);
+        if let Some((index, _)) = found {
+            self.next = index + 1;
+        }
+        found
+    }
+
+    fn overdue_from(
+        &mut self,
+        first: usize,
+        workers: &[&'static Mailbox],
+        now: Instant,
+    ) -> Option<(usize, Backlog)> {
+        let all = workers.iter().enumerate();
+        for (index, worker) in all.cycle().skip(first).take(workers.len()) {
             let seen = &mut self.seen[index];
             let taken = worker.start_queue.taken();
             let len = worker.start_queue.len();
@@ -164,8 +182,8 @@ mod tests {
         assert!(unsafe { worker.start_queue.push(goroutine, Some(run)) });
     }
 
-    fn two_workers() -> Vec<&'static Mailbox> {
-        let workers: Vec<&'static Mailbox> = (0..2)
+    fn workers(number: usize) -> Vec<&'static Mailbox> {
+        let workers: Vec<&'static Mailbox> = (0..number)
             .map(|_| &*Box::leak(Box::new(Mailbox::new())))
             .collect();
         workers.iter().for_each(|worker| worker.start_queue.open());
@@ -181,7 +199,7 @@ mod tests {
     #[test]
     fn of_what_divides_its_work_an_old_part_is_taken_at_once() {
         static DIVIDES: Site = Site::that_divides();
-        let (workers, now) = (two_workers(), Instant::now());
+        let (workers, now) = (workers(2), Instant::now());
         for (site, backlog) in [(&SITE, None), (&DIVIDES, Some((0, Backlog::Divided)))] {
             let mut lookout = Lookout::new(&workers, 1, now);
             for level in 1..=LEVELS as u64 {
@@ -204,8 +222,23 @@ mod tests {
     }
 
     #[test]
+    fn one_of_which_nothing_can_be_taken_hides_no_other() {
+        let (workers, start) = (workers(3), Instant::now());
+        let mut lookout = Lookout::new(&workers, 1, start);
+        push(workers[0], 1);
+        push(workers[2], 1);
+        assert_eq!(lookout.overdue(&workers, start), None);
+        let named = [0, 2, 0].map(|_| lookout.overdue(&workers, start + PATIENCE));
+        assert_eq!(
+            named,
+            [0, 2, 0].map(|index| Some((index, Backlog::Waiting)))
+        );
+        [0, 2].map(|index| clear(workers[index]));
+    }
+
+    #[test]
     fn a_steady_backlog_is_one_of_many_looks_in_a_row() {
-        let workers = two_workers();
+        let workers = workers(2);
         let start = Instant::now();
         let mut lookout = Lookout::new(&workers, 1, start);
         let (looks, time) = STEADY;
