@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
-use crate::names::Names;
+use crate::names::{self, Names};
 use crate::refusal::Refusal;
 use crate::sugar;
 
@@ -20,8 +20,9 @@ pub fn expand(input: TokenStream, names: &Names) -> TokenStream {
     }
     let span = Span::mixed_site();
     let defer = names.private("defer", span);
+    let guard = names::variable("guard", span);
     let body = sugar::statements(input, names).tokens;
     quote_spanned! {span=>
-        let _guard = #defer(|| { #body });
+        let #guard = #defer(|| { #body });
     }
 }

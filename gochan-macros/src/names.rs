@@ -1,10 +1,16 @@
 //! How generated code names gochan.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 
 /// The module of what generated code calls.
 pub const PRIVATE_MODULE: &str = "__private";
+
+/// A variable of generated code's own. Hygiene hides it from the user's code, but a constant or a
+/// static of that name would turn the binding into a pattern: so it has a name that nobody else uses.
+pub fn variable(name: &str, span: Span) -> Ident {
+    format_ident!("gochan_{name}", span = span)
+}
 
 /// The path of the gochan crate, as generated code may write it.
 pub struct Names {

@@ -9,17 +9,19 @@
 //! }
 //! ```
 //!
+//! The variables' names are longer, see [`names::variable`].
+//!
 //! An argument that is a variable, a path, a literal or a closure stands in the body as it was
 //! written: moving it into the goroutine is all that evaluating it now would do, and the compiler
 //! can tell more about it there. A variable before an argument that is evaluated now is evaluated
 //! too, for that one may change it.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use std::iter;
 
 use super::ast::{Arguments, Body, Choice, ChoiceKind, Cloned, Go, is_path};
-use crate::names::Names;
+use crate::names::{self, Names};
 use crate::refusal::{self, Refusal};
 use crate::sugar::{first_span, last_span};
 
@@ -156,7 +158,7 @@ impl Operands {
     }
 
     fn name(&self, index: usize) -> Ident {
-        format_ident!("operand{index}", span = self.span)
+        names::variable(&format!("operand{index}"), self.span)
     }
 
     /// `user`, with the results in scope.

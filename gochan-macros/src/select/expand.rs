@@ -24,6 +24,8 @@
 //! }
 //! ```
 //!
+//! The variables' names are longer, see [`names::variable`].
+//!
 //! The operands are a scrutinee, so their temporaries live through the wait; the `let` around it
 //! ends them, and all borrows, before a body runs. The bodies stand in the user's own scope: they
 //! may `break`, `return`, use `?` and change what the operands borrowed.
@@ -32,7 +34,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote_spanned};
 
 use super::ast::{Arm, Operation, Select};
-use crate::names::Names;
+use crate::names::{self, Names};
 use crate::refusal::{self, Refusal};
 use crate::sugar;
 
@@ -83,7 +85,11 @@ impl Lowering<'_> {
     fn expand(&self, arms: &[Arm]) -> TokenStream {
         let span = self.span;
         let chosen = Ident::new("__GochanChosen", span);
-        let variants: Vec<Ident> = (0..arms.len()).map(|i| self.numbered("Arm", i)).collect();
+        let variants: Vec<Ident> = (0..arms.len())
+            .map(|i| format_ident!("Arm{i}", span = span))
+            .collect();
+        let outcome = names::variable("chosen", span);
+        let result = names::variable("result", span);
         let waiting: Vec<(usize, &Arm)> = arms
             .iter()
             .enumerate()
@@ -103,27 +109,27 @@ impl Lowering<'_> {
         let choices = self.choices(arms, &waiting, &chosen, &variants);
         let chosen_number = self.chosen_number(waiting.len() < arms.len(), &waiting_arms);
         let bodies = arms.iter().zip(&variants).map(|(arm, variant)| {
-            let binding = binding(arm, span);
+            let binding = binding(arm, &result, span);
             if binding.is_empty() {
                 let body = &arm.body;
                 quote_spanned!(span=> #chosen::#variant(_) => #body,)
             } else {
                 let body = block_of(&arm.body, binding, span);
-                quote_spanned!(span=> #chosen::#variant(result) => #body)
+                quote_spanned!(span=> #chosen::#variant(#result) => #body)
             }
         });
         quote_spanned! {span=> {
             #[allow(clippy::all, dead_code)]
             enum #chosen<#(#variants),*> { #(#variants(#variants)),* }
             match {
-                let chosen = match (#(#values,)*) {
+                let #outcome = match (#(#values,)*) {
                     #[allow(unused_mut)]
                     (#(#patterns,)*) => {
                         #(#late)*
                         match #chosen_number { #choices }
                     }
                 };
-                chosen
+                #outcome
             } {
                 #(#bodies)*
             }
@@ -267,7 +273,7 @@ impl Lowering<'_> {
     }
 
     fn numbered(&self, word: &str, index: usize) -> Ident {
-        format_ident!("{word}{index}", span = self.span)
+        names::variable(&format!("{word}{index}"), self.span)
     }
 }
 
@@ -292,10 +298,10 @@ impl Operand {
 }
 
 /// `let pattern = result;`, or nothing.
-fn binding(arm: &Arm, span: Span) -> TokenStream {
+fn binding(arm: &Arm, result: &Ident, span: Span) -> TokenStream {
     arm.binding.as_ref().map_or_else(
         TokenStream::new,
-        |pattern| quote_spanned!(span=> let #pattern = result;),
+        |pattern| quote_spanned!(span=> let #pattern = #result;),
     )
 }
 
