@@ -73,7 +73,6 @@ fn clones(options: &[Choice], span: Span) -> TokenStream {
             Cloned::Variable { mutable, name } => {
                 let clone = Ident::new("clone", span.located_at(name.span()));
                 Some(quote_spanned! {span=>
-                    #[allow(clippy::clone_on_copy, clippy::redundant_clone, noop_method_call)]
                     let #mutable #name = #name.#clone();
                 })
             }
@@ -167,7 +166,6 @@ impl Operands {
         let names = (0..values.len()).map(|index| self.name(index));
         quote_spanned! {span=>
             match (#(#values,)*) {
-                #[allow(unused_mut)]
                 (#(mut #names,)*) => #user
             }
         }

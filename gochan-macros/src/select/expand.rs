@@ -119,11 +119,9 @@ impl Lowering<'_> {
             }
         });
         quote_spanned! {span=> {
-            #[allow(clippy::all, dead_code)]
             enum #chosen<#(#variants),*> { #(#variants(#variants)),* }
             match {
                 let #outcome = match (#(#values,)*) {
-                    #[allow(unused_mut)]
                     (#(#patterns,)*) => {
                         #(#late)*
                         match #chosen_number { #choices }
