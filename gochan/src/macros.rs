@@ -323,6 +323,7 @@ macro_rules! defer {
 /// ```
 #[macro_export]
 macro_rules! goroutine_local {
+    // Items have no hygiene: the names in here are such as no value would mention.
     () => {};
     (
         $(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = const $init:block
@@ -330,12 +331,12 @@ macro_rules! goroutine_local {
     ) => {
         $(#[$attribute])*
         $visibility static $name: $crate::goroutine::LocalKey<$type> = {
-            fn init() -> $type {
-                const INIT: $type = $init;
-                INIT
+            fn gochan_init() -> $type {
+                const GOCHAN_INIT: $type = $init;
+                GOCHAN_INIT
             }
-            $crate::__private::thread_local! { static ON_THREAD: $type = const { $init }; }
-            $crate::goroutine::LocalKey::__new(init, &ON_THREAD)
+            $crate::__private::thread_local! { static GOCHAN_ON_THREAD: $type = const { $init }; }
+            $crate::goroutine::LocalKey::__new(gochan_init, &GOCHAN_ON_THREAD)
         };
         $($crate::goroutine_local! { $($rest)* })?
     };
@@ -345,11 +346,11 @@ macro_rules! goroutine_local {
     ) => {
         $(#[$attribute])*
         $visibility static $name: $crate::goroutine::LocalKey<$type> = {
-            fn init() -> $type {
+            fn gochan_init() -> $type {
                 $init
             }
-            $crate::__private::thread_local! { static ON_THREAD: $type = init(); }
-            $crate::goroutine::LocalKey::__new(init, &ON_THREAD)
+            $crate::__private::thread_local! { static GOCHAN_ON_THREAD: $type = gochan_init(); }
+            $crate::goroutine::LocalKey::__new(gochan_init, &GOCHAN_ON_THREAD)
         };
         $($crate::goroutine_local! { $($rest)* })?
     };

@@ -49,6 +49,33 @@ goroutine_local! {
     static SECOND: RefCell<Option<OnDrop>> = RefCell::new(None)
 }
 
+/// What values may mention: things that are called as the macro might call its own.
+mod named {
+    use gochan::goroutine_local;
+    use std::cell::Cell;
+
+    const INIT: u32 = 5;
+    static ON_THREAD: u32 = 6;
+
+    fn init() -> Cell<u32> {
+        Cell::new(4)
+    }
+
+    goroutine_local! {
+        pub static CALLED: Cell<u32> = init();
+        pub static CONSTANT: Cell<u32> = const { Cell::new(INIT) };
+        pub static STATIC: Cell<u32> = Cell::new(ON_THREAD);
+    }
+}
+
+#[test]
+fn values_may_mention_any_name() {
+    everywhere(|| {
+        let all = [&named::CALLED, &named::CONSTANT, &named::STATIC].map(|key| key.get());
+        assert_eq!(all, [4, 5, 6]);
+    });
+}
+
 #[test]
 fn each_goroutine_and_each_thread_has_its_own() {
     everywhere(|| {
