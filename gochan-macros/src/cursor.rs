@@ -101,6 +101,24 @@ impl Cursor {
         }
     }
 
+    /// Whether a block is `ahead` of the next token.
+    pub fn is_block(&self, ahead: usize) -> bool {
+        self.peek(ahead).and_then(block).is_some()
+    }
+
+    /// Number of tokens of the lifetime that is `ahead` of the next token; 0 where none is.
+    pub fn lifetime(&self, ahead: usize) -> usize {
+        if self.op_ahead(ahead) == "'" {
+            return 2;
+        }
+        // A macro's `$label`.
+        let piece = self.group(ahead, Delimiter::None);
+        usize::from(piece.is_some_and(|piece| {
+            let inside = Self::new(piece.stream());
+            inside.op() == "'" && inside.tokens.len() == 2
+        }))
+    }
+
     /// Number of tokens of the `a` or `a, b` that is next.
     pub fn names(&self) -> usize {
         let mut last = 0;
@@ -127,6 +145,22 @@ impl Cursor {
             .last()
             .map_or_else(Span::call_site, TokenTree::span);
         (self.span(), last)
+    }
+}
+
+/// What stands in braces, also if it is the `$body:block` of a macro.
+pub fn block(token: &TokenTree) -> Option<Group> {
+    let TokenTree::Group(group) = token else {
+        return None;
+    };
+    match group.delimiter() {
+        Delimiter::Brace => Some(group.clone()),
+        Delimiter::None => {
+            let mut inside = group.stream().into_iter();
+            let body = block(&inside.next()?)?;
+            inside.next().is_none().then_some(body)
+        }
+        _ => None,
     }
 }
 

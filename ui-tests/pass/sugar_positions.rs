@@ -105,6 +105,18 @@ macro_rules! sender {
     };
 }
 
+// Blocks and labels that a macro was given, in what is sent.
+macro_rules! sent {
+    ($ch:expr, $value:block, $loop:block, $label:lifetime) => {
+        chan! {
+            $ch <- if true $value else { 0 };
+            $ch <- if false { 0 } else $value;
+            $ch <- loop $loop;
+            $ch <- $label: loop { break $label <-$ch }.unwrap() + 2;
+        }
+    };
+}
+
 sender! { pub(crate), send_one, #[allow(dead_code)] struct Unused; }
 sender! { , send_one_more, }
 
@@ -169,6 +181,8 @@ fn main() {
     // A block, although there are but an item and a macro.
     let listed = chan! { const N: i32 = 3; vec![N] };
     assert_eq!(listed, [3]);
+    sent!(ch, { 4 }, { break 5 }, 'received);
+    assert_eq!(ch.try_iter().collect::<Vec<_>>(), [4, 5, 6]);
     let mut own = 1;
     assert_eq!(own, 1);
     arrow_of_its_own!(own <- 2);

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, block};
 
 /// `word = value`
 pub struct Choice {
@@ -56,22 +56,6 @@ pub fn options(tokens: TokenStream) -> Vec<Choice> {
         choices.push(Choice { word, value, span });
     }
     choices
-}
-
-/// What stands in braces, also if it is the `$body:block` of a macro.
-fn block(token: &TokenTree) -> Option<Group> {
-    let TokenTree::Group(group) = token else {
-        return None;
-    };
-    match group.delimiter() {
-        Delimiter::Brace => Some(group.clone()),
-        Delimiter::None => {
-            let mut inside = group.stream().into_iter();
-            let body = block(&inside.next()?)?;
-            inside.next().is_none().then_some(body)
-        }
-        _ => None,
-    }
 }
 
 /// Reads a function with a body.

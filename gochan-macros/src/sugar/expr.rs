@@ -142,6 +142,15 @@ impl Rewriter<'_> {
 
     /// Copies an operand: prefix operators, what they stand before, postfix operators.
     fn operand(&mut self, place: Place) -> Operand {
+        let label = self.cursor.lifetime(0);
+        if label > 0 {
+            self.copy_many(label);
+            if self.cursor.op() != ":" {
+                return Operand::Plain;
+            }
+            self.copy();
+            return self.operand(place);
+        }
         match self.cursor.op() {
             "<-" => {
                 self.receive(place);
@@ -177,15 +186,6 @@ impl Rewriter<'_> {
             "|" | "||" => {
                 self.closure(place);
                 return Operand::Plain;
-            }
-            "'" => {
-                self.copy();
-                self.copy();
-                if self.cursor.op() != ":" {
-                    return Operand::Plain;
-                }
-                self.copy();
-                return self.operand(place);
             }
             "#" => {
                 let before = self.cursor.position();
@@ -300,7 +300,7 @@ impl Rewriter<'_> {
                 self.copy_block();
             }
             "unsafe" | "const" => {
-                if self.cursor.group(1, Delimiter::Brace).is_none() {
+                if !self.cursor.is_block(1) {
                     return self.modified(place);
                 }
                 self.copy();
@@ -309,9 +309,9 @@ impl Rewriter<'_> {
             "async" | "move" | "static" => return self.modified(place),
             "return" | "break" | "continue" | "yield" | "become" => {
                 self.copy();
-                if self.cursor.op() == "'" && self.cursor.op_ahead(2) != ":" {
-                    self.copy();
-                    self.copy();
+                let label = self.cursor.lifetime(0);
+                if self.cursor.op_ahead(label) != ":" {
+                    self.copy_many(label);
                 }
                 self.expression(place.inner());
                 return Operand::Plain;

@@ -270,10 +270,7 @@ impl Rewriter<'_> {
         loop {
             match self.cursor.op() {
                 "&" | "&&" | "*" => self.copy_op(),
-                "'" => {
-                    self.copy();
-                    self.copy();
-                }
+                _ if self.cursor.lifetime(0) > 0 => self.copy_many(self.cursor.lifetime(0)),
                 "" => {
                     let prefix = self.cursor.word(0).is_some_and(|word| {
                         ["mut", "const", "dyn", "impl"].iter().any(|w| word == w)

@@ -93,11 +93,14 @@ impl<'a> Rewriter<'a> {
         self.out.extend(self.cursor.take());
     }
 
+    /// Copies so many tokens.
+    fn copy_many(&mut self, count: usize) {
+        self.out.extend(self.cursor.take_many(count));
+    }
+
     /// Copies the next operator, or the next token where none begins.
     fn copy_op(&mut self) {
-        for _ in 0..self.cursor.op().len().max(1) {
-            self.copy();
-        }
+        self.copy_many(self.cursor.op().len().max(1));
     }
 
     /// Copies tokens up to one of these operators or words, or to the end.
@@ -129,6 +132,9 @@ impl<'a> Rewriter<'a> {
             self.copy_group(|inner| {
                 inner.all_statements();
             });
+        } else if self.cursor.is_block(0) {
+            // A macro's `$body`, whose arrows are its own affair.
+            self.copy();
         }
     }
 
@@ -151,9 +157,7 @@ impl<'a> Rewriter<'a> {
             if self.cursor.group(1 + bang, Delimiter::Bracket).is_none() {
                 break;
             }
-            for _ in 0..2 + bang {
-                self.copy();
-            }
+            self.copy_many(2 + bang);
         }
     }
 
