@@ -1,6 +1,6 @@
 //! `chan! { … }`: statements or items with arrows.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 
 use crate::names::Names;
 use crate::sugar;
@@ -11,7 +11,5 @@ pub fn expand(input: TokenStream, names: &Names) -> TokenStream {
     if statements.only_items {
         return statements.tokens;
     }
-    let mut block = Group::new(Delimiter::Brace, statements.tokens);
-    block.set_span(Span::mixed_site());
-    TokenTree::from(block).into()
+    TokenTree::from(statements.into_block()).into()
 }

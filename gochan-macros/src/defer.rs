@@ -21,8 +21,8 @@ pub fn expand(input: TokenStream, names: &Names) -> TokenStream {
     let span = Span::mixed_site();
     let defer = names.private("defer", span);
     let guard = names::variable("guard", span);
-    let body = sugar::statements(input, names).tokens;
+    let body = sugar::statements(input, names).into_block();
     quote_spanned! {span=>
-        let #guard = #defer(|| { #body });
+        let #guard = #defer(|| #body);
     }
 }

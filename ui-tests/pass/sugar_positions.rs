@@ -1,5 +1,7 @@
 //! The arrow in every place where an expression may stand.
 
+#![deny(unused_braces)]
+
 use gochan::prelude::*;
 use std::time::Duration;
 
@@ -183,6 +185,9 @@ fn main() {
     assert_eq!(listed, [3]);
     sent!(ch, { 4 }, { break 5 }, 'received);
     assert_eq!(ch.try_iter().collect::<Vec<_>>(), [4, 5, 6]);
+    // Braces in parentheses are the block itself.
+    assert_eq!(chan!({ <-filled(&[1]) }), Some(1));
+    defer!({ println!("end") });
     let mut own = 1;
     assert_eq!(own, 1);
     arrow_of_its_own!(own <- 2);

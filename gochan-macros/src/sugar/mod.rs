@@ -17,9 +17,9 @@ mod place;
 mod stmt;
 
 pub use emit::{first_span, last_span};
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
-use crate::cursor::Cursor;
+use crate::cursor::{self, Cursor};
 use crate::names::Names;
 
 /// Macros with a grammar of their own, which rewrite the arrows in them themselves.
@@ -40,6 +40,21 @@ pub struct Statements {
     pub tokens: TokenStream,
     /// Whether there were items only.
     pub only_items: bool,
+}
+
+impl Statements {
+    /// As a block. What is one already stays: the compiler would call braces around it unnecessary.
+    pub fn into_block(self) -> Group {
+        let mut tokens = self.tokens.clone().into_iter();
+        if let (Some(only), None) = (tokens.next(), tokens.next())
+            && let Some(block) = cursor::block(&only)
+        {
+            return block;
+        }
+        let mut block = Group::new(Delimiter::Brace, self.tokens);
+        block.set_span(Span::mixed_site());
+        block
+    }
 }
 
 /// `tokens` as the statements of a block.
