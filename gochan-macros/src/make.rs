@@ -13,23 +13,29 @@ const FORMS: &str = "write `make!(chan T)` or `make!(chan T, capacity)`";
 
 /// The channel to make.
 struct Make {
+    /// The span of `chan`.
+    keyword: Span,
     element: TokenStream,
     capacity: Option<TokenStream>,
 }
 
 /// `make::<T>(capacity)`
 pub fn expand(input: TokenStream, names: &Names) -> TokenStream {
-    let Make { element, capacity } = match parse(input, names) {
+    let Make {
+        keyword,
+        element,
+        capacity,
+    } = match parse(input, names) {
         Ok(make) => make,
         Err(refusal) => return refusal.into_tokens(),
     };
-    let span = Span::mixed_site();
+    let span = Span::mixed_site().located_at(keyword);
     let make = names.private("make", span);
-    let capacity = capacity.map_or_else(
-        || quote_spanned!(span=> 0),
-        |capacity| sugar::values(capacity, names),
-    );
-    quote_spanned!(span=> #make::<#element>(#capacity))
+    let end = sugar::end_of(capacity.as_ref().unwrap_or(&element), span);
+    let capacity = capacity.unwrap_or_else(|| quote_spanned!(span=> 0));
+    let mut made = quote_spanned!(span=> #make::<#element);
+    made.extend(quote_spanned!(end=> >(#capacity)));
+    made
 }
 
 fn parse(input: TokenStream, names: &Names) -> Result<Make, Refusal> {
@@ -42,11 +48,12 @@ fn parse(input: TokenStream, names: &Names) -> Result<Make, Refusal> {
         };
         return Err(Refusal::new(cursor.span(), found, FORMS));
     }
+    let keyword = cursor.span();
     cursor.take();
     if let Some(refusal) = other_notation(&cursor).or_else(|| type_of_go(&cursor)) {
         return Err(refusal);
     }
-    let element = element(&mut cursor);
+    let element = element(&mut cursor)?;
     if element.is_empty() {
         return Err(Refusal::new(
             cursor.span(),
@@ -62,8 +69,18 @@ fn parse(input: TokenStream, names: &Names) -> Result<Make, Refusal> {
         ));
     }
     cursor.take(); // The comma, if any.
-    let capacity = cursor.take_rest();
+    let mut rest = Rewriter::new(cursor.take_rest(), names);
+    let capacity = rest.take_value();
+    if rest.cursor.op() == "," && !capacity.is_empty() {
+        rest.cursor.take();
+    }
+    if !rest.cursor.is_end() {
+        let (first, last) = rest.cursor.rest_span();
+        let message = "`make!` takes one capacity";
+        return Err(Refusal::between(first, last, message, FORMS));
+    }
     Ok(Make {
+        keyword,
         element,
         capacity: (!capacity.is_empty()).then_some(capacity),
     })
@@ -143,23 +160,27 @@ fn capacity_without_comma(element: &TokenStream, names: &Names, cursor: &Cursor)
 }
 
 /// Takes a type: up to the first comma outside of angle brackets, or to a semicolon.
-fn element(cursor: &mut Cursor) -> TokenStream {
+fn element(cursor: &mut Cursor) -> Result<TokenStream, Refusal> {
     let mut element = TokenStream::new();
-    let mut depth = 0_usize;
+    let mut open = Vec::new();
     while let Some(token) = cursor.peek(0) {
         if let TokenTree::Punct(punct) = token {
             match punct.as_char() {
-                ',' if depth == 0 => break,
+                ',' if open.is_empty() => break,
                 ';' => break,
-                '<' => depth += 1,
-                '>' => depth = depth.saturating_sub(1),
+                '<' => open.push(punct.span()),
+                '>' => drop(open.pop()),
                 '-' if cursor.op() == "->" => element.extend(cursor.take()),
                 _ => {}
             }
         }
         element.extend(cursor.take());
     }
-    element
+    match open.pop() {
+        // The bracket behind the type would close it.
+        Some(span) => Err(Refusal::new(span, "this `<` has no `>`", FORMS)),
+        None => Ok(element),
+    }
 }
 
 #[cfg(test)]
@@ -209,6 +230,11 @@ mod tests {
         assert!(refused("chan<- i32"));
         assert!(refused("chan i32; 3"));
         assert!(refused("chan i32 3"));
+        assert!(refused("chan i32, 3 4"));
+        assert!(refused("chan i32, 3, 4"));
+        assert!(refused("chan i32, , 4"));
+        assert!(refused("chan Vec<Option<T>, 3"));
+        assert!(!refused("chan i32, 3,"));
         assert!(refused("chan Vec<(A, B)> n + 1"));
         assert!(refused("chan &'a mut [T; 2] 3"));
         for of_go in [

@@ -106,10 +106,18 @@ pub enum Uncalled {
 
 /// `(a, b)`
 pub struct Arguments {
-    /// Each one, with its arrows lowered.
-    pub values: Vec<TokenStream>,
+    /// Each one.
+    pub list: Vec<Argument>,
     /// Where the parentheses stand.
     pub span: Span,
+}
+
+/// One argument.
+pub struct Argument {
+    /// What is passed, with its arrows lowered.
+    pub value: TokenStream,
+    /// The span of the comma after it, or of its last token.
+    pub end: Span,
 }
 
 /// Reads a `go!`.
@@ -388,18 +396,21 @@ fn method_start(list: &[TokenTree]) -> Option<usize> {
 /// Splits arguments at their commas.
 fn arguments(group: &Group, names: &Names) -> Arguments {
     let mut rewriter = Rewriter::new(group.stream(), names);
-    let mut values = Vec::new();
+    let mut list = Vec::new();
     while !rewriter.cursor.is_end() {
         let mut value = rewriter.take_value();
         // Half-written code: whatever it is, rustc shall see it.
         while !rewriter.cursor.is_end() && rewriter.cursor.op() != "," {
             value.extend(rewriter.cursor.take());
         }
-        rewriter.cursor.take();
-        values.push(value);
+        let end = match rewriter.cursor.take() {
+            Some(comma) => comma.span(),
+            None => sugar::end_of(&value, group.span()),
+        };
+        list.push(Argument { value, end });
     }
     Arguments {
-        values,
+        list,
         span: group.span(),
     }
 }

@@ -23,7 +23,7 @@ use std::iter;
 use super::ast::{Arguments, Body, Choice, ChoiceKind, Cloned, Go, is_path};
 use crate::names::{self, Names};
 use crate::refusal::{self, Refusal};
-use crate::sugar::{first_span, last_span};
+use crate::sugar::{end_of, first_span};
 
 /// Lowers `go`, with the refusals in front.
 pub fn expand(go: Go, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
@@ -47,7 +47,10 @@ pub fn expand(go: Go, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
         (None, false) => "go",
     };
     let function = names.private(function, span);
-    let scope = scope.map(|scope| quote_spanned!(span=> #scope,));
+    let scope = scope.map(|scope| {
+        let end = end_of(scope, span);
+        quote_spanned!(end=> #scope,)
+    });
     let site = names.private("Site", span);
     let call = quote_spanned! {span=>
         #function(
@@ -81,32 +84,28 @@ fn clones(options: &[Choice], span: Span) -> TokenStream {
         .collect()
 }
 
-/// `GoOptions::new().name(…).stack(…)`
+/// `GoOptions::new().name(…).stack(…)`, shown at the user's options.
 fn options(options: &[Choice], names: &Names, span: Span) -> TokenStream {
+    let first = options.first().map_or(span, |choice| choice.word.span());
+    let span = span.located_at(first);
     let new = names.private("GoOptions", span);
     let mut built = quote_spanned!(span=> #new::new());
     for choice in options {
-        // The method is shown at the user's word.
-        let method = |name: &str| Ident::new(name, span.located_at(choice.word.span()));
+        let at = span.located_at(choice.word.span());
+        let method = |name: &str| Ident::new(name, at);
         built.extend(match &choice.kind {
             ChoiceKind::Name(value) | ChoiceKind::Stack(value) if value.is_empty() => {
                 TokenStream::new()
             }
-            ChoiceKind::Name(value) => {
-                let method = method("name");
-                quote_spanned!(span=> .#method(#value))
-            }
-            ChoiceKind::Stack(value) => {
-                let method = method("stack");
-                quote_spanned!(span=> .#method(#value))
-            }
+            ChoiceKind::Name(value) => with_value(&method("name"), value),
+            ChoiceKind::Stack(value) => with_value(&method("stack"), value),
             ChoiceKind::Near => {
                 let method = method("near");
-                quote_spanned!(span=> .#method())
+                quote_spanned!(at=> .#method())
             }
             ChoiceKind::Spread => {
                 let method = method("spread");
-                quote_spanned!(span=> .#method())
+                quote_spanned!(at=> .#method())
             }
             _ => TokenStream::new(),
         });
@@ -114,9 +113,16 @@ fn options(options: &[Choice], names: &Names, span: Span) -> TokenStream {
     built
 }
 
+/// `.method(value)`
+fn with_value(method: &Ident, value: &TokenStream) -> TokenStream {
+    let end = end_of(value, method.span());
+    quote_spanned!(end=> .#method(#value))
+}
+
 /// Operands to evaluate before the goroutine starts.
 struct Operands {
     span: Span,
+    /// Each with a comma after it.
     values: Vec<TokenStream>,
 }
 
@@ -136,7 +142,8 @@ impl Operands {
             self.span
                 .located_at(first_span(&value).unwrap_or(self.span)),
         );
-        self.values.push(value);
+        let end = end_of(&value, self.span);
+        self.values.push(quote_spanned!(end=> #value,));
         TokenTree::from(name).into()
     }
 
@@ -165,7 +172,7 @@ impl Operands {
         let Self { span, ref values } = self;
         let names = (0..values.len()).map(|index| self.name(index));
         quote_spanned! {span=>
-            match (#(#values,)*) {
+            match (#(#values)*) {
                 (#(mut #names,)*) => #user
             }
         }
@@ -208,7 +215,7 @@ fn closure(body: Body, now: &mut Operands) -> TokenStream {
         Body::Statements(tokens) => {
             let first = first_span(&tokens).unwrap_or(now.span);
             let mut block = Group::new(Delimiter::Brace, tokens.clone());
-            block.set_span(now.span.located_at(last_span(&tokens).unwrap_or(now.span)));
+            block.set_span(end_of(&tokens, now.span));
             return closure_of(TokenTree::from(block).into(), first, now.span);
         }
         Body::Uncalled { tokens, .. } => tokens,
@@ -242,13 +249,21 @@ fn call(
     arguments: Arguments,
     now: &mut Operands,
 ) -> TokenStream {
-    let values = arguments.values.into_iter().map(Operand::new);
+    let (values, ends): (Vec<Operand>, Vec<Span>) = arguments
+        .list
+        .into_iter()
+        .map(|argument| (Operand::new(argument.value), argument.end))
+        .unzip();
     let mut operands = now
         .add_in_order(iter::once(callee).chain(values).collect())
         .into_iter();
     let mut call: TokenStream = operands.by_ref().take(1).collect();
     call.extend(method);
-    let list = quote_spanned!(now.span=> #(#operands),*);
+    let list = operands.zip(ends).map(|(operand, end)| {
+        let end = now.span.located_at(end);
+        quote_spanned!(end=> #operand,)
+    });
+    let list = list.collect();
     let mut group = Group::new(Delimiter::Parenthesis, list);
     group.set_span(arguments.span);
     call.extend([TokenTree::from(group)]);

@@ -1,13 +1,18 @@
 use proc_macro2::{Delimiter, Group, TokenTree};
 use quote::quote;
 
-use super::ast::{self, Body, ChoiceKind, Go};
+use super::ast::{self, Arguments, Body, ChoiceKind, Go};
 use super::delimiter::Written;
 use super::validate;
 use crate::names::Names;
 
 fn parse(source: &str, written: Written) -> Go {
     ast::parse(source.parse().unwrap(), written, &Names::at(quote!(k)))
+}
+
+fn values(arguments: &Arguments) -> String {
+    let values = arguments.list.iter().map(|each| each.value.to_string());
+    values.collect::<Vec<_>>().join(" | ")
 }
 
 /// The body's form and its parts.
@@ -18,16 +23,14 @@ fn body(source: &str) -> String {
         Body::Statements(tokens) => format!("statements {tokens}"),
         Body::Uncalled { tokens, .. } => format!("uncalled {tokens}"),
         Body::Call { callee, arguments } => {
-            let values: Vec<String> = arguments.values.iter().map(ToString::to_string).collect();
-            format!("call {callee} [{}]", values.join(" | "))
+            format!("call {callee} [{}]", values(&arguments))
         }
         Body::Method {
             receiver,
             method,
             arguments,
         } => {
-            let values: Vec<String> = arguments.values.iter().map(ToString::to_string).collect();
-            format!("method {receiver} {method} [{}]", values.join(" | "))
+            format!("method {receiver} {method} [{}]", values(&arguments))
         }
     }
 }

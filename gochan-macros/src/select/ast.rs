@@ -33,6 +33,8 @@ pub struct Arm {
     pub guard: Option<Guard>,
     /// What to do then.
     pub body: TokenStream,
+    /// The span of the comma after it, or of its last token.
+    pub end: Span,
 }
 
 /// `if condition`
@@ -116,7 +118,11 @@ pub fn parse(input: TokenStream, names: &Names) -> Select {
         }
         rewriter.cursor.take_many(2);
         let mut body = rewriter.take_arm_body();
-        if rewriter.cursor.op() == ";" {
+        let mut end = last_span(&body).unwrap_or(arrow);
+        if rewriter.cursor.op() == "," {
+            end = rewriter.cursor.span();
+            rewriter.cursor.take();
+        } else if rewriter.cursor.op() == ";" {
             select.unread.push(Refusal::new(
                 rewriter.cursor.span(),
                 "an arm does not end with a semicolon",
@@ -142,6 +148,7 @@ pub fn parse(input: TokenStream, names: &Names) -> Select {
                 binding,
                 guard,
                 body,
+                end,
             }),
             Err(refusal) => select.unread.push(refusal),
         }

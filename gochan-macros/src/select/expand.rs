@@ -110,11 +110,13 @@ impl Lowering<'_> {
         let chosen_number = self.chosen_number(waiting.len() < arms.len(), &waiting_arms);
         let bodies = arms.iter().zip(&variants).map(|(arm, variant)| {
             let binding = binding(arm, &result, span);
+            let end = span.located_at(arm.end);
             if binding.is_empty() {
                 let body = &arm.body;
-                quote_spanned!(span=> #chosen::#variant(_) => #body,)
+                let comma = quote_spanned!(end=> ,);
+                quote_spanned!(span=> #chosen::#variant(_) => #body #comma)
             } else {
-                let body = block_of(&arm.body, binding, span);
+                let body = block_of(&arm.body, binding, end);
                 quote_spanned!(span=> #chosen::#variant(#result) => #body)
             }
         });
@@ -218,26 +220,30 @@ impl Lowering<'_> {
     fn operand(&self, index: usize, arm: &Arm) -> Operand {
         let span = self.span;
         let name = self.numbered("arm", index);
-        let guard = match &arm.guard {
-            Some(guard) => guard.condition.clone(),
-            None => quote_spanned!(span=> true),
-        };
         let pattern = quote_spanned!(span=> mut #name);
         // Calls are shown at the arm, and what they borrow at the user's operand.
         let at = span.located_at(arm.span);
+        let guard = match &arm.guard {
+            Some(guard) => guard.condition.clone(),
+            None => quote_spanned!(at=> true),
+        };
         let new = |arm: &str| {
             let arm = self.names.private(arm, at);
             quote_spanned!(at=> #arm::new)
         };
         let borrow = |channel: &TokenStream| sugar::borrowed(channel.clone(), self.names);
+        let call = |function: TokenStream, arguments: &[&TokenStream]| {
+            let list = list_of(arguments, at);
+            quote_spanned!(at=> #function #list)
+        };
         match &arm.operation {
             Operation::Receive { channel } => {
                 let (new, channel) = (new("RecvArm"), borrow(channel));
-                Operand::whole(quote_spanned!(at=> #new(#guard, #channel)), pattern)
+                Operand::whole(call(new, &[&guard, &channel]), pattern)
             }
             Operation::Send { channel, value } => {
                 let (new, channel) = (new("SendArm"), borrow(channel));
-                Operand::whole(quote_spanned!(at=> #new(#guard, #channel, #value)), pattern)
+                Operand::whole(call(new, &[&guard, &channel, value]), pattern)
             }
             Operation::Take { channel, slot } => {
                 let (arm_of, channel) = (self.names.private("SendArm", at), borrow(channel));
@@ -246,10 +252,7 @@ impl Lowering<'_> {
                 let take = self.names.private("take_slot", span.located_at(slot_at));
                 let take = quote_spanned!(slot_at=> #take(&mut #slot));
                 if !is_plain_place(slot) {
-                    return Operand::whole(
-                        quote_spanned!(at=> #new(#guard, #channel, #take)),
-                        pattern,
-                    );
+                    return Operand::whole(call(new, &[&guard, &channel, &take]), pattern);
                 }
                 // The guards of other arms may look at the slot: it is borrowed after them.
                 let (enabled, operand) = (
@@ -257,14 +260,14 @@ impl Lowering<'_> {
                     self.numbered("channel", index),
                 );
                 Operand {
-                    value: quote_spanned!(at=> (#guard, #channel)),
+                    value: list_of(&[&guard, &channel], at),
                     pattern: quote_spanned!(span=> (#enabled, #operand)),
                     late: quote_spanned!(at=> let mut #name = #new(#enabled, #operand, #take);),
                 }
             }
             Operation::After { duration } => {
                 let new = new("AfterArm");
-                Operand::whole(quote_spanned!(at=> #new(#guard, #duration)), pattern)
+                Operand::whole(call(new, &[&guard, duration]), pattern)
             }
             Operation::Default => unreachable!("`default` is not waited for"),
         }
@@ -295,12 +298,26 @@ impl Operand {
     }
 }
 
+/// `(a, b,)`, shown where the last of them ends.
+fn list_of(operands: &[&TokenStream], span: Span) -> TokenStream {
+    let mut list = TokenStream::new();
+    let mut end = span;
+    for operand in operands {
+        end = sugar::end_of(operand, span);
+        list.extend(quote_spanned!(end=> #operand,));
+    }
+    quote_spanned!(end=> (#list))
+}
+
 /// `let pattern = result;`, or nothing.
 fn binding(arm: &Arm, result: &Ident, span: Span) -> TokenStream {
-    arm.binding.as_ref().map_or_else(
-        TokenStream::new,
-        |pattern| quote_spanned!(span=> let #pattern = #result;),
-    )
+    arm.binding
+        .as_ref()
+        .map_or_else(TokenStream::new, |pattern| {
+            let end = sugar::end_of(pattern, span);
+            let value = quote_spanned!(end=> = #result;);
+            quote_spanned!(span=> let #pattern #value)
+        })
 }
 
 /// `{ first body }`; a body that is a block already gets `first` at its start.

@@ -186,3 +186,9 @@ pub fn first_span(tokens: &TokenStream) -> Option<Span> {
 pub fn last_span(tokens: &TokenStream) -> Option<Span> {
     tokens.clone().into_iter().last().map(|token| token.span())
 }
+
+/// Where `tokens` end, for what generated code writes behind them: if the tokens are not complete,
+/// the compiler says so at what comes next. What it names is still looked up as `span` says.
+pub fn end_of(tokens: &TokenStream, span: Span) -> Span {
+    span.located_at(last_span(tokens).unwrap_or(span))
+}

@@ -49,13 +49,9 @@ impl Rewriter<'_> {
         self.written(|this| this.expression(Place::CHANNEL))
     }
 
-    /// Takes the body of a match arm off the tokens, with the comma after it.
+    /// Takes the body of a match arm off the tokens.
     pub fn take_arm_body(&mut self) -> TokenStream {
-        let body = self.written(|this| this.expression(Place::STATEMENT));
-        if self.cursor.op() == "," {
-            self.cursor.take();
-        }
-        body
+        self.written(|this| this.expression(Place::STATEMENT))
     }
 
     /// Copies an expression, up to something that cannot continue it.

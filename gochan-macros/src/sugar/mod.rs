@@ -16,7 +16,7 @@ mod item;
 mod place;
 mod stmt;
 
-pub use emit::{first_span, last_span};
+pub use emit::{end_of, first_span, last_span};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
 use crate::cursor::{self, Cursor};
@@ -51,8 +51,9 @@ impl Statements {
         {
             return block;
         }
+        let end = end_of(&self.tokens, Span::mixed_site());
         let mut block = Group::new(Delimiter::Brace, self.tokens);
-        block.set_span(Span::mixed_site());
+        block.set_span(end);
         block
     }
 }
