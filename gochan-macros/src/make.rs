@@ -169,7 +169,10 @@ fn element(cursor: &mut Cursor) -> Result<TokenStream, Refusal> {
                 ',' if open.is_empty() => break,
                 ';' => break,
                 '<' => open.push(punct.span()),
-                '>' => drop(open.pop()),
+                '>' if open.pop().is_none() => {
+                    let span = punct.span();
+                    return Err(Refusal::new(span, "this `>` has no `<`", FORMS));
+                }
                 '-' if cursor.op() == "->" => element.extend(cursor.take()),
                 _ => {}
             }
@@ -234,6 +237,7 @@ mod tests {
         assert!(refused("chan i32, 3, 4"));
         assert!(refused("chan i32, , 4"));
         assert!(refused("chan Vec<Option<T>, 3"));
+        assert!(refused("chan Vec<T>>, 3"));
         assert!(!refused("chan i32, 3,"));
         assert!(refused("chan Vec<(A, B)> n + 1"));
         assert!(refused("chan &'a mut [T; 2] 3"));

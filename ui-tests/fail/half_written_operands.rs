@@ -6,6 +6,8 @@ fn operands(ch: Chan<i32>) {
     go!(operands(ch +));
     go!(operands(, ch));
     go!(ch.send(1 +, 2));
+    go!(operands(ch ch));
+    make!(chan Option<i32>>);
     go!(name = "a" +, { 1 });
     go!(in ch +, { 1 });
     make!(chan Vec<Option<i32>);

@@ -106,18 +106,10 @@ pub enum Uncalled {
 
 /// `(a, b)`
 pub struct Arguments {
-    /// Each one.
-    pub list: Vec<Argument>,
+    /// Each one, with its arrows lowered.
+    pub values: Vec<TokenStream>,
     /// Where the parentheses stand.
     pub span: Span,
-}
-
-/// One argument.
-pub struct Argument {
-    /// What is passed, with its arrows lowered.
-    pub value: TokenStream,
-    /// The span of the comma after it, or of its last token.
-    pub end: Span,
 }
 
 /// Reads a `go!`.
@@ -326,7 +318,8 @@ fn call(mut list: Vec<TokenTree>, names: &Names) -> Option<Body> {
     if is_macro || is_prefix(list.first()?) {
         return None;
     }
-    let arguments = self::arguments(&arguments, names);
+    // Half-written code: whatever it is, rustc shall see it as it is.
+    let arguments = self::arguments(&arguments, names)?;
     match method_start(&list) {
         Some(start) => {
             let method = list.split_off(start).into_iter().collect();
@@ -393,24 +386,21 @@ fn method_start(list: &[TokenTree]) -> Option<usize> {
     (matches!(list[name], TokenTree::Ident(_)) && char_at(dot) == '.').then_some(dot)
 }
 
-/// Splits arguments at their commas.
-fn arguments(group: &Group, names: &Names) -> Arguments {
+/// Splits arguments at their commas; nothing if one is missing, or not an expression.
+fn arguments(group: &Group, names: &Names) -> Option<Arguments> {
     let mut rewriter = Rewriter::new(group.stream(), names);
-    let mut list = Vec::new();
+    let mut values = Vec::new();
     while !rewriter.cursor.is_end() {
-        let mut value = rewriter.take_value();
-        // Half-written code: whatever it is, rustc shall see it.
-        while !rewriter.cursor.is_end() && rewriter.cursor.op() != "," {
-            value.extend(rewriter.cursor.take());
+        let value = rewriter.take_value();
+        let ends = rewriter.cursor.is_end() || rewriter.cursor.op() == ",";
+        if value.is_empty() || !ends {
+            return None;
         }
-        let end = match rewriter.cursor.take() {
-            Some(comma) => comma.span(),
-            None => sugar::end_of(&value, group.span()),
-        };
-        list.push(Argument { value, end });
+        rewriter.cursor.take();
+        values.push(value);
     }
-    Arguments {
-        list,
+    Some(Arguments {
+        values,
         span: group.span(),
-    }
+    })
 }

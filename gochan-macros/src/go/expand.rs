@@ -47,17 +47,15 @@ pub fn expand(go: Go, refusals: Vec<Refusal>, names: &Names) -> TokenStream {
         (None, false) => "go",
     };
     let function = names.private(function, span);
-    let scope = scope.map(|scope| {
-        let end = end_of(scope, span);
-        quote_spanned!(end=> #scope,)
-    });
+    let scope = scope.map(|scope| with_comma(scope, span));
+    let body = with_comma(&body, span);
     let site = names.private("Site", span);
     let call = quote_spanned! {span=>
         #function(
             #scope
             { static SITE: #site = #site::new(); &SITE },
             #options,
-            #body,
+            #body
         )
     };
     let call = now.bind(call);
@@ -119,6 +117,12 @@ fn with_value(method: &Ident, value: &TokenStream) -> TokenStream {
     quote_spanned!(end=> .#method(#value))
 }
 
+/// `operand,`, with the comma shown where the operand ends.
+fn with_comma(operand: &TokenStream, span: Span) -> TokenStream {
+    let end = end_of(operand, span);
+    quote_spanned!(end=> #operand,)
+}
+
 /// Operands to evaluate before the goroutine starts.
 struct Operands {
     span: Span,
@@ -142,8 +146,7 @@ impl Operands {
             self.span
                 .located_at(first_span(&value).unwrap_or(self.span)),
         );
-        let end = end_of(&value, self.span);
-        self.values.push(quote_spanned!(end=> #value,));
+        self.values.push(with_comma(&value, self.span));
         TokenTree::from(name).into()
     }
 
@@ -249,20 +252,13 @@ fn call(
     arguments: Arguments,
     now: &mut Operands,
 ) -> TokenStream {
-    let (values, ends): (Vec<Operand>, Vec<Span>) = arguments
-        .list
-        .into_iter()
-        .map(|argument| (Operand::new(argument.value), argument.end))
-        .unzip();
+    let values = arguments.values.into_iter().map(Operand::new);
     let mut operands = now
         .add_in_order(iter::once(callee).chain(values).collect())
         .into_iter();
     let mut call: TokenStream = operands.by_ref().take(1).collect();
     call.extend(method);
-    let list = operands.zip(ends).map(|(operand, end)| {
-        let end = now.span.located_at(end);
-        quote_spanned!(end=> #operand,)
-    });
+    let list = operands.map(|operand| with_comma(&operand, now.span));
     let list = list.collect();
     let mut group = Group::new(Delimiter::Parenthesis, list);
     group.set_span(arguments.span);

@@ -11,7 +11,7 @@ fn parse(source: &str, written: Written) -> Go {
 }
 
 fn values(arguments: &Arguments) -> String {
-    let values = arguments.list.iter().map(|each| each.value.to_string());
+    let values = arguments.values.iter().map(ToString::to_string);
     values.collect::<Vec<_>>().join(" | ")
 }
 
@@ -65,6 +65,10 @@ fn bodies() {
     assert_eq!(body("{ a }"), "block { a }");
     assert_eq!(body("f(a, b)"), "call f [a | b]");
     assert_eq!(body("f(a, b),"), "call f [a | b]");
+    assert_eq!(body("f(a as m!(B), b)"), "call f [a as m ! (B) | b]");
+    // What is half-written reaches rustc as it is.
+    assert_eq!(body("f(a b)"), "statements f (a b)");
+    assert_eq!(body("f(, b)"), "statements f (, b)");
     assert_eq!(
         body("a::f::<T>(|x, y| x)"),
         "call a :: f ::< T > [| x , y | x]"

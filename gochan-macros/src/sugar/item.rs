@@ -317,9 +317,10 @@ impl Rewriter<'_> {
                     }
                 }
                 "<" => self.copy_angle(),
-                "$" => {
-                    self.copy();
-                    self.copy();
+                "$" => self.copy_many(2),
+                // A macro's call.
+                "!" if matches!(self.cursor.peek(1), Some(TokenTree::Group(_))) => {
+                    return self.copy_many(2);
                 }
                 _ => break,
             }

@@ -133,6 +133,10 @@ fn send_is_a_statement() {
     check("*a <- b", "send(&*a, b)");
     check("a + b <- c", "send(&(a + b), c)");
     check("a as B <- c", "send(&(a as B), c)");
+    check(
+        "ch <- a as m!(B) + <-c;",
+        "send(&ch, a as m!(B) + recv(&c));",
+    );
     check("ch <- <-other;", "send(&ch, recv(&other));");
     check("<-chs <- 1;", "send(&recv(&chs), 1);");
     check("ch <- |a, b| a;", "send(&ch, |a, b| a);");
