@@ -73,8 +73,9 @@ fn clones(options: &[Choice], span: Span) -> TokenStream {
         .filter_map(|entry| match entry {
             Cloned::Variable { mutable, name } => {
                 let clone = Ident::new("clone", span.located_at(name.span()));
+                // The trait is named for programs without a prelude.
                 Some(quote_spanned! {span=>
-                    let #mutable #name = #name.#clone();
+                    let #mutable #name = { use ::core::clone::Clone as _; #name.#clone() };
                 })
             }
             Cloned::Other(..) => None,
