@@ -331,12 +331,11 @@ macro_rules! goroutine_local {
     ) => {
         $(#[$attribute])*
         $visibility static $name: $crate::goroutine::LocalKey<$type> = {
-            fn gochan_init() -> $type {
-                const GOCHAN_INIT: $type = $init;
-                GOCHAN_INIT
+            const GOCHAN_INIT: $type = $init;
+            $crate::__private::thread_local! {
+                static GOCHAN_ON_THREAD: $type = const { GOCHAN_INIT };
             }
-            $crate::__private::thread_local! { static GOCHAN_ON_THREAD: $type = const { $init }; }
-            $crate::goroutine::LocalKey::__new(gochan_init, &GOCHAN_ON_THREAD)
+            $crate::goroutine::LocalKey::__new(|| GOCHAN_INIT, &GOCHAN_ON_THREAD)
         };
         $($crate::goroutine_local! { $($rest)* })?
     };
