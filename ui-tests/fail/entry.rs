@@ -19,4 +19,7 @@ fn arguments(x: i32) {}
 fn generic<T>() {}
 
 #[gochan::test]
+const fn constant() {}
+
+#[gochan::test]
 struct NotAFunction;

@@ -3,6 +3,8 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
 use crate::cursor::{Cursor, block};
+use crate::names::Names;
+use crate::sugar::Rewriter;
 
 /// `word = value`
 pub struct Choice {
@@ -18,8 +20,8 @@ pub struct Choice {
 pub struct Function {
     /// Attributes, visibility and the words before `fn`.
     pub before: TokenStream,
-    /// `async`, if it is there.
-    pub asynchronous: Option<Ident>,
+    /// `async` or `const`, if it is there.
+    pub modifier: Option<Ident>,
     /// The keyword.
     pub keyword: Ident,
     /// Its name.
@@ -45,6 +47,8 @@ pub fn options(tokens: TokenStream) -> Vec<Choice> {
         let mut value = TokenStream::new();
         if cursor.op() == "=" {
             cursor.take();
+            value = cursor.take_many(expression(&cursor));
+            // What is no part of it the compiler shall see.
             while !cursor.is_end() && cursor.op() != "," {
                 value.extend(cursor.take());
             }
@@ -58,18 +62,26 @@ pub fn options(tokens: TokenStream) -> Vec<Choice> {
     choices
 }
 
+/// Number of tokens of the expression that is next; it may have commas, as in `f::<A, B>()`.
+fn expression(cursor: &Cursor) -> usize {
+    let names = Names::at(TokenStream::new());
+    let mut rewriter = Rewriter::new(cursor.next_many(usize::MAX), &names);
+    rewriter.take_value();
+    rewriter.cursor.position()
+}
+
 /// Reads a function with a body.
 pub fn function(item: TokenStream) -> Option<Function> {
     let mut cursor = Cursor::new(item);
     let mut before = TokenStream::new();
-    let mut asynchronous = None;
+    let mut modifier = None;
     while cursor.op() == "#" {
         before.extend(cursor.take_many(2));
     }
     while !cursor.is_word("fn") {
-        if cursor.is_word("async") {
-            asynchronous = cursor.word(0).cloned();
-        } else if !["pub", "const", "unsafe", "extern"]
+        if cursor.is_word("async") || cursor.is_word("const") {
+            modifier = cursor.word(0).cloned();
+        } else if !["pub", "unsafe", "extern"]
             .iter()
             .any(|word| cursor.is_word(word))
             && matches!(cursor.peek(0), Some(TokenTree::Ident(_)))
@@ -98,7 +110,7 @@ pub fn function(item: TokenStream) -> Option<Function> {
     };
     Some(Function {
         before,
-        asynchronous,
+        modifier,
         keyword,
         name,
         generics,

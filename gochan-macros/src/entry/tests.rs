@@ -36,6 +36,8 @@ fn refused() {
     );
     let options = "workers = 2, seed = f(1, 2), virtual_time = true,";
     assert_eq!(refusals(Kind::Test, options, "fn a() {}"), [""; 0]);
+    let commas = "workers = f::<A, B>(), seed = (|a, b| a + b)(1, 2), name = |a, b| c,";
+    assert_eq!(refusals(Kind::Test, commas, "fn a() {}"), [""; 0]);
     let one = |kind, options, function| {
         let refusals = refusals(kind, options, function);
         assert_eq!(refusals.len(), 1, "{refusals:?}");
@@ -46,6 +48,7 @@ fn refused() {
     assert!(one(Kind::Test, "worker = 2", "fn a() {}").contains("did you mean `workers`?"));
     assert!(one(Kind::Test, "seed", "fn a() {}").contains("`seed` has no value"));
     assert!(one(Kind::Main, "", "async fn main() {}").contains("async"));
+    assert!(one(Kind::Main, "", "const fn main() {}").contains("const"));
     assert!(one(Kind::Main, "", "fn main(a: B) {}").contains("no arguments"));
     assert!(one(Kind::Test, "", "fn a<T>() {}").contains("generic"));
     assert!(one(Kind::Main, "", "fn start() {}").contains("is for the function `main`"));

@@ -31,11 +31,22 @@ pub fn check(kind: Kind, options: &[Choice], function: &Function) -> Vec<Refusal
         }
     }
     let attribute = kind.attribute();
-    if let Some(asynchronous) = &function.asynchronous {
+    if let Some(modifier) = &function.modifier {
+        let (found, help) = if modifier == "async" {
+            (
+                "an `async fn`",
+                "remove `async`: a goroutine waits in plain calls, such as `<-ch`",
+            )
+        } else {
+            (
+                "a `const fn`",
+                "remove `const`: the function runs when a runtime has started",
+            )
+        };
         refusals.push(Refusal::new(
-            asynchronous.span(),
-            format!("`{attribute}` takes a plain function, not an `async fn`"),
-            "remove `async`: a goroutine waits in plain calls, such as `<-ch`",
+            modifier.span(),
+            format!("`{attribute}` takes a plain function, not {found}"),
+            help,
         ));
     }
     if !function.arguments.stream().is_empty() {
