@@ -20,6 +20,10 @@ fn apply<A>(f: impl FnOnce(A) -> A, a: A) -> A {
     f(a)
 }
 
+fn apply_to(f: impl FnOnce(String) -> usize, text: String) -> usize {
+    f(text)
+}
+
 #[derive(Clone, Default)]
 struct Counter(Arc<AtomicUsize>);
 
@@ -63,6 +67,14 @@ macro_rules! started_in_braces {
     ($call:expr) => { go! { $call } };
 }
 
+macro_rules! apply_started {
+    ($f:path, $closure:expr, $value:expr) => { go!($f($closure, $value)) };
+}
+
+macro_rules! pair_started {
+    ($first:expr, $second:expr) => { go!(add($first, $second)) };
+}
+
 macro_rules! block_started {
     ($block:block) => { go!(near, $block) };
 }
@@ -104,6 +116,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(go!(table.handlers[0](1, 2)).join()?, 3);
     assert_eq!(go!((table.each)(2)).join()?, 6);
     assert_eq!(go!((|a: i32| a)(5),).join()?, 5);
+    // The call tells the closure its types, whatever else is evaluated.
+    assert_eq!(go!(apply_to(|text| text.len(), "abc".to_owned())).join()?, 3);
+    let mut double = add as fn(i32, i32) -> i32;
+    assert_eq!(go!(double({ double = |a, b| a * b; 3 }, double(1, 4))).join()?, 7);
+    assert_eq!(double(1, 4), 4);
 
     // An unsafe block is an operand as any other.
     unsafe fn current() -> gochan::goroutine::Goroutine {
@@ -119,6 +136,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(started!(both(is_here(), true)).join()?, (true, true));
     assert_eq!(started_in_braces!(both(is_here(), true)).join()?, (false, true));
     assert_eq!(block_started!({ both(is_here(), true) }).join()?, (false, true));
+
+    assert_eq!(apply_started!(apply_to, |text| text.len(), "abc".to_owned()).join()?, 3);
+    let mut n = 1;
+    assert_eq!(pair_started!(n, { n += 1; n }).join()?, 3);
 
     // Methods.
     let counter = Counter::default();

@@ -20,7 +20,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use std::iter;
 
-use super::ast::{Arguments, Body, Choice, ChoiceKind, Cloned, Go, is_path};
+use super::ast::{Body, Choice, ChoiceKind, Cloned, Go, is_path};
 use crate::names::{self, Names};
 use crate::refusal::{self, Refusal};
 use crate::sugar::{end_of, first_span};
@@ -153,12 +153,14 @@ impl Operands {
 
     /// Has those evaluated now that have to be; returns what stands for each in the body.
     fn add_in_order(&mut self, operands: Vec<Operand>) -> Vec<TokenStream> {
-        let last = operands.iter().rposition(|operand| !operand.may_stay);
+        let last = operands
+            .iter()
+            .rposition(|operand| operand.stays == Stays::Never);
         let in_order = operands.into_iter().enumerate();
         in_order
-            .map(|(at, Operand { value, may_stay })| {
-                let may_change = last.is_some_and(|last| at < last) && is_variable(&value);
-                if may_stay && !may_change {
+            .map(|(at, Operand { value, stays })| {
+                let may_change = last.is_some_and(|last| at < last);
+                if stays == Stays::Always || (stays == Stays::Unchanged && !may_change) {
                     value
                 } else {
                     self.add(value)
@@ -186,14 +188,64 @@ impl Operands {
 /// Part of a call.
 struct Operand {
     value: TokenStream,
-    /// Whether evaluating it now would do no more than evaluating it in the body does.
-    may_stay: bool,
+    stays: Stays,
+}
+
+/// Whether an operand may stand in the body as it was written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stays {
+    /// Evaluating it now does no more than evaluating it in the body does.
+    Always,
+    /// So it is unless an operand after it is evaluated, which may change it: it is a variable.
+    Unchanged,
+    /// It has to be evaluated now.
+    Never,
 }
 
 impl Operand {
     fn new(value: TokenStream) -> Self {
-        let may_stay = is_plain(&value);
-        Self { value, may_stay }
+        let seen = inside(&value);
+        let stays = if variable(&seen).is_some() {
+            Stays::Unchanged
+        } else if is_plain(&seen) {
+            Stays::Always
+        } else {
+            Stays::Never
+        };
+        Self { value, stays }
+    }
+
+    /// What is called with these arguments. A closure among them takes its types from the call only
+    /// if that names its function, which a variable would hide.
+    fn callee(value: TokenStream, arguments: &[Self]) -> Self {
+        let seen = inside(&value);
+        let mut callee = Self::new(value);
+        let stays = match variable(&seen) {
+            Some(name) => {
+                let changes =
+                    |each: &Self| each.stays == Stays::Never && mentions(&each.value, &name);
+                arguments
+                    .iter()
+                    .any(|each| is_closure(&inside(&each.value)))
+                    && !arguments.iter().any(changes)
+            }
+            None => is_generic_path(&seen),
+        };
+        if stays {
+            callee.stays = Stays::Always;
+        }
+        callee
+    }
+}
+
+/// `value`, or what stands in it if it is a piece that a macro has put in, such as `$value`.
+fn inside(value: &TokenStream) -> TokenStream {
+    let mut tokens = value.clone().into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::None => {
+            inside(&group.stream())
+        }
+        _ => value.clone(),
     }
 }
 
@@ -201,14 +253,19 @@ impl Operand {
 /// literal; and a closure, whose parameters take their types from the call.
 fn is_plain(value: &TokenStream) -> bool {
     let tokens: Vec<TokenTree> = value.clone().into_iter().collect();
-    let closure = match tokens.first() {
+    is_closure(value) || matches!(tokens.as_slice(), [TokenTree::Literal(_)]) || is_path(value)
+}
+
+/// Whether `value` is a closure.
+fn is_closure(value: &TokenStream) -> bool {
+    let mut tokens = value.clone().into_iter();
+    match tokens.next() {
         Some(TokenTree::Punct(punct)) => punct.as_char() == '|',
         Some(TokenTree::Ident(word)) => {
-            word == "move" && matches!(tokens.get(1), Some(TokenTree::Punct(_)))
+            word == "move" && matches!(tokens.next(), Some(TokenTree::Punct(_)))
         }
         _ => false,
-    };
-    closure || matches!(tokens.as_slice(), [TokenTree::Literal(_)]) || is_path(value)
+    }
 }
 
 /// The goroutine's closure; what it needs evaluated now goes to `now`.
@@ -224,17 +281,18 @@ fn closure(body: Body, now: &mut Operands) -> TokenStream {
         }
         Body::Uncalled { tokens, .. } => tokens,
         Body::Call { callee, arguments } => {
-            let callee = Operand {
-                may_stay: is_plain(&callee) || is_generic_path(&callee),
-                value: callee,
-            };
-            call(callee, TokenStream::new(), arguments, now)
+            let values = operands(arguments.values);
+            let callee = Operand::callee(callee, &values);
+            call(callee, TokenStream::new(), values, arguments.span, now)
         }
         Body::Method {
             receiver,
             method,
             arguments,
-        } => call(Operand::new(receiver), method, arguments, now),
+        } => {
+            let values = operands(arguments.values);
+            call(Operand::new(receiver), method, values, arguments.span, now)
+        }
     };
     let first = first_span(&body).unwrap_or(now.span);
     closure_of(body, first, now.span)
@@ -246,14 +304,19 @@ fn closure_of(body: TokenStream, first: Span, span: Span) -> TokenStream {
     quote_spanned!(span=> #head #body)
 }
 
+/// The arguments of a call.
+fn operands(values: Vec<TokenStream>) -> Vec<Operand> {
+    values.into_iter().map(Operand::new).collect()
+}
+
 /// `callee(a, b)`, or `receiver.method(a, b)`, with the parentheses where the user wrote them.
 fn call(
     callee: Operand,
     method: TokenStream,
-    arguments: Arguments,
+    values: Vec<Operand>,
+    parentheses: Span,
     now: &mut Operands,
 ) -> TokenStream {
-    let values = arguments.values.into_iter().map(Operand::new);
     let mut operands = now
         .add_in_order(iter::once(callee).chain(values).collect())
         .into_iter();
@@ -262,18 +325,29 @@ fn call(
     let list = operands.map(|operand| with_comma(&operand, now.span));
     let list = list.collect();
     let mut group = Group::new(Delimiter::Parenthesis, list);
-    group.set_span(arguments.span);
+    group.set_span(parentheses);
     call.extend([TokenTree::from(group)]);
     call
 }
 
-/// Whether `value` is the name of a variable, or looks like one.
-fn is_variable(value: &TokenStream) -> bool {
+/// The variable that is all of `value`, if it is one, or looks like one.
+fn variable(value: &TokenStream) -> Option<Ident> {
     let mut tokens = value.clone().into_iter();
     match (tokens.next(), tokens.next()) {
-        (Some(TokenTree::Ident(name)), None) => !name.to_string().starts_with(char::is_uppercase),
-        _ => false,
+        (Some(TokenTree::Ident(name)), None) => {
+            (!name.to_string().starts_with(char::is_uppercase)).then_some(name)
+        }
+        _ => None,
     }
+}
+
+/// Whether `name` stands in `value`.
+fn mentions(value: &TokenStream, name: &Ident) -> bool {
+    value.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(word) => word == *name,
+        TokenTree::Group(group) => mentions(&group.stream(), name),
+        _ => false,
+    })
 }
 
 /// Whether a callee is a path with generic arguments, which has nothing to evaluate.
