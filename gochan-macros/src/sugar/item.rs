@@ -79,7 +79,8 @@ impl Rewriter<'_> {
             ),
             // The macros of the standard library that are items.
             "macro_rules" | "thread_local" | "include" => self.cursor.op_ahead(at + 1) == "!",
-            "union" | "auto" | "default" | "safe" => next.is_some(),
+            // Not a variable of that name.
+            "union" | "auto" | "default" | "safe" => next.is_some_and(|next| next != "as"),
             _ => false,
         }
     }

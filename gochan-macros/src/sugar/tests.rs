@@ -61,6 +61,7 @@ fn receive_binds_like_a_prefix_operator() {
     check("<-<-a", "recv(&recv(&a))");
     check("<-&a.b", "recv(&&a.b)");
     check("<-a as T", "recv(&a) as T");
+    check("default as T + <-a", "default as T + recv(&a)");
     check("<-a.await.0.1", "recv(&a.await.0.1)");
     check("<-f::<A, B>(x)", "recv(&f::<A, B>(x))");
     check("<-<T as Source>::ch()", "recv(&<T as Source>::ch())");
