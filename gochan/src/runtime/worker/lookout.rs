@@ -233,7 +233,8 @@ mod tests {
             named,
             [0, 2, 0].map(|index| Some((index, Backlog::Waiting)))
         );
-        [0, 2].map(|index| clear(workers[index]));
+        clear(workers[0]);
+        clear(workers[2]);
     }
 
     #[test]
