@@ -6,6 +6,7 @@
 
 use super::group::{Group, SharedGroup};
 use super::monitor::Wait;
+use super::once::Once;
 use super::raw_lock::RawLock;
 use crate::wait::atomic::{Arc, Cell, check, check_within};
 use crate::wait::{Patience, WaitReason, Wake, bias};
@@ -464,5 +465,24 @@ fn loom_a_group_is_used_again() {
         assert_eq!(group.wait(forever), Wake::Done);
         member.join().unwrap();
         waiting.join().unwrap();
+    });
+}
+
+/// One calls, and the other finds that it has called, or that it calls and waits.
+#[test]
+fn loom_who_returns_from_a_call_finds_it_completed() {
+    check(|| {
+        let (once, value) = (Arc::new(Once::new()), Arc::new(Cell::new(0)));
+        let callers = [(); 2].map(|()| {
+            let (once, value) = (Arc::clone(&once), Arc::clone(&value));
+            thread::spawn(move || {
+                once.call_once(|| value.set(value.get() + 1));
+                assert!(once.is_completed());
+                assert_eq!(value.get(), 1);
+            })
+        });
+        for caller in callers {
+            caller.join().unwrap();
+        }
     });
 }
