@@ -377,3 +377,94 @@ impl Drop for Expired {
         self.0.time_out();
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::fmt;
+    use std::thread;
+    use std::time::Duration;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn child_of(parent: &NodeRef) -> NodeRef {
+        CancelNode::child_of(Some(parent)).0
+    }
+
+    fn cancel(node: &NodeRef) {
+        node.cancel(ContextError::Canceled, None);
+    }
+
+    /// A parent that lives for long keeps no list of what has ended before.
+    #[test]
+    fn who_is_cancelled_leaves_its_parent() {
+        let parent = CancelNode::child_of(None).0;
+        let child = child_of(&parent);
+        let grandchild = child_of(&child);
+        assert!(child.kin.is_linked() && grandchild.kin.is_linked());
+        cancel(&child);
+        assert!(!child.kin.is_linked() && !grandchild.kin.is_linked());
+        assert!(parent.ended().is_none());
+    }
+
+    #[test]
+    fn who_is_cancelled_before_its_timer_is_set_sets_none() {
+        let parent = CancelNode::child_of(None).0;
+        let child = || {
+            let limit = BlockBox::new(|| Limit {
+                timer: DeadlineTimer::new(Location::caller()),
+                cause: None,
+            });
+            let deadline = Some(Instant::now() + HOUR);
+            let make = || CancelNode::unborn(Some(&parent), deadline, Some(limit));
+            let child = NodeRef::pair(make).0;
+            assert!(child.join_parent().is_ok());
+            child
+        };
+        let is_set = |child: &NodeRef| child.limit.as_ref().unwrap().timer.is_set();
+        let (in_time, late) = (child(), child());
+        in_time.start_timer();
+        assert!(is_set(&in_time));
+        cancel(&parent);
+        late.start_timer();
+        assert!(!is_set(&in_time) && !is_set(&late));
+    }
+
+    /// The one whose cause it is has been let go of meanwhile, so that it goes with its canceller.
+    #[test]
+    fn a_destructor_of_a_cause_that_panics_keeps_nobody_from_ending() {
+        #[derive(Debug)]
+        struct Fuse;
+        impl fmt::Display for Fuse {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a fuse")
+            }
+        }
+        impl std::error::Error for Fuse {}
+        impl Drop for Fuse {
+            fn drop(&mut self) {
+                panic!("on purpose");
+            }
+        }
+        let parent = CancelNode::child_of(None).0;
+        let (eldest, now) = (child_of(&parent), Instant::now());
+        let cause: Option<Cause> = Some(Arc::new(Fuse));
+        let here = Location::caller();
+        let child = CancelNode::with_deadline(Some(&parent), now, now + HOUR, cause, here).0;
+        let youngest = child_of(&parent);
+        let call = child.call_at_end(Call::new(here, || {}));
+        let (calls, _) = call.expect("it has not ended");
+        thread::scope(|s| {
+            // The canceller waits for this when it has ended the child.
+            let held = calls.lock();
+            let canceller = s.spawn(|| cancel(&parent));
+            while child.ended().is_none() {
+                thread::yield_now();
+            }
+            drop(child);
+            drop(held);
+            canceller.join().unwrap();
+        });
+        assert!(eldest.ended().is_some() && youngest.ended().is_some());
+    }
+}

@@ -689,6 +689,11 @@ impl DeadlineTimer {
         self.0.stop();
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.is_set()
+    }
+
     /// The time on the clock that the timer goes by.
     pub(crate) fn now(&self) -> Instant {
         self.0.clock.now()
@@ -737,5 +742,37 @@ impl StartTimer {
 impl fmt::Debug for StartTimer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartTimer").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// The mailbox may belong to nobody, or to a later runtime.
+    #[test]
+    fn a_timer_of_a_runtime_that_has_ended_is_not_set() {
+        let home: &'static Mailbox = Box::leak(Box::new(Mailbox::new()));
+        let set = |node: &TimerNode| {
+            // SAFETY: it stays where it is, and is stopped at once.
+            let was_pending = unsafe { TimerNode::set(NonNull::from(node), 0, 0) };
+            assert!(!was_pending);
+            let is_set = (node.is_set(), home.timers.earliest().is_some());
+            assert_eq!(node.stop(), is_set.0);
+            is_set
+        };
+        let new = || {
+            TimerNode::new(home, Clock::monotonic(), {
+                Action::End(Cell::new(None), Location::caller())
+            })
+        };
+        home.timers.open();
+        let old = new();
+        assert_eq!(set(&old), (true, true));
+        assert!(home.timers.close().is_none());
+        assert_eq!(set(&old), (false, false), "after the end of its runtime");
+        home.timers.open();
+        assert_eq!(set(&old), (false, false), "in the time of the next one");
+        assert_eq!(set(&new()), (true, true));
     }
 }
