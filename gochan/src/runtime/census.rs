@@ -234,7 +234,7 @@ mod system {
 }
 
 #[cfg(all(test, target_os = "linux", not(loom)))]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
@@ -352,7 +352,7 @@ mod tests {
         });
     }
 
-    fn thread_sleeps(thread: ThreadId) -> bool {
+    pub(in crate::runtime) fn thread_sleeps(thread: ThreadId) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap();
         stat.rsplit(") ").next().unwrap().starts_with('S')
     }

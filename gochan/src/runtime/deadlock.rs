@@ -305,31 +305,84 @@ mod tests {
     use super::*;
     use crate::runtime::{Config, Runtime};
 
+    /// What `test` finds while everybody in a runtime with so many workers sleeps, and one keeps
+    /// watch.
+    fn while_all_sleep<T>(workers: usize, test: impl FnOnce(&Arc<Shared>) -> T) -> T {
+        let config = Config::new().workers(workers).deadlock_detection(true);
+        let runtime = Runtime::new(config).unwrap();
+        let shared = Arc::clone(&runtime.shared);
+        let (stop, is_stopped) = crate::channel::<()>(0);
+        let has_begun = AtomicBool::new(false);
+        thread::scope(|s| {
+            s.spawn(|| {
+                runtime.run(|| {
+                    has_begun.store(true, Ordering::SeqCst);
+                    is_stopped.recv()
+                })
+            });
+            let is_watched = || shared.vigil.is_watched.load(Ordering::SeqCst);
+            while !has_begun.load(Ordering::SeqCst) || !shared.is_quiet() || !is_watched() {
+                thread::yield_now();
+            }
+            let found = test(&shared);
+            stop.send(()).unwrap();
+            found
+        })
+    }
+
     /// Each of two workers took the watch from the other just before its first look, again and again.
     #[test]
     fn one_watch_is_enough_while_everybody_sleeps() {
         for _ in 0..20 {
-            let runtime = Runtime::new(Config::new().workers(2)).unwrap();
-            let shared = Arc::clone(&runtime.shared);
-            let (stop, is_stopped) = crate::channel::<()>(0);
-            let has_begun = AtomicBool::new(false);
-            thread::scope(|s| {
-                s.spawn(|| {
-                    runtime.run(|| {
-                        has_begun.store(true, Ordering::SeqCst);
-                        is_stopped.recv()
-                    })
-                });
-                while !has_begun.load(Ordering::SeqCst) || !shared.is_quiet() {
-                    thread::yield_now();
-                }
+            let more = while_all_sleep(2, |shared| {
                 let before = shared.vigil.watches.load(Ordering::SeqCst);
                 thread::sleep(FIRST_LOOK * 6);
-                let after = shared.vigil.watches.load(Ordering::SeqCst);
-                stop.send(()).unwrap();
-                // The last one may have been about to begin.
-                assert!(after <= before + 1, "{} more", after - before);
+                shared.vigil.watches.load(Ordering::SeqCst) - before
             });
+            // The one that began last may not have been counted yet.
+            assert!(more <= 1, "{more} more");
         }
+    }
+
+    #[test]
+    fn nobody_begins_a_watch_beside_another_one() {
+        let has_begun = while_all_sleep(2, |shared| {
+            // The one that keeps watch is awake for a moment at each look.
+            (0..100).any(|worker| Watch::begin(shared, worker % 2).is_some())
+        });
+        assert!(!has_begun);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn who_sleeps_is_taken_for_harmless_when_all_have_slept_for_a_while() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (release, is_released) = std::sync::mpsc::channel::<()>();
+        let sleeper = thread::spawn(move || {
+            tell.send(census::enter(census::Role::Waiter, || false))
+                .unwrap();
+            _ = is_released.recv();
+        });
+        let entry = told.recv().unwrap();
+        let sleeping = entry.thread().unwrap();
+        let is_dead = while_all_sleep(1, |shared| {
+            let watch = |slept: Duration| Watch {
+                shared: Arc::clone(shared),
+                worker: 0,
+                began: Instant::now() - slept,
+                activity: Activity::default(),
+                next_look: Instant::now(),
+                pause: FIRST_LOOK,
+                random: Random::from_entropy(),
+            };
+            while !census::tests::thread_sleeps(sleeping) {
+                thread::yield_now();
+            }
+            shared.vigil.nothing_was_captured();
+            [SETTLED / 2, SETTLED].map(|slept| shared.is_dead(&watch(slept), &[sleeping]))
+        });
+        drop(release);
+        sleeper.join().unwrap();
+        assert_eq!(is_dead, [false, true]);
     }
 }
