@@ -728,3 +728,46 @@ impl<T> IntoIterator for Chan<T> {
         IntoIter::new(self.into())
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Chan;
+    use crate::runtime::{Config, Runtime};
+    use std::panic::{self, AssertUnwindSafe};
+
+    struct Fuse;
+
+    impl Drop for Fuse {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+
+    /// A worker uses the memory again that was freed last.
+    #[test]
+    #[cfg(not(gochan_no_block_cache))]
+    fn a_channel_is_freed_though_the_destructor_of_a_value_panics() {
+        let ends: [fn(Chan<Fuse>); 3] = [
+            drop,
+            |channel| {
+                let (sender, receiver) = channel.split();
+                drop(sender);
+                drop(receiver);
+            },
+            |channel| {
+                let (_sender, receiver) = channel.split();
+                drop(receiver);
+            },
+        ];
+        let runtime = Runtime::new(Config::new().workers(1)).unwrap();
+        runtime.run(|| {
+            for end in ends {
+                let channel = Chan::new(1);
+                let place = channel.channel.address();
+                assert!(channel.send(Fuse).is_ok());
+                panic::catch_unwind(AssertUnwindSafe(|| end(channel))).unwrap_err();
+                assert_eq!(Chan::<Fuse>::new(1).channel.address(), place);
+            }
+        });
+    }
+}
