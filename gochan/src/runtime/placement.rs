@@ -499,6 +499,20 @@ mod tests {
         assert!(!site.talks() && !site.is_unknown());
     }
 
+    /// Who has no reason to send a goroutine away keeps it.
+    #[test]
+    fn of_workers_with_equally_many_the_preferred_one_is_chosen() {
+        let workers = [(); 3].map(|()| Mailbox::obtain());
+        for preferred in 0..workers.len() {
+            assert_eq!(least_loaded(&workers, preferred), preferred);
+        }
+        workers[1].live.0.store(1, Ordering::Relaxed);
+        let chosen = [0, 1, 2].map(|preferred| least_loaded(&workers, preferred));
+        assert_eq!(chosen, [0, 2, 2], "the next of the others");
+        workers[1].live.0.store(0, Ordering::Relaxed);
+        workers.into_iter().for_each(Mailbox::give_back);
+    }
+
     #[test]
     fn what_is_known_of_a_site_decides() {
         let workers = [Mailbox::obtain(), Mailbox::obtain()];
