@@ -1033,6 +1033,7 @@ fn goroutines_that_wait_for_each_other_are_all_unwound() {
 
 #[test]
 fn a_thread_that_waits_for_a_goroutine_of_an_ended_runtime_is_woken() {
+    let _watched = watch();
     for workers in [1, 2] {
         let (sender, receiver) = channel::<i32>(0);
         let (handles, joined) = std::sync::mpsc::channel::<gochan::JoinHandle<()>>();

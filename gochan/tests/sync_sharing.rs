@@ -687,6 +687,7 @@ fn the_first_error_wins() {
 /// before it.
 #[test]
 fn no_place_in_a_group_is_lost_with_who_is_served_at_the_end() {
+    let _watched = watch();
     for member_is_older in [true, false] {
         let group: ErrGroup<String> = ErrGroup::new();
         group.set_limit(1);

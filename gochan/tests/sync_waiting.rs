@@ -241,6 +241,7 @@ fn a_notification_is_not_spent_on_who_is_unwound() {
 /// The goroutine is told when its runtime has begun to end.
 #[test]
 fn a_notification_that_comes_at_the_end_is_passed_on() {
+    let _watched = watch();
     let shared = Arc::new((Mutex::new(0), Cond::new()));
     let mut second = None;
     let start = || {
