@@ -381,6 +381,7 @@ impl Drop for Expired {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::runtime::blocking::tests::until;
     use std::fmt;
     use std::thread;
     use std::time::Duration;
@@ -458,9 +459,7 @@ mod tests {
             // The canceller waits for this when it has ended the child.
             let held = calls.lock();
             let canceller = s.spawn(|| cancel(&parent));
-            while child.ended().is_none() {
-                thread::yield_now();
-            }
+            until(|| child.ended().is_some());
             drop(child);
             drop(held);
             canceller.join().unwrap();

@@ -223,7 +223,7 @@ impl<F: FnOnce() -> T, T> Call<F, T> {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::sync::Barrier;
 
@@ -244,8 +244,9 @@ mod tests {
         ran.unwrap_or_else(|_| panic!("no thread")).unwrap()
     }
 
+    /// Waits, but not for ever.
     #[track_caller]
-    fn until(condition: impl Fn() -> bool) {
+    pub(crate) fn until(condition: impl Fn() -> bool) {
         let deadline = std::time::Instant::now() + Duration::from_secs(30);
         while !condition() {
             assert!(

@@ -303,6 +303,7 @@ fn exit() {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::runtime::blocking::tests::until;
     use crate::runtime::{Config, Runtime};
 
     /// What `test` finds while everybody in a runtime with so many workers sleeps, and one keeps
@@ -320,10 +321,10 @@ mod tests {
                     is_stopped.recv()
                 })
             });
-            let is_watched = || shared.vigil.is_watched.load(Ordering::SeqCst);
-            while !has_begun.load(Ordering::SeqCst) || !shared.is_quiet() || !is_watched() {
-                thread::yield_now();
-            }
+            until(|| {
+                let is_watched = || shared.vigil.is_watched.load(Ordering::SeqCst);
+                has_begun.load(Ordering::SeqCst) && shared.is_quiet() && is_watched()
+            });
             let found = test(&shared);
             stop.send(()).unwrap();
             found
@@ -375,9 +376,7 @@ mod tests {
                 pause: FIRST_LOOK,
                 random: Random::from_entropy(),
             };
-            while !census::tests::thread_sleeps(sleeping) {
-                thread::yield_now();
-            }
+            until(|| census::tests::thread_sleeps(sleeping));
             shared.vigil.nothing_was_captured();
             [SETTLED / 2, SETTLED].map(|slept| shared.is_dead(&watch(slept), &[sleeping]))
         });

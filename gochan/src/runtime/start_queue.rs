@@ -154,6 +154,11 @@ impl StartQueue {
         self.queue.0.lock().closed = false;
     }
 
+    #[cfg(test)]
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue.0.lock().closed
+    }
+
     /// Closes the queue and takes out what it held.
     pub(super) fn close(&self) -> RunQueue {
         let mut inner = self.queue.0.lock();

@@ -1,5 +1,9 @@
 use super::*;
+use crate::goroutine::Builder;
+use crate::runtime::blocking::tests::until;
+use crate::runtime::{Config, Runtime};
 use corosensei::stack::Stack as _;
+use std::sync::Arc;
 
 /// A size of its own for each test, so that they do not meet in the pool.
 fn size(steps: usize) -> usize {
@@ -70,6 +74,29 @@ fn what_is_reserved_is_there_wherever_it_is_taken() {
         let (fresh, bare) = (class.fresh.len(), class.bare.len());
         assert_eq!(class.existing, class.free.len() + fresh + bare);
     });
+}
+
+/// A helper thread keeps the goroutine until its worker takes no more.
+#[test]
+fn who_starts_another_when_its_runtime_ends_gives_back_what_that_one_has() {
+    let size = size(13);
+    let captured = Arc::new(());
+    let runtime = Runtime::new(Config::new().workers(1)).unwrap();
+    let worker = runtime.shared.workers[0];
+    let (begins, begun) = crate::channel::<()>(0);
+    runtime.run(|| {
+        let captured = Arc::clone(&captured);
+        let starts = move || {
+            drop(begins);
+            crate::blocking(|| until(|| worker.start_queue.is_closed()));
+            let late = Builder::new().stack_size(size);
+            drop(late.spawn(move || unreachable!("{captured:?}")));
+        };
+        drop(Builder::new().spawn(starts));
+        begun.recv();
+    });
+    assert_eq!(Arc::strong_count(&captured), 1);
+    with_class(size, |class| assert_eq!(class.reserved, 0));
 }
 
 #[test]
