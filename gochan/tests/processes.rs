@@ -4,6 +4,7 @@
 
 mod harness;
 
+use gochan::context::Context;
 use gochan::goroutine::current;
 use gochan::prelude::*;
 use gochan::runtime::{Config, PanicPolicy, Runtime, num_worker};
@@ -479,11 +480,36 @@ fn the_hook_that_was_there_is_still_called() {
     assert_ended(&output, 0, &[], &["\"hooked\"", "my hook: ", "out of luck"]);
 }
 
+struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("out of luck")
+    }
+}
+
+/// Ways for a goroutine to panic so that others could go on.
+const PANICS: [fn(); 3] = [
+    || _ = go!(name = "fatal", { panic!("out of luck") }).join(),
+    || {
+        let group = ErrGroup::<String>::new();
+        group.go(|| panic!("out of luck"));
+        _ = std::panic::catch_unwind(|| group.wait());
+    },
+    || {
+        let (group, _) = ErrGroup::with_context(&Context::background());
+        group.go(|| Err(Unspeakable));
+        _ = group.wait();
+    },
+];
+
 #[test]
 fn the_abort_policy_ends_the_process_after_the_message() {
     let _watched = watch();
     const NAME: &str = "the_abort_policy_ends_the_process_after_the_message";
+    const WAY: &str = "GOCHAN_TEST_WAY";
     if is_program(NAME) {
+        let way: usize = std::env::var(WAY).unwrap().parse().unwrap();
         let config = Config::new().workers(1).panic_policy(PanicPolicy::Abort);
         Runtime::new(config).unwrap().run(|| {
             // What ends a goroutine quietly is no panic, and one that is caught does not end it.
@@ -491,27 +517,27 @@ fn the_abort_policy_ends_the_process_after_the_message() {
             let caught = go!({ std::panic::catch_unwind(|| panic!("caught")).is_err() });
             assert!(caught.join().unwrap());
             println!("before");
-            let _ = go!(name = "fatal", { panic!("out of luck") }).join();
+            PANICS[way]();
             println!("went on");
         });
         leave(ExitCode::SUCCESS);
     }
-    let output = run_program(NAME, &[]);
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(!output.status.success(), "{out}{err}");
-    assert!(out.contains("before") && !out.contains("went on"), "{out}");
-    assert!(
-        err.contains("\"fatal\"") && err.contains("out of luck"),
-        "{err}"
-    );
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt;
-        const SIGABRT: i32 = 6;
-        assert_eq!(output.status.signal(), Some(SIGABRT), "{err}");
+    for way in 0..PANICS.len() {
+        let output = run_program(NAME, &[(WAY, &way.to_string())]);
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(!output.status.success(), "{out}{err}");
+        assert!(out.contains("before") && !out.contains("went on"), "{out}");
+        assert_eq!(err.contains("\"fatal\""), way == 0, "{err}");
+        assert!(err.contains("out of luck"), "{err}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::process::ExitStatusExt;
+            const SIGABRT: i32 = 6;
+            assert_eq!(output.status.signal(), Some(SIGABRT), "{err}");
+        }
     }
 }
 
