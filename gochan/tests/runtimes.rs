@@ -4,6 +4,7 @@ mod harness;
 
 use gochan::prelude::*;
 use gochan::runtime::{self, Config, PanicPolicy, Runtime};
+use gochan::sync::{Barrier, Cond, ErrGroup, Once, RwLock, Semaphore, SingleFlight, WaitGroup};
 use gochan::{RecvTimeoutError, SendError, channel, time, yield_now};
 use harness::{Tally, message_of, on_workers, panic_of, until, watch};
 use std::panic::resume_unwind;
@@ -509,6 +510,48 @@ fn those_that_sleep_or_join_are_unwound() {
 }
 
 #[test]
+fn those_parked_in_what_goroutines_share_are_unwound() {
+    use gochan::sync::Mutex;
+    let never_done = WaitGroup::new();
+    never_done.add(1);
+    unwinds("WaitGroup::wait", move || never_done.wait());
+    unwinds("ErrGroup::wait", || {
+        let group = ErrGroup::<String>::new();
+        group.go(|| select! {});
+        _ = group.wait();
+    });
+    unwinds("ErrGroup::go", || {
+        let group = ErrGroup::<String>::new();
+        group.set_limit(1);
+        (0..2).for_each(|_| group.go(|| select! {}));
+    });
+    let barrier = Arc::new(Barrier::new(usize::MAX));
+    unwinds("Barrier", move || _ = barrier.wait());
+    let without_permits = Arc::new(Semaphore::new(1));
+    std::mem::forget(without_permits.acquire(1));
+    unwinds("Semaphore", move || drop(without_permits.acquire(1)));
+    unwinds("Once", || {
+        let once = Once::new();
+        once.call_once(|| once.call_once(|| {}));
+    });
+    unwinds("SingleFlight", || {
+        let flights = SingleFlight::new();
+        flights.run(1, || flights.run(1, || {}));
+    });
+    let waiting = Arc::new((Mutex::new(()), Cond::new()));
+    unwinds("Cond", move || drop(waiting.1.wait(waiting.0.lock())));
+    let mutex = Arc::new(Mutex::new(()));
+    std::mem::forget(mutex.lock());
+    unwinds("Mutex", move || drop(mutex.lock()));
+    let lock = Arc::new(RwLock::new(()));
+    std::mem::forget(lock.write());
+    let read = Arc::clone(&lock);
+    unwinds("RwLock::read", move || drop(read.read()));
+    unwinds("RwLock::write", move || drop(lock.write()));
+    unwinds("timeout", || _ = time::timeout(LONG, || select! {}));
+}
+
+#[test]
 fn those_in_scopes_are_unwound() {
     unwinds("a scope's body", || {
         gochan::scope(|s| {
@@ -784,6 +827,11 @@ impl Drop for Waits {
         let mut select = gochan::Select::new();
         select.send(&self.ch);
         assert!(select.select().send(&self.ch, 5).is_err());
+        let (taken, locked) = (Semaphore::new(1), RwLock::new(()));
+        let _held = (taken.acquire(1), locked.write());
+        assert!(taken.acquire_timeout(1, LONG).is_none());
+        assert!(locked.read_timeout(LONG).is_none());
+        assert!(locked.write_timeout(LONG).is_none());
         self.went_on.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -1133,6 +1181,85 @@ fn those_that_are_served_at_the_end_are_unwound_and_lose_nothing() {
         });
         assert!(!went_on.load(Ordering::SeqCst), "way {way}");
         tally.assert_each_dropped_once();
+    }
+}
+
+/// As above, of what goroutines share.
+#[test]
+fn those_that_may_go_on_at_the_end_are_unwound() {
+    let _watched = watch();
+    type Act = Box<dyn FnOnce() + Send>;
+    let waits = Arc::new(Barrier::new(2));
+    let comes = Arc::clone(&waits);
+    let counted = WaitGroup::new();
+    counted.add(1);
+    let is_done = counted.clone();
+    let semaphore = Arc::new(Semaphore::new(1));
+    let permit = Semaphore::acquire_owned(&semaphore, 1);
+    // Those who run these do so outside of the runtime that ends.
+    let once = Arc::new(Once::new());
+    let (begins, begun) = std::sync::mpsc::channel();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let runs = thread::spawn({
+        let once = Arc::clone(&once);
+        move || {
+            once.call_once(|| {
+                begins.send(()).unwrap();
+                _ = stopped.recv();
+            });
+        }
+    });
+    begun.recv().unwrap();
+    let group = ErrGroup::<String>::new();
+    let (end, ended) = channel::<()>(0);
+    group.go(move || {
+        ended.recv();
+        Ok(())
+    });
+    let whole = group.clone();
+    let ways: [(&str, Act, Act); 5] = [
+        (
+            "Barrier",
+            Box::new(move || _ = waits.wait()),
+            Box::new(move || _ = comes.wait()),
+        ),
+        (
+            "WaitGroup",
+            Box::new(move || counted.wait()),
+            Box::new(move || is_done.done()),
+        ),
+        (
+            "Semaphore",
+            Box::new(move || drop(semaphore.acquire(1))),
+            Box::new(move || drop(permit)),
+        ),
+        (
+            "Once",
+            Box::new(move || once.call_once(|| unreachable!("it is called once"))),
+            Box::new(move || {
+                drop(stop);
+                runs.join().unwrap();
+            }),
+        ),
+        (
+            "ErrGroup",
+            Box::new(move || _ = group.wait()),
+            Box::new(move || {
+                drop(end);
+                thread::spawn(move || whole.wait()).join().unwrap().unwrap();
+            }),
+        ),
+    ];
+    for (what, wait, serve) in ways {
+        let went_on = Arc::new(AtomicBool::new(false));
+        let start = || {
+            go!(clone(went_on), {
+                wait();
+                went_on.store(true, Ordering::SeqCst);
+            });
+        };
+        harness::served_at_the_end(start, serve);
+        assert!(!went_on.load(Ordering::SeqCst), "{what}");
     }
 }
 
