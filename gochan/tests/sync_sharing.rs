@@ -211,14 +211,21 @@ fn who_gives_up_a_large_wish_lets_the_others_in() {
 }
 
 #[test]
-fn who_asks_for_what_there_never_is_lets_others_run() {
+fn who_asks_again_and_again_lets_others_run() {
+    let asks: [fn(&Semaphore); 3] = [
+        |semaphore| assert!(semaphore.acquire_timeout(2, Duration::MAX).is_none()),
+        |semaphore| drop(semaphore.acquire(1)),
+        |semaphore| assert!(semaphore.try_acquire(1).is_some()),
+    ];
     everywhere(|| {
-        let (semaphore, is_over) = (Semaphore::new(1), Arc::new(AtomicBool::new(false)));
-        let other = go!(clone(is_over), { is_over.store(true, Ordering::Relaxed) });
-        while !is_over.load(Ordering::Relaxed) {
-            assert!(semaphore.acquire_timeout(2, Duration::MAX).is_none());
+        for ask in asks {
+            let (semaphore, is_over) = (Semaphore::new(1), Arc::new(AtomicBool::new(false)));
+            let other = go!(clone(is_over), { is_over.store(true, Ordering::Relaxed) });
+            while !is_over.load(Ordering::Relaxed) {
+                ask(&semaphore);
+            }
+            other.join().unwrap();
         }
-        other.join().unwrap();
     });
 }
 
@@ -749,15 +756,16 @@ fn try_go_does_not_wait() {
         let group = ErrGroup::<fmt::Error>::new();
         group.set_limit(2);
         let stop = Chan::<()>::new(0);
-        for expected in [true, true, false, false] {
+        for (expected, running) in [(true, 1), (true, 2), (false, 2), (false, 2)] {
             let stop = stop.clone();
             let started = group.try_go(move || {
                 stop.recv();
                 Ok(())
             });
             assert_eq!(started, expected);
+            let refused = format!("while {running} of its goroutines run");
+            assert!(panic_of(|| group.set_limit(3)).contains(&refused));
         }
-        assert!(panic_of(|| group.set_limit(3)).contains("while 2 of its goroutines run"));
         stop.close();
         group.wait().unwrap();
         group.set_limit(None);
@@ -789,6 +797,13 @@ fn a_panic_is_passed_on_before_any_error() {
         group.go(|| gochan::goexit());
         assert_eq!(panic_of(|| _ = group.wait()), "a panic");
         assert_eq!(group.wait(), Ok(()));
+        let (group, first) = ErrGroup::<String>::with_context(&Context::background());
+        group.go(|| panic!("a first panic"));
+        group.go(move || {
+            first.done().recv();
+            panic!("a second panic");
+        });
+        assert_eq!(panic_of(|| _ = group.wait()), "a first panic");
     });
 }
 
@@ -843,7 +858,14 @@ struct Unspeakable;
 
 impl fmt::Display for Unspeakable {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        panic!("as planned")
+        /// Panics once more when nobody wants it.
+        struct Payload;
+        impl Drop for Payload {
+            fn drop(&mut self) {
+                panic!("as planned");
+            }
+        }
+        std::panic::panic_any(Payload)
     }
 }
 
