@@ -104,6 +104,46 @@ fn zero_is_over_for_whoever_looks() {
     });
 }
 
+/// Virtual time stands still meanwhile, so that it is over to the nanosecond.
+#[test]
+fn zero_is_over_where_time_stands_still() {
+    in_virtual_time(|| {
+        let now = time::now();
+        assert_eq!(time::after(Duration::ZERO).try_recv(), Ok(now));
+    });
+}
+
+#[test]
+fn a_sleep_of_zero_lets_others_run() {
+    each_runtime(|| {
+        let other = go!(near, {});
+        while !other.is_finished() {
+            time::sleep(Duration::ZERO);
+        }
+    });
+}
+
+#[test]
+fn since_and_until_do_not_go_below_zero() {
+    in_virtual_time(|| {
+        let start = time::now();
+        let later = start + HOUR;
+        assert_eq!(
+            (time::since(start), time::since(later)),
+            (Duration::ZERO, Duration::ZERO)
+        );
+        assert_eq!(
+            (time::until(start), time::until(later)),
+            (Duration::ZERO, HOUR)
+        );
+        time::sleep(HOUR);
+        assert_eq!(
+            (time::since(start), time::until(start)),
+            (HOUR, Duration::ZERO)
+        );
+    });
+}
+
 // ----- after ------------------------------------------------------------------------------
 
 #[test]
