@@ -29,6 +29,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         (Config::new().workers(0), "workers"),
         (Config::new().stack_size(0), "stack_size"),
         (Config::new().blocking_threads(0), "blocking_threads"),
+        (Config::new().hog_limit(Duration::ZERO), "hog_limit"),
         (Config::new().stack_size(usize::MAX), "stack"),
     ] {
         let error = Runtime::new(config).unwrap_err();

@@ -321,4 +321,35 @@ mod tests {
         assert!(text.contains(group), "{text}");
         assert_eq!(text.lines().count(), 7, "{text}");
     }
+
+    #[test]
+    fn those_that_wait_or_were_started_elsewhere_stand_apart() {
+        static ELSEWHERE: Site = Site::new();
+        let mut goroutines: Vec<_> = (1..=NAMED as u64 + 2)
+            .map(|id| status(id, None, 9_999))
+            .collect();
+        let [.., waits, started] = &mut goroutines[..] else {
+            unreachable!("there are more");
+        };
+        waits.waiting_at = Some(ELSEWHERE.location());
+        waits.lasting = Some(Duration::from_millis(10_999));
+        started.identity.site = &ELSEWHERE;
+        let dump = Dump {
+            goroutines,
+            silent: vec![3],
+        };
+        let text = dump.to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            [lines[0], lines[4], lines[8]],
+            [
+                "10 goroutines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 [chan receive, 9.999s]",
+                "goroutine 11 [chan receive, 10s]",
+                "goroutine 12 [chan receive, 9.999s]",
+            ],
+            "{text}"
+        );
+        assert!(lines[12].starts_with("worker 3 does not answer"), "{text}");
+        assert_eq!(lines.len(), 13, "{text}");
+    }
 }
