@@ -47,6 +47,9 @@ fn whole_files() {
         assert_eq!(fs::copy(&file, scratch.at("copy")).unwrap(), 7);
         fs::rename(scratch.at("copy"), scratch.at("renamed")).unwrap();
         fs::hard_link(&file, scratch.at("second")).unwrap();
+        fs::write(&file, "something else").unwrap();
+        assert_eq!(fs::read(scratch.at("second")).unwrap(), b"something else");
+        fs::write(&file, "content").unwrap();
         assert!(!fs::exists(scratch.at("copy")).unwrap());
         fs::remove_file(&file).unwrap();
         for name in ["renamed", "second"] {
@@ -175,6 +178,8 @@ fn an_open_file_is_read_written_and_moved_in() {
         assert_eq!(lines.map(Result::unwrap).collect::<Vec<_>>(), ["one more"]);
         File::create(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"");
+        let error = File::open(&path).unwrap().read_exact(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
         let error = OpenOptions::new().open(&path).unwrap_err();
         assert_eq!(
             error.kind(),
@@ -289,6 +294,10 @@ fn a_file_that_blocks_keeps_no_worker() {
         gochan::yield_now();
         fs::write(&path, "through the pipe").unwrap();
         assert_eq!(reader.join().unwrap().unwrap(), "through the pipe");
+        let opener = go!(File::open(path.clone()));
+        gochan::yield_now();
+        File::options().write(true).open(&path).unwrap();
+        opener.join().unwrap().unwrap();
     });
 }
 

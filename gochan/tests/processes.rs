@@ -292,18 +292,24 @@ fn a_thread_that_asks_a_runtime_which_cannot_start_is_told_where() {
     assert_ended(&output, 101, &[], &["GOCHAN_MAXPROCS=\"many\"", &place]);
 }
 
+/// Takes the room for another thread from the process.
+#[cfg(target_os = "linux")]
+fn leave_no_room_for_a_thread() {
+    let room = harness::room_for_no_thread();
+    let limit = libc::rlimit {
+        rlim_cur: room,
+        rlim_max: room,
+    };
+    // SAFETY: the limit is read from there.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_runtime_without_room_for_its_threads_says_so() {
     const NAME: &str = "a_runtime_without_room_for_its_threads_says_so";
     if is_program(NAME) {
-        let room = harness::room_for_no_thread();
-        let limit = libc::rlimit {
-            rlim_cur: room,
-            rlim_max: room,
-        };
-        // SAFETY: the limit is read from there.
-        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+        leave_no_room_for_a_thread();
         println!("{}", Runtime::new(Config::new().workers(8)).unwrap_err());
         leave(ExitCode::SUCCESS);
     }
@@ -311,6 +317,53 @@ fn a_runtime_without_room_for_its_threads_says_so() {
     let _watched = watch();
     let output = run_program(NAME, &[]);
     assert_ended(&output, 0, &["cannot start the thread of a worker: "], &[]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_call_without_room_for_another_thread_waits_for_the_one_there_is() {
+    const NAME: &str = "a_call_without_room_for_another_thread_waits_for_the_one_there_is";
+    if is_program(NAME) {
+        Runtime::new(Config::new().workers(1)).unwrap().run(|| {
+            let (begin, begins) = gochan::channel::<()>(0);
+            let second = go!({
+                begins.recv();
+                gochan::blocking(|| println!("on {:?}", std::thread::current().name()))
+            });
+            let (release, is_released) = std::sync::mpsc::channel::<()>();
+            let first = go!({ gochan::blocking(move || is_released.recv()).is_err() });
+            gochan::yield_now();
+            leave_no_room_for_a_thread();
+            drop(begin);
+            gochan::yield_now();
+            drop(release);
+            assert!(first.join().unwrap());
+            second.join().unwrap();
+        });
+        leave(ExitCode::SUCCESS);
+    }
+    let _watched = watch();
+    let output = run_program(NAME, &[]);
+    assert_ended(&output, 0, &["on Some(\"gochan-blocking\")"], &[]);
+}
+
+/// Virtual time stands still while a call goes on.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_call_without_room_for_any_thread_is_over_when_its_worker_has_run_it() {
+    const NAME: &str = "a_call_without_room_for_any_thread_is_over_when_its_worker_has_run_it";
+    if is_program(NAME) {
+        let config = Config::new().workers(1).virtual_time(true);
+        Runtime::new(config).unwrap().run(|| {
+            leave_no_room_for_a_thread();
+            gochan::blocking(|| println!("on {:?}", std::thread::current().name()));
+            gochan::time::sleep(harness::HOUR);
+        });
+        leave(ExitCode::SUCCESS);
+    }
+    let _watched = watch();
+    let output = run_program(NAME, &[]);
+    assert_ended(&output, 0, &["on Some(\"gochan-0\")"], &[]);
 }
 
 #[test]

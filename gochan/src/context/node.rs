@@ -409,6 +409,18 @@ mod tests {
     }
 
     #[test]
+    fn who_is_born_too_late_has_ended_at_once() {
+        let now = Instant::now();
+        let born = |deadline| {
+            let here = Location::caller();
+            let node = CancelNode::with_deadline(None, now, deadline, None, here).0;
+            node.ended()
+        };
+        assert_eq!(born(now), Some(ContextError::DeadlineExceeded));
+        assert_eq!(born(now + HOUR), None);
+    }
+
+    #[test]
     fn who_is_cancelled_before_its_timer_is_set_sets_none() {
         let parent = CancelNode::child_of(None).0;
         let child = || {
@@ -465,5 +477,19 @@ mod tests {
             canceller.join().unwrap();
         });
         assert!(eldest.ended().is_some() && youngest.ended().is_some());
+    }
+
+    /// The node has ended between the look at it and at its calls.
+    #[test]
+    fn a_call_that_finds_the_others_taken_out_is_made() {
+        let node = CancelNode::child_of(None).0;
+        let here = Location::caller();
+        let first = node.call_at_end(Call::new(here, || {}));
+        let (calls, _) = first.expect("it has not ended");
+        assert_eq!(Calls::close(&calls).count(), 1);
+        let (tell, told) = std::sync::mpsc::channel();
+        let late = Call::new(here, move || tell.send(()).unwrap());
+        assert!(node.call_at_end(late).is_none());
+        told.recv_timeout(Duration::from_secs(30)).unwrap();
     }
 }
