@@ -383,10 +383,35 @@ mod tests {
     use super::*;
     use crate::runtime::blocking::tests::until;
     use std::fmt;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::thread;
     use std::time::Duration;
 
     const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A cause whose destructor panics.
+    #[derive(Debug)]
+    struct Fuse;
+
+    impl fmt::Display for Fuse {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a fuse")
+        }
+    }
+
+    impl std::error::Error for Fuse {}
+
+    impl Drop for Fuse {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+
+    fn fused_child_of(parent: &NodeRef) -> NodeRef {
+        let (now, cause) = (Instant::now(), Arc::new(Fuse));
+        let here = Location::caller();
+        CancelNode::with_deadline(Some(parent), now, now + HOUR, Some(cause), here).0
+    }
 
     fn child_of(parent: &NodeRef) -> NodeRef {
         CancelNode::child_of(Some(parent)).0
@@ -446,26 +471,11 @@ mod tests {
     /// The one whose cause it is has been let go of meanwhile, so that it goes with its canceller.
     #[test]
     fn a_destructor_of_a_cause_that_panics_keeps_nobody_from_ending() {
-        #[derive(Debug)]
-        struct Fuse;
-        impl fmt::Display for Fuse {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a fuse")
-            }
-        }
-        impl std::error::Error for Fuse {}
-        impl Drop for Fuse {
-            fn drop(&mut self) {
-                panic!("on purpose");
-            }
-        }
         let parent = CancelNode::child_of(None).0;
-        let (eldest, now) = (child_of(&parent), Instant::now());
-        let cause: Option<Cause> = Some(Arc::new(Fuse));
-        let here = Location::caller();
-        let child = CancelNode::with_deadline(Some(&parent), now, now + HOUR, cause, here).0;
+        let eldest = child_of(&parent);
+        let child = fused_child_of(&parent);
         let youngest = child_of(&parent);
-        let call = child.call_at_end(Call::new(here, || {}));
+        let call = child.call_at_end(Call::new(Location::caller(), || {}));
         let (calls, _) = call.expect("it has not ended");
         thread::scope(|s| {
             // The canceller waits for this when it has ended the child.
@@ -491,5 +501,18 @@ mod tests {
         let late = Call::new(here, move || tell.send(()).unwrap());
         assert!(node.call_at_end(late).is_none());
         told.recv_timeout(Duration::from_secs(30)).unwrap();
+    }
+
+    #[test]
+    fn a_parent_is_let_go_though_the_destructor_of_a_cause_panics() {
+        let parent = CancelNode::child_of(None).0;
+        let captured = Arc::new(());
+        let holds = Arc::clone(&captured);
+        parent.call_at_end(Call::new(Location::caller(), || drop(holds)));
+        let child = fused_child_of(&parent);
+        drop(parent);
+        assert_eq!(Arc::strong_count(&captured), 2, "its child holds it");
+        catch_unwind(AssertUnwindSafe(|| drop(child))).unwrap_err();
+        assert_eq!(Arc::strong_count(&captured), 1);
     }
 }
