@@ -156,3 +156,28 @@ impl<T> Drop for Contained<T> {
         contain(|| drop(self.0.take()));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Panics with another one when it is dropped, so many times.
+    struct Chain(usize);
+
+    impl Drop for Chain {
+        fn drop(&mut self) {
+            if let Some(left) = self.0.checked_sub(1) {
+                panic::panic_any(Chain(left));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_that_payloads_do_gets_out() {
+        for panics in 0..4 {
+            contain(|| panic::panic_any(Chain(panics)));
+            contain(|| drop(Chain(panics)));
+            drop(Contained::new(Chain(panics)));
+        }
+    }
+}
