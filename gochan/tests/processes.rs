@@ -292,6 +292,27 @@ fn a_thread_that_asks_a_runtime_which_cannot_start_is_told_where() {
     assert_ended(&output, 101, &[], &["GOCHAN_MAXPROCS=\"many\"", &place]);
 }
 
+#[test]
+fn settings_count_more_than_the_environment() {
+    let _watched = watch();
+    const NAME: &str = "settings_count_more_than_the_environment";
+    if is_program(NAME) {
+        let config = Config::new().workers(1).deadlock_detection(true);
+        let found = std::panic::catch_unwind(|| {
+            Runtime::new(config).unwrap().run(|| {
+                println!("workers: {}", num_worker());
+                make!(chan()).recv()
+            })
+        });
+        println!("found: {}", harness::message_of(&*found.unwrap_err()));
+        leave(ExitCode::SUCCESS);
+    }
+    let environment = [("GOCHAN_MAXPROCS", "3"), ("GOCHAN_DEADLOCK", "off")];
+    let output = run_program(NAME, &environment);
+    let parts = ["workers: 1", "found: all goroutines are asleep - deadlock!"];
+    assert_ended(&output, 0, &parts, &[]);
+}
+
 /// Takes the room for another thread from the process.
 #[cfg(target_os = "linux")]
 fn leave_no_room_for_a_thread() {

@@ -367,46 +367,46 @@ fn a_thousand_timers_that_are_cancelled_leave_nothing_behind() {
 // ----- replay -----------------------------------------------------------------------------
 
 /// A program with many choices; what it chose.
-fn choices(seed: u64) -> Vec<usize> {
-    with(
-        Config::new().workers(1).seed(seed).virtual_time(true),
-        || {
-            let channels: [Chan<usize>; 3] = std::array::from_fn(|_| make!(chan usize));
-            for (number, channel) in channels.iter().enumerate() {
-                for _ in 0..2 {
-                    go!(clone(channel), {
-                        for n in 0..100 {
-                            channel <- n;
-                            if n % 7 == number {
-                                time::sleep(Duration::from_millis(n as u64));
-                            }
+fn choices(config: Config) -> Vec<usize> {
+    with(config.workers(1).virtual_time(true), || {
+        let channels: [Chan<usize>; 3] = std::array::from_fn(|_| make!(chan usize));
+        for (number, channel) in channels.iter().enumerate() {
+            for _ in 0..2 {
+                go!(clone(channel), {
+                    for n in 0..100 {
+                        channel <- n;
+                        if n % 7 == number {
+                            time::sleep(Duration::from_millis(n as u64));
                         }
-                    });
-                }
+                    }
+                });
             }
-            (0..500)
-                .map(|_| {
-                    let chosen = select! {
-                        recv(channels[0]) -> v => v.unwrap(),
-                        recv(channels[1]) -> v => 1000 + v.unwrap(),
-                        recv(channels[2]) -> v => 2000 + v.unwrap(),
-                        after(Duration::from_millis(3)) => 3000,
-                    };
-                    yield_now();
-                    chosen
-                })
-                .collect()
-        },
-    )
+        }
+        (0..500)
+            .map(|_| {
+                let chosen = select! {
+                    recv(channels[0]) -> v => v.unwrap(),
+                    recv(channels[1]) -> v => 1000 + v.unwrap(),
+                    recv(channels[2]) -> v => 2000 + v.unwrap(),
+                    after(Duration::from_millis(3)) => 3000,
+                };
+                yield_now();
+                chosen
+            })
+            .collect()
+    })
 }
 
 #[test]
 fn equal_seeds_replay_equal_choices_on_one_worker() {
-    let first = choices(42);
+    let seeded = |seed| choices(Config::new().seed(seed));
+    let first = seeded(42);
     for _ in 0..3 {
-        assert_eq!(choices(42), first);
+        assert_eq!(seeded(42), first);
     }
-    assert_ne!(choices(43), first);
+    assert_ne!(seeded(43), first);
+    let without_seed = || choices(Config::new());
+    assert_ne!(without_seed(), without_seed());
 }
 
 // ----- the end ----------------------------------------------------------------------------

@@ -371,6 +371,12 @@ mod tests {
     }
 
     #[test]
+    fn what_makes_no_sense_is_not_installed() {
+        let error = Config::new().workers(0).install().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
     fn stacks_that_no_address_space_holds_are_refused_by_name() {
         let error = Config::new().stack_size(usize::MAX).resolve().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
