@@ -313,6 +313,25 @@ fn settings_count_more_than_the_environment() {
     assert_ended(&output, 0, &parts, &[]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_handler_of_the_programs_own_hears_of_the_signal_to_quit() {
+    let _watched = watch();
+    const NAME: &str = "a_handler_of_the_programs_own_hears_of_the_signal_to_quit";
+    if is_program(NAME) {
+        extern "C" fn does_nothing(_: libc::c_int) {}
+        let own = does_nothing as extern "C" fn(libc::c_int) as usize;
+        // SAFETY: the handler does nothing.
+        assert_ne!(unsafe { libc::signal(libc::SIGQUIT, own) }, libc::SIG_ERR);
+        Runtime::new(Config::new().workers(1)).unwrap().run(|| ());
+        // SAFETY: as above; it says which handler was there.
+        let handler = unsafe { libc::signal(libc::SIGQUIT, own) };
+        println!("is its own: {}", handler == own);
+        leave(ExitCode::SUCCESS);
+    }
+    assert_ended(&run_program(NAME, &[]), 0, &["is its own: true"], &[]);
+}
+
 /// Takes the room for another thread from the process.
 #[cfg(target_os = "linux")]
 fn leave_no_room_for_a_thread() {
