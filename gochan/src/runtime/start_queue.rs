@@ -154,7 +154,7 @@ impl StartQueue {
         self.queue.0.lock().closed = false;
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn is_closed(&self) -> bool {
         self.queue.0.lock().closed
     }

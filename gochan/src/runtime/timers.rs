@@ -689,7 +689,7 @@ impl DeadlineTimer {
         self.0.stop();
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_set(&self) -> bool {
         self.0.is_set()
     }
