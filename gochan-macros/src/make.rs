@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use crate::sugar::{self, Rewriter};
 
 /// What the macro takes, for its errors.
-const FORMS: &str = "write `make!(chan T)` or `make!(chan T, capacity)`";
+pub const FORMS: &str = "write `make!(chan T)` or `make!(chan T, capacity)`";
 
 /// The channel to make.
 struct Make {

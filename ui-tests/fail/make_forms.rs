@@ -22,4 +22,7 @@ fn main() {
     make!(chan map[String]i32);
     make!(chan func());
     make!(chan interface{});
+    chan!(i32);
+    chan!(Vec<i32>, 3);
+    chan!(chan i32);
 }
