@@ -105,11 +105,6 @@ impl<T> JoinHandle<T> {
     pub fn name(&self) -> Option<&str> {
         self.result.goroutine().identity().name()
     }
-
-    /// Takes the failure of a goroutine that has ended in one and has not been joined.
-    pub(crate) fn take_panic(&mut self) -> bool {
-        matches!(self.result.take(), Some(Err(Failure::Panic(_))))
-    }
 }
 
 // A handle is changed by `join` alone, which takes it.

@@ -28,12 +28,6 @@ pub(crate) struct ScopeData {
 #[derive(Clone, Copy)]
 pub(crate) struct ScopeRef(NonNull<ScopeData>);
 
-impl ScopeData {
-    fn note_panic(&self) {
-        self.one_panicked.store(true, Ordering::Relaxed);
-    }
-}
-
 impl ScopeRef {
     /// Tells the scope of one goroutine more.
     ///
@@ -62,7 +56,8 @@ impl ScopeRef {
     /// does not outlive the scope.
     pub(crate) unsafe fn note_panic(self) {
         // SAFETY: the caller's promise.
-        unsafe { self.0.as_ref() }.note_panic();
+        let data = unsafe { self.0.as_ref() };
+        data.one_panicked.store(true, Ordering::Relaxed);
     }
 }
 
@@ -168,8 +163,7 @@ impl<'scope> Scope<'scope, '_> {
         let result = unsafe { runtime::start(site, options, Kind::Plain, scope, f) }?;
         mem::forget(never_began);
         Ok(ScopedJoinHandle {
-            handle: Some(JoinHandle::new(result)),
-            data: &self.data,
+            handle: JoinHandle::new(result),
             scope: PhantomData,
         })
     }
@@ -204,52 +198,36 @@ impl fmt::Debug for Scope<'_, '_> {
 /// });
 /// ```
 pub struct ScopedJoinHandle<'scope, T> {
-    /// There until it is joined.
-    handle: Option<JoinHandle<T>>,
-    data: &'scope ScopeData,
+    handle: JoinHandle<T>,
     scope: PhantomData<&'scope mut &'scope ()>,
 }
 
-// As `JoinHandle`; what it borrows of the scope is a count and a flag.
+// As `JoinHandle`.
 impl<T> UnwindSafe for ScopedJoinHandle<'_, T> {}
 
 impl<T> ScopedJoinHandle<'_, T> {
-    fn handle(&self) -> &JoinHandle<T> {
-        self.handle.as_ref().expect("it has not been joined")
-    }
-
     /// Waits for the goroutine's end and returns what it returned.
     ///
     /// # Errors
     /// The goroutine panicked, or ended by [`goexit`](crate::goexit) or with its runtime.
     #[track_caller]
-    pub fn join(mut self) -> Result<T, JoinError> {
-        self.handle.take().expect("it has not been joined").join()
+    pub fn join(self) -> Result<T, JoinError> {
+        self.handle.join()
     }
 
     /// Whether the goroutine has ended, so that [`join`](ScopedJoinHandle::join) will not wait.
     pub fn is_finished(&self) -> bool {
-        self.handle().is_finished()
+        self.handle.is_finished()
     }
 
     /// The goroutine's number.
     pub fn id(&self) -> GoroutineId {
-        self.handle().id()
+        self.handle.id()
     }
 
     /// The goroutine's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.handle().name()
-    }
-}
-
-impl<T> Drop for ScopedJoinHandle<'_, T> {
-    fn drop(&mut self) {
-        if let Some(handle) = &mut self.handle
-            && handle.take_panic()
-        {
-            self.data.note_panic();
-        }
+        self.handle.name()
     }
 }
 

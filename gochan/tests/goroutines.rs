@@ -1279,6 +1279,37 @@ fn the_payload_of_a_scoped_goroutine_that_nobody_joins_is_not_dropped_by_the_wor
     });
 }
 
+/// As with the handle of any goroutine: such a panic has nobody to go to, be the handle dropped in the
+/// middle of unwinding or not.
+#[test]
+fn a_destructor_that_panics_with_a_scoped_handle_hides_and_ends_nothing() {
+    struct Fails;
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    everywhere(|| {
+        let drop_ended = |handle: gochan::ScopedJoinHandle<'_, Fails>| {
+            until(|| handle.is_finished());
+            drop(handle);
+        };
+        gochan::scope(|s| drop_ended(go!(in s, { Fails })));
+        let message = panic_of(|| {
+            gochan::scope(|s| drop_ended(go!(in s, { resume_unwind(Box::new(Fails)) })))
+        });
+        assert!(message.contains("scope panicked"), "{message}");
+        let message = panic_of(|| {
+            gochan::scope(|s| {
+                let handle = go!(in s, { Fails });
+                until(|| handle.is_finished());
+                panic!("the body");
+            });
+        });
+        assert_eq!(message, "the body");
+    });
+}
+
 #[test]
 fn a_scope_outlives_what_its_goroutines_return_and_capture() {
     // A result that borrows is dropped before the scope ends, joined or not.
