@@ -661,6 +661,30 @@ fn the_destructor_of_a_key_may_use_the_flights() {
     });
 }
 
+/// Such a panic takes the place of that of the function, which the others get all the same.
+#[test]
+fn a_key_that_panics_when_its_function_has_panicked_does_not_end_the_process() {
+    static FAILS: AtomicBool = AtomicBool::new(false);
+    #[derive(Clone, PartialEq, Eq)]
+    struct Fails;
+    impl Hash for Fails {
+        fn hash<H: Hasher>(&self, _: &mut H) {
+            assert!(!FAILS.swap(false, Ordering::Relaxed), "in the hash");
+        }
+    }
+    everywhere(|| {
+        let flights = SingleFlight::<Fails, u8>::new();
+        let message = panic_of(|| {
+            flights.run(Fails, || {
+                FAILS.store(true, Ordering::Relaxed);
+                panic!("in the function")
+            });
+        });
+        assert_eq!(message, "in the hash");
+        assert_eq!(flights.run(Fails, || 5), 5);
+    });
+}
+
 // ----- ErrGroup ---------------------------------------------------------------------------
 
 #[test]

@@ -144,19 +144,22 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
     }
 
     fn fly(&self, key: &K, flight: Arc<Flight<V>>, f: impl FnOnce() -> V) -> (V, bool) {
-        {
-            let _landing = Landing {
-                flights: self,
-                key,
-                flight: &flight,
-            };
-            // What is caught is thrown on below, and what `f` shares with others is its affair.
-            match panic::catch_unwind(AssertUnwindSafe(f)) {
-                Ok(value) => _ = flight.outcome.set(Ok(value)),
-                Err(payload) => {
-                    _ = flight.outcome.set(Err(Failure::of(&*payload)));
-                    resume_unwind(payload);
-                }
+        let landing = Landing {
+            flights: self,
+            key,
+            flight: &flight,
+        };
+        // What is caught is thrown on below, and what `f` shares with others is its affair.
+        match panic::catch_unwind(AssertUnwindSafe(f)) {
+            Ok(value) => {
+                _ = flight.outcome.set(Ok(value));
+                drop(landing);
+            }
+            Err(payload) => {
+                _ = flight.outcome.set(Err(Failure::of(&*payload)));
+                // Not in the middle of unwinding, where the key must not panic.
+                drop(landing);
+                resume_unwind(payload);
             }
         }
         let shared = flight.shared.load(Ordering::Relaxed);
