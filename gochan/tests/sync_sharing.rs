@@ -831,6 +831,47 @@ fn a_panic_is_passed_on_before_any_error() {
     });
 }
 
+/// As with results that nobody joins: the panic of such a destructor has nobody to go to.
+#[test]
+fn failures_that_nobody_gets_may_panic_as_they_go() {
+    struct Fails(Arc<AtomicUsize>);
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            panic!("on purpose");
+        }
+    }
+    const COUNT: usize = 5;
+    everywhere(|| {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        for panics in [false, true] {
+            let start = |group: &ErrGroup<Fails>| {
+                for _ in 0..COUNT {
+                    let fails = Fails(Arc::clone(&dropped));
+                    group.go(move || match panics {
+                        true => gochan::resume_unwind(Box::new(fails)),
+                        false => Err(fails),
+                    });
+                }
+            };
+            dropped.store(0, Ordering::SeqCst);
+            let group = ErrGroup::new();
+            start(&group);
+            until(|| dropped.load(Ordering::SeqCst) == COUNT - 1);
+            let message = panic_of(|| {
+                let _group = group;
+                panic!("in the middle of unwinding");
+            });
+            assert_eq!(message, "in the middle of unwinding");
+            until(|| dropped.load(Ordering::SeqCst) == COUNT);
+            // With the last of the goroutines.
+            dropped.store(0, Ordering::SeqCst);
+            start(&ErrGroup::new());
+            until(|| dropped.load(Ordering::SeqCst) == COUNT);
+        }
+    });
+}
+
 #[test]
 fn groups_nest() {
     each_runtime(|| {

@@ -341,11 +341,20 @@ impl<E> Inner<E> {
             false => Some(failure),
         };
         drop(first);
-        drop(unwanted);
+        // Its destructor may panic, with which nobody has anything to do.
+        panics::contain(|| drop(unwanted));
         // Only now, so that nobody fails first who fails because of this.
         if is_first && let (Some(cancellation), Some(cause)) = (&self.cancellation, cause) {
             cancellation.guard.cancel_with_cause(cause);
         }
+    }
+}
+
+impl<E> Drop for Inner<E> {
+    /// A failure that nobody has waited for goes as the result of a goroutine does that nobody joins.
+    fn drop(&mut self) {
+        let failure = self.failure.lock().take();
+        panics::contain(|| drop(failure));
     }
 }
 
