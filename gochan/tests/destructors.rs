@@ -65,6 +65,38 @@ fn refused_and_late_values_come_back_whole() {
     });
 }
 
+/// The value of the arm that was not chosen goes first, before the body of the one that was.
+#[test]
+fn what_a_select_has_received_goes_where_the_destructor_of_another_arm_panics() {
+    struct Fails;
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    tallied(2, |tally| {
+        let (values, full) = (Chan::new(2), Chan::new(0));
+        for _ in 0..2 {
+            values.send(tally.value()).unwrap();
+        }
+        let message = panic_of(|| {
+            select! {
+                _value = <-values => unreachable!(),
+                send(full, Fails) => unreachable!(),
+            }
+        });
+        assert_eq!(message, "on purpose");
+        assert_eq!(tally.dropped(), 1);
+        panic_of(|| {
+            select! {
+                _value = <-values => unreachable!(),
+                send(full, Fails) => unreachable!(),
+                default => unreachable!(),
+            }
+        });
+    });
+}
+
 #[test]
 fn values_handed_over_are_dropped_by_whoever_has_them() {
     const COUNT: usize = 200;

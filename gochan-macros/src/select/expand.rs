@@ -4,8 +4,9 @@
 //! {
 //!     enum Chosen<Arm0, Arm1> { Arm0(Arm0), Arm1(Arm1) }
 //!     match {
-//!         let chosen = match (RecvArm::new(true, &ch), SendArm::new(true, &ch, value)) {
-//!             (mut arm0, mut arm1) => match
+//!         let chosen;
+//!         match (RecvArm::new(true, &ch), SendArm::new(true, &ch, value)) {
+//!             (mut arm0, mut arm1) => chosen = match
 //!                 match random_ready([looks_ready(&arm0), looks_ready(&arm1)]) {
 //!                     0 if try_arm(&mut arm0) => 0,
 //!                     1 if try_arm(&mut arm1) => 1,
@@ -15,7 +16,7 @@
 //!                 0 => Chosen::Arm0(arm0.finish()),
 //!                 _ => Chosen::Arm1(arm1.finish()),
 //!             },
-//!         };
+//!         }
 //!         chosen
 //!     } {
 //!         Chosen::Arm0(result) => { let v = result; body }
@@ -26,8 +27,10 @@
 //!
 //! The variables' names are longer, see [`names::variable`].
 //!
-//! The operands are a scrutinee, so their temporaries live through the wait; the `let` around it
-//! ends them, and all borrows, before a body runs. The bodies stand in the user's own scope: they
+//! The operands are a scrutinee, so their temporaries live through the wait; the statement that it is
+//! ends them, and all borrows, before a body runs. What was received is a variable by then: if it were
+//! the value of that statement, the compiler would forget to drop it where a destructor of another arm
+//! panics (rust-lang/rust#47949). The bodies stand in the user's own scope: they
 //! may `break`, `return`, use `?` and change what the operands borrowed.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
@@ -123,12 +126,13 @@ impl Lowering<'_> {
         quote_spanned! {span=> {
             enum #chosen<#(#variants),*> { #(#variants(#variants)),* }
             match {
-                let #outcome = match (#(#values,)*) {
+                let #outcome;
+                match (#(#values,)*) {
                     (#(#patterns,)*) => {
                         #(#late)*
-                        match #chosen_number { #choices }
+                        #outcome = match #chosen_number { #choices };
                     }
-                };
+                }
                 #outcome
             } {
                 #(#bodies)*
