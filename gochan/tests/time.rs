@@ -633,6 +633,37 @@ fn timeout_returns_what_is_in_time() {
             let _ = time::timeout(HOUR, || std::panic::resume_unwind(Box::new("passed on")));
         });
         assert_eq!(message, "passed on");
+        let message = panic_of(|| {
+            let _ = time::timeout(HOUR, || {
+                gochan::goexit();
+            });
+        });
+        assert_eq!(message, "the function of a timeout called goexit");
+    });
+}
+
+/// What is left of the goroutine then, such as its locals, is not waited for.
+#[test]
+fn a_timeout_passes_a_panic_on_before_its_goroutine_has_ended() {
+    struct Waits;
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            time::sleep(HOUR);
+        }
+    }
+    gochan::goroutine_local! {
+        static WAITS: Waits = const { Waits };
+    }
+    in_virtual_time(|| {
+        let start = time::now();
+        let message = panic_of(|| {
+            let _ = time::timeout(SECOND, || {
+                WAITS.with(|_| ());
+                std::panic::resume_unwind(Box::new("passed on"))
+            });
+        });
+        assert_eq!(message, "passed on");
+        assert_eq!(time::now(), start);
     });
 }
 

@@ -2,13 +2,12 @@
 
 use crate::channel::channel;
 use crate::error::RecvTimeoutError;
-use crate::join::JoinHandle;
-use crate::runtime::panics::resume_unwind;
+use crate::runtime::panics::{GoexitPayload, after_panic, resume_unwind};
 use crate::runtime::placement::Site;
 use crate::runtime::{self, Kind, SpawnOptions};
 use std::error::Error;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{self, AssertUnwindSafe, Location};
 use std::time::Duration;
 
 /// Calls `f` in a goroutine of its own, and returns what it returns if that is within `limit`.
@@ -41,26 +40,29 @@ where
     let (site, options) = (Site::of(Location::caller()), SpawnOptions::default());
     let (sender, receiver) = channel(1);
     let body = move || {
-        // Nobody may be left to hear it, which is no fault.
-        let _ = sender.send(f());
-    };
-    // SAFETY: the body is `Send` and `'static`, and so is what it returns.
-    let started = unsafe { runtime::start(site, options, Kind::Plain, None, body) };
-    let call = match started {
-        Ok(result) => JoinHandle::new(result),
-        Err(error) => panic!("cannot start the goroutine of a timeout: {error}"),
-    };
-    match receiver.recv_timeout(limit) {
-        Ok(value) => Ok(value),
-        Err(RecvTimeoutError::Timeout) => Err(TimeoutError),
-        Err(RecvTimeoutError::Closed) => {
-            match call.join().map_err(|error| error.try_into_panic()) {
-                Err(Ok(payload)) => resume_unwind(payload),
-                // A destructor, which does not wait while its runtime ends.
-                _ if runtime::is_unwinding() => Err(TimeoutError),
-                _ => panic!("the function of a timeout called goexit"),
+        // What `f` shares with others is its affair, as in every goroutine.
+        let called = panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+            if payload.is::<GoexitPayload>() {
+                resume_unwind(payload);
             }
-        }
+            after_panic();
+            payload
+        });
+        // Nobody may be left to hear it, which is no fault.
+        let _ = sender.send(called);
+    };
+    // SAFETY: the body is `Send` and `'static`.
+    if let Err(error) = unsafe { runtime::start(site, options, Kind::Plain, None, body) } {
+        panic!("cannot start the goroutine of a timeout: {error}");
+    }
+    // It is not the end of the goroutine that is waited for: destructors of its locals may take long.
+    match receiver.recv_timeout(limit) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(payload)) => resume_unwind(payload),
+        Err(RecvTimeoutError::Timeout) => Err(TimeoutError),
+        // A destructor, which does not wait while its runtime ends.
+        Err(RecvTimeoutError::Closed) if runtime::is_unwinding() => Err(TimeoutError),
+        Err(RecvTimeoutError::Closed) => panic!("the function of a timeout called goexit"),
     }
 }
 
