@@ -29,8 +29,8 @@
 //! |---|---|
 //! | `go f(x)` | [`go!`](go)`(f(x))`, `go! { … }` |
 //! | `make(chan T, n)` | [`make!`](make)`(chan T, n)`, a [`Chan<T>`](Chan) |
-//! | `ch <- v`, `<-ch` | the same, in [`chan!`](chan)` { … }`, [`go!`](go) and [`select!`](select) |
-//! | `select { … }` | [`select!`](select)` { … }` |
+//! | `ch <- v`, `<-ch` | the same, in [`chan!`](chan)` { … }`, [`go!`](go) and [`select!`](select!) |
+//! | `select { … }` | [`select!`](select!)` { … }` |
 //! | `defer f()` | [`defer!`](defer)` { f() }` |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]

@@ -16,7 +16,7 @@
 ///   [`Sender::send`](crate::Sender::send) has one.
 ///
 /// The arrow works at any depth, in the arguments of other macros, and in the bodies of
-/// [`go!`](crate::go), [`select!`](crate::select) and [`defer!`](crate::defer) without a `chan!`
+/// [`go!`](crate::go), [`select!`](crate::select!) and [`defer!`](crate::defer) without a `chan!`
 /// around them.
 ///
 /// # Panics
@@ -93,7 +93,7 @@ macro_rules! chan {
 /// | `go!(name = "fetcher", stack = 1 << 20, { … })` | a name for messages, a stack size in bytes |
 /// | `go!(near, { … })`, `go!(spread, { … })` | starts on this worker, or on the least loaded one |
 /// | `go!(local, { … })` | stays on this worker: the body need not be `Send` |
-/// | `go!(in s, { … })` | in a [`scope`](crate::scope)`(\|s\| …)`: may borrow from the enclosing frame |
+/// | `go!(in s, { … })` | in a [`scope`](crate::scope())`(\|s\| …)`: may borrow from the enclosing frame |
 ///
 /// What stands between braces is always a block: `go! { f(a()) }` calls `a` in the goroutine,
 /// `go!(f(a()))` before it starts. (A macro that passes its tokens on to `go!` hides which it was, and so

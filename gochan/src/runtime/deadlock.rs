@@ -2,7 +2,7 @@
 //!
 //! A runtime is dead if its main goroutine waits and nobody is left who could wake anybody: all
 //! its workers sleep, nothing is on its way to them, no timer is set, no `blocking` closure runs,
-//! and no other thread of the process can act (see [`census`](super::census)).
+//! and no other thread of the process can act (see [`census`]).
 //!
 //! The last worker to go to sleep keeps watch: it wakes after a while to look whether that is
 //! so, and then less and less often, because the answer may depend on threads that tell nobody

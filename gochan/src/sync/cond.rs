@@ -12,7 +12,7 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 /// A condition variable: lets goroutines and threads wait until somebody says that what a
-/// [`Mutex`](super::Mutex) guards has changed.
+/// [`Mutex`] guards has changed.
 ///
 /// For those who come from Go: [`wait`](Cond::wait) is `Wait`, [`notify_one`](Cond::notify_one)
 /// is `Signal`, [`notify_all`](Cond::notify_all) is `Broadcast`. The mutex belongs to the call,
