@@ -332,9 +332,13 @@ fn a_handler_of_the_programs_own_hears_of_the_signal_to_quit() {
     assert_ended(&run_program(NAME, &[]), 0, &["is its own: true"], &[]);
 }
 
-/// Takes the room for another thread from the process.
+/// Takes the room for another thread from the process, when those there are have begun: that takes
+/// memory too.
 #[cfg(target_os = "linux")]
 fn leave_no_room_for_a_thread() {
+    while harness::threads_awake() > 1 {
+        std::thread::yield_now();
+    }
     let room = harness::room_for_no_thread();
     let limit = libc::rlimit {
         rlim_cur: room,

@@ -406,3 +406,14 @@ pub fn room_for_no_thread() -> u64 {
     let kilobytes = size.unwrap().trim().strip_suffix(" kB").unwrap();
     (kilobytes.parse::<u64>().unwrap() << 10) + (1 << 20)
 }
+
+/// How many threads of the process do not sleep, the caller among them.
+#[cfg(target_os = "linux")]
+pub fn threads_awake() -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).ok())
+        // Behind the name, which may have parentheses of its own.
+        .filter(|status| !status.rsplit(") ").next().unwrap().starts_with('S'))
+        .count()
+}
