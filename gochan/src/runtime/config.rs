@@ -86,6 +86,11 @@ impl Config {
 
     /// Lets time stand still while anything can run, and jump to the next timer when nothing
     /// can: a test of hours of sleeps takes no time.
+    ///
+    /// What can run are the goroutines of this runtime and their [`blocking`](crate::blocking())
+    /// calls. An ordinary thread, or a goroutine of another runtime, does not hold the clock: while
+    /// it makes up its mind to send, whoever waits for it with a time limit gives up. A `blocking`
+    /// call in which the thread is waited for does hold it.
     pub fn virtual_time(mut self, on: bool) -> Self {
         self.virtual_time = on;
         self
