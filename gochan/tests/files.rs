@@ -129,6 +129,19 @@ fn directories() {
     });
 }
 
+#[cfg(unix)]
+#[test]
+fn an_entry_of_a_directory_knows_its_inode() {
+    use std::os::unix::fs::{DirEntryExt, MetadataExt};
+
+    each_runtime(|| {
+        let scratch = Scratch::new();
+        fs::write(scratch.at("file"), "").unwrap();
+        let entry = fs::read_dir(&scratch.0).unwrap().next().unwrap().unwrap();
+        assert_eq!(entry.ino(), fs::metadata(entry.path()).unwrap().ino());
+    });
+}
+
 #[test]
 fn an_open_file_is_read_written_and_moved_in() {
     everywhere(|| {
