@@ -81,6 +81,7 @@ use std::panic::Location;
 /// ```
 /// gochan::yield_now();
 /// ```
+#[doc(alias = "Gosched")]
 #[inline(always)] // see `Waiter::begin`
 pub fn yield_now() {
     if !runtime::yield_goroutine() {
@@ -146,6 +147,7 @@ pub fn resume_unwind(payload: Box<dyn Any + Send>) -> ! {
 ///     assert!(length.unwrap() > 0);
 /// }
 /// ```
+#[doc(alias = "spawn_blocking")]
 #[track_caller]
 pub fn blocking<F, T>(f: F) -> T
 where

@@ -67,6 +67,7 @@ pub struct Receiver<T> {
 /// tx.send('x').unwrap();
 /// assert_eq!(rx.recv(), Some('x'));
 /// ```
+#[doc(alias("bounded", "sync_channel"))]
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     Chan::new(capacity).split()
@@ -227,6 +228,7 @@ macro_rules! any_handle {
             /// assert_eq!(gochan::Chan::<u8>::new(8).capacity(), Some(8));
             /// assert_eq!(gochan::Chan::<u8>::unbounded().capacity(), None);
             /// ```
+            #[doc(alias = "cap")]
             pub fn capacity(&self) -> Option<usize> {
                 self.channel.capacity()
             }

@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// ```
 #[must_use = "dropping the guard cancels its context: bind it to a name, such as `_cancel`, or \
               `detach` it"]
+#[doc(alias = "CancelFunc")]
 pub struct CancelGuard {
     /// Taken by `detach`.
     handle: Option<CancelHandle>,

@@ -124,6 +124,7 @@ impl Dump {
 ///     println!("{dump}");
 /// }
 /// ```
+#[doc(alias = "Stack")]
 #[track_caller]
 pub fn dump() -> Dump {
     ask(Dump::of)

@@ -482,6 +482,7 @@ pub fn num_goroutine() -> usize {
 /// assert_eq!(runtime.run(num_worker), 3);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "GOMAXPROCS")]
 #[track_caller]
 pub fn num_worker() -> usize {
     ask(|shared| shared.workers.len())

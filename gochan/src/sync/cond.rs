@@ -43,6 +43,7 @@ use std::time::{Duration, Instant};
 ///     assert_eq!(reader.join().unwrap(), Some("job"));
 /// }
 /// ```
+#[doc(alias = "Condvar")]
 pub struct Cond {
     waiting: Monitor<WaitQueue>,
     /// Whether the queue is not empty; changed under its lock.
@@ -376,6 +377,7 @@ impl Cond {
     /// ```
     /// gochan::sync::Cond::new().notify_one(); // nobody hears it
     /// ```
+    #[doc(alias = "Signal")]
     pub fn notify_one(&self) {
         if !self.is_occupied() {
             return;
@@ -393,6 +395,7 @@ impl Cond {
     /// ```
     /// gochan::sync::Cond::new().notify_all(); // nobody hears it
     /// ```
+    #[doc(alias = "Broadcast")]
     pub fn notify_all(&self) {
         if !self.is_occupied() {
             return;

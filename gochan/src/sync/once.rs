@@ -72,6 +72,7 @@ impl Once {
     /// once.call_once(|| count += 1);
     /// assert_eq!(count, 1);
     /// ```
+    #[doc(alias = "Do")]
     #[inline]
     #[track_caller]
     pub fn call_once(&self, f: impl FnOnce()) {

@@ -28,6 +28,7 @@ use std::panic::{self, AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe};
 /// assert_eq!(PRIMES.get()[3], 7);
 /// assert_eq!(PRIMES.len(), 10);
 /// ```
+#[doc(alias("LazyLock", "OnceLock"))]
 pub struct OnceValue<T, F = fn() -> T> {
     once: Once,
     stage: UnsafeCell<Stage<T, F>>,

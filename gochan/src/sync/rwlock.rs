@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 /// ports.write().insert("https", 443);
 /// assert_eq!(ports.read().len(), 2);
 /// ```
+#[doc(alias = "RWMutex")]
 #[repr(C)] // the value behind the lock's word: see `RawLock`
 pub struct RwLock<T: ?Sized> {
     lock: RawLock,
@@ -86,6 +87,7 @@ impl<T: ?Sized> RwLock<T> {
     /// let lock = gochan::sync::RwLock::new("gopher");
     /// assert_eq!(lock.read().len(), 6);
     /// ```
+    #[doc(alias = "RLock")]
     #[inline]
     #[track_caller]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {

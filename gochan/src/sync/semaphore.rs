@@ -45,6 +45,7 @@ use std::time::{Duration, Instant};
 ///     assert_eq!(downloads.available(), 2);
 /// }
 /// ```
+#[doc(alias = "Weighted")]
 pub struct Semaphore {
     size: usize,
     permits: Monitor<Permits>,

@@ -86,6 +86,7 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
     /// assert_eq!(flights.run(1, || "one"), "one");
     /// assert_eq!(flights.run(1, || "uno"), "uno", "nothing is kept");
     /// ```
+    #[doc(alias = "Do")]
     #[track_caller]
     pub fn run(&self, key: K, f: impl FnOnce() -> V) -> V {
         self.run_shared(key, f).0

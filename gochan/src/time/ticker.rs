@@ -49,6 +49,7 @@ pub fn tick(period: Duration) -> Receiver<Instant> {
 ///     assert!(ticks > 0);
 /// }
 /// ```
+#[doc(alias = "interval")]
 #[derive(Debug)]
 pub struct Ticker {
     receiver: Receiver<Instant>,
