@@ -521,6 +521,28 @@ fn a_wide_tree_ends_as_one() {
     });
 }
 
+/// The more children there are to be ended, the longer a canceller is between the two.
+#[test]
+fn who_learns_of_the_end_finds_the_channel_closed() {
+    each_pair(|learning, cancelling| {
+        for _ in 0..20 {
+            let (root, cancel) = Context::background().with_cancel();
+            let children: Vec<_> = (0..500).map(|_| root.with_cancel()).collect();
+            let done = root.done().clone();
+            let learner = learning.start(move || {
+                while root.err().is_none() {
+                    gochan::yield_now();
+                }
+                done.is_closed()
+            });
+            let canceller = cancelling.start(move || cancel.cancel());
+            assert!(learner.join(), "it has ended, and the channel is open");
+            canceller.join();
+            drop(children);
+        }
+    });
+}
+
 #[test]
 fn children_are_made_and_dropped_while_the_parent_is_cancelled() {
     for seed in 0..20 {

@@ -150,7 +150,7 @@ impl CancelNode {
     pub(super) fn cancel(&self, error: ContextError, cause: Option<Cause>) {
         let mut claimed = Claimed::default();
         if !self.end(error, cause.as_ref(), &mut claimed) {
-            return;
+            return self.close_done();
         }
         // A tree may be deep, and a goroutine's stack is small: no recursion.
         while let Some(node) = claimed.pop() {
@@ -182,9 +182,7 @@ impl CancelNode {
         while has_more {
             has_more = self.state.lock().children.claim_some(claimed);
         }
-        if let Some(done) = self.done.get() {
-            done.core().close();
-        }
+        self.close_done();
         if let Some(limit) = &self.limit {
             limit.timer.stop();
         }
@@ -192,6 +190,17 @@ impl CancelNode {
             Calls::close(&calls).for_each(Call::start);
         }
         true
+    }
+
+    /// Closes the channel of what has ended, for those who wait, and for everybody who learns of
+    /// the end while whoever has ended it is still about to: nobody is to find the channel open
+    /// after that.
+    fn close_done(&self) {
+        if let Some(done) = self.done.get()
+            && !done.core().is_drained()
+        {
+            done.core().close();
+        }
     }
 
     /// Ends it because its own time is up.
@@ -229,12 +238,13 @@ impl CancelNode {
     }
 
     pub(super) fn error(&self) -> Option<ContextError> {
-        let ended = self.ended();
-        if ended.is_some() || self.deadline.is_none() {
-            return ended;
+        if self.ended().is_none() {
+            self.deadline?;
+            self.look_at_the_clock();
         }
-        self.look_at_the_clock();
-        self.ended()
+        let error = self.ended()?;
+        self.close_done();
+        Some(error)
     }
 
     pub(super) fn cause(&self) -> Option<Cause> {
@@ -415,6 +425,24 @@ mod tests {
 
     fn child_of(parent: &NodeRef) -> NodeRef {
         CancelNode::child_of(Some(parent)).0
+    }
+
+    #[test]
+    fn who_learns_of_the_end_finds_the_channel_closed() {
+        let learn: [fn(&NodeRef); 3] = [
+            |node| assert!(node.error().is_some()),
+            |node| assert!(node.cause().is_some()),
+            cancel,
+        ];
+        for learn in learn {
+            let (node, _same) = CancelNode::child_of(None);
+            let done = node.done().clone();
+            // So far has come who ends it.
+            node.error.store(CANCELED, Ordering::Release);
+            assert!(!done.is_closed());
+            learn(&node);
+            assert!(done.is_closed());
+        }
     }
 
     fn cancel(node: &NodeRef) {
