@@ -491,6 +491,33 @@ fn the_choice_is_even_unless_biased() {
 }
 
 #[test]
+fn operations_that_wait_at_one_channel_are_chosen_evenly() {
+    on_workers(1, || {
+        let channel = Chan::<()>::new(0);
+        go!(clone(channel), {
+            for _ in 0..20_000 {
+                // This meets only those who wait.
+                while channel.try_send(()).is_err() {
+                    gochan::yield_now();
+                }
+            }
+        });
+        let mut select = Select::new();
+        for _ in 0..4 {
+            select.recv(&channel);
+        }
+        let mut counts = [0; 4];
+        for _ in 0..20_000 {
+            let op = select.select();
+            counts[op.index()] += 1;
+            op.recv(&channel);
+        }
+        // Passed once in a million: chi-square with 3 degrees of freedom.
+        assert!(chi_square(&counts) < 30.7, "{counts:?}");
+    });
+}
+
+#[test]
 fn a_changing_set_of_many_channels() {
     each_pair(|sending, _| {
         const COUNT: usize = 40;

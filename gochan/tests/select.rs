@@ -503,6 +503,62 @@ fn partners_that_wait_are_chosen_evenly() {
     });
 }
 
+/// Each time the partner comes when the select waits already: trying meets only those who wait.
+#[test]
+fn arms_that_wait_at_one_channel_are_chosen_evenly() {
+    fn partner(meets: impl Fn() -> bool + Send + 'static) {
+        go!({
+            for _ in 0..20_000 {
+                while !meets() {
+                    gochan::yield_now();
+                }
+            }
+        });
+    }
+    on_workers(1, || {
+        let (a, idle, b) = (make!(chan()), make!(chan()), make!(chan()));
+        let mut received = [0; 2];
+        partner({
+            let a = a.clone();
+            move || a.try_send(()).is_ok()
+        });
+        for _ in 0..20_000 {
+            select! {
+                recv(a) => received[0] += 1,
+                recv(idle) => unreachable!(),
+                recv(a) => received[1] += 1,
+            }
+        }
+        assert!(chi_square(&received) < CHI_TWO, "{received:?}");
+
+        let mut sent = [0; 2];
+        partner({
+            let b = b.clone();
+            move || b.try_recv().is_ok()
+        });
+        for _ in 0..20_000 {
+            select! {
+                send(b, ()) => sent[0] += 1,
+                after(LONG) => unreachable!(),
+                send(b, ()) => sent[1] += 1,
+            }
+        }
+        assert!(chi_square(&sent) < CHI_TWO, "{sent:?}");
+
+        partner({
+            let a = a.clone();
+            move || a.try_send(()).is_ok()
+        });
+        for _ in 0..20_000 {
+            select! {
+                biased;
+                recv(a) => {}
+                recv(a) => unreachable!("it stands behind the first one"),
+            }
+        }
+    });
+}
+
 #[test]
 fn biased_takes_the_first_that_is_ready() {
     everywhere(|| {

@@ -10,6 +10,9 @@
 //! 3. Park. Whoever serves an arm claims the select by one compare-and-swap, so one arm wins.
 //! 4. Leave all queues.
 //!
+//! A partner that comes later is served by the first arm in its channel's queue. Where a channel
+//! stands in several arms these are enqueued in a random order, unless the select is biased.
+//!
 //! A select never meets itself: its own arms are enqueued only after all of them were tried,
 //! under locks that it holds all the time between.
 //!
@@ -73,7 +76,7 @@ pub(crate) fn select(
         // SAFETY: these are their locks.
         let outcome = match unsafe { try_locked(arms, scratch, request) } {
             Ok(outcome) => outcome,
-            Err(locked) => wait_for_all(arms, locked, request),
+            Err((locked, turns)) => wait_for_all(arms, locked, turns, request),
         };
         if let Some(chosen) = outcome.chosen() {
             return chosen;
@@ -102,18 +105,18 @@ pub(crate) unsafe fn begin(
     // SAFETY: the caller's promise.
     let outcome = match unsafe { try_locked(arms, scratch, request) } {
         Ok(outcome) => outcome,
-        Err(locked) => match Running::get() {
+        Err((locked, turns)) => match Running::get() {
             Some(running) if locked.is_of_all_arms() || earliest_timer(arms).is_none() => {
                 let (reason, location) = (WaitReason::Select, request.location);
                 // SAFETY: the caller's frame.
                 let waiter = unsafe { frame.set_waiter(running.goroutine(), reason, location) };
-                enqueue_all(arms, locked, waiter);
+                enqueue_all(arms, locked, turns, request.order, waiter);
                 if waiter.begin(running) {
                     return None;
                 }
                 end_wait(arms, waiter, false)
             }
-            _ => wait_for_all(arms, locked, request),
+            _ => wait_for_all(arms, locked, turns, request),
         },
     };
     Some(choice(outcome, arms, scratch, request))
@@ -309,7 +312,8 @@ fn try_at_once(
     None
 }
 
-/// Tries the arms while all locks are held, which it hands out if none was ready.
+/// Tries the arms while all locks are held, which it hands out if none was ready, with working
+/// memory for [`enqueue_all`].
 ///
 /// # Safety
 /// The locks are those of the arms.
@@ -317,7 +321,7 @@ unsafe fn try_locked<'a>(
     arms: &mut [&mut dyn Arm],
     scratch: &'a mut Scratch<'_>,
     request: Request,
-) -> Result<Outcome, Locked<'a>> {
+) -> Result<Outcome, (Locked<'a>, &'a mut [u32])> {
     // SAFETY: the arms borrow the channels that the locks belong to.
     let locked = unsafe { Locked::all(scratch.locks) };
     let is_ready = |arm: &dyn Arm| arm.peek();
@@ -340,7 +344,7 @@ unsafe fn try_locked<'a>(
             drop(locked);
             Ok(Outcome::TimedOut)
         }
-        None => Err(locked),
+        None => Err((locked, scratch.ready)),
     }
 }
 
@@ -442,6 +446,12 @@ impl<'a> Locked<'a> {
         self.locks.first().is_none_or(|lock| !lock.is_null())
     }
 
+    /// Whether a channel stands in several arms.
+    fn has_one_of_several_arms(&self) -> bool {
+        let same = |locks: &[*const BiasedLock]| locks[0] == locks[1] && !locks[0].is_null();
+        self.locks.windows(2).any(same)
+    }
+
     fn distinct(&self) -> impl Iterator<Item = &BiasedLock> {
         let mut previous: *const BiasedLock = ptr::null();
         self.locks.iter().filter_map(move |&lock| {
@@ -472,7 +482,12 @@ fn earliest_timer(arms: &[&mut dyn Arm]) -> Option<(Instant, usize)> {
 
 /// Waits until one of the arms can be chosen, or the time is up.
 #[cold]
-fn wait_for_all(arms: &mut [&mut dyn Arm], locked: Locked<'_>, request: Request) -> Outcome {
+fn wait_for_all(
+    arms: &mut [&mut dyn Arm],
+    locked: Locked<'_>,
+    turns: &mut [u32],
+    request: Request,
+) -> Outcome {
     let timer = earliest_timer(arms);
     let at = timer.map(|(at, _)| at);
     let deadline = match request.limit {
@@ -481,7 +496,7 @@ fn wait_for_all(arms: &mut [&mut dyn Arm], locked: Locked<'_>, request: Request)
     };
     let timer = timer.filter(|_| deadline == at).map(|(_, index)| index);
     Waiter::with(WaitReason::Select, request.location, |waiter| {
-        enqueue_all(arms, locked, waiter);
+        enqueue_all(arms, locked, turns, request.order, waiter);
         let nobody = arms.len();
         let wake = waiter.wait(deadline, || waiter.claim(nobody));
         dequeue_all(arms, waiter, wake, timer)
@@ -495,15 +510,44 @@ fn end_wait(arms: &mut [&mut dyn Arm], waiter: &Waiter, switched: bool) -> Outco
     dequeue_all(arms, waiter, wake, None)
 }
 
-/// Enqueues all arms and leaves the locks.
+/// Enqueues all arms and leaves the locks. `turns` is working memory.
+///
+/// Of several arms at one channel its queue serves the first one. So that each of them has the same
+/// chance they stand there in a random order, or in that of the source in a biased select.
 #[inline]
-fn enqueue_all(arms: &[&mut dyn Arm], locked: Locked<'_>, waiter: &Waiter) {
+fn enqueue_all(
+    arms: &[&mut dyn Arm],
+    locked: Locked<'_>,
+    turns: &mut [u32],
+    order: Order,
+    waiter: &Waiter,
+) {
     waiter.share();
-    for (index, arm) in arms.iter().enumerate() {
-        // SAFETY: all locks are held; arms and waiter stay until they are dequeued.
-        unsafe { arm.enqueue(waiter, index) };
+    if order == Order::Random && locked.has_one_of_several_arms() {
+        shuffle(turns);
+        for &index in &*turns {
+            let index = index as usize;
+            // SAFETY: as below.
+            unsafe { arms[index].enqueue(waiter, index) };
+        }
+    } else {
+        for (index, arm) in arms.iter().enumerate() {
+            // SAFETY: all locks are held; arms and waiter stay until they are dequeued.
+            unsafe { arm.enqueue(waiter, index) };
+        }
     }
     drop(locked);
+}
+
+/// Fills `turns` with the numbers of the arms, every order equally likely.
+#[cold]
+fn shuffle(turns: &mut [u32]) {
+    for (turn, index) in turns.iter_mut().zip(0..) {
+        *turn = index;
+    }
+    for place in 1..turns.len() {
+        turns.swap(place, random_below(place + 1));
+    }
 }
 
 /// Leaves the queues after a wait. `timer` is the arm that a time that is up belongs to.
