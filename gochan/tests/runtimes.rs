@@ -328,6 +328,34 @@ fn virtual_time_stands_still_while_anything_runs() {
     }
 }
 
+/// Who waits for `main` is a goroutine whose worker is busy, so it learns of the end late.
+#[test]
+fn virtual_time_stands_still_when_main_has_ended() {
+    for workers in [1, 2] {
+        on_workers(1, || {
+            let is_busy = Arc::new(AtomicBool::new(false));
+            go!(clone(is_busy), {
+                is_busy.store(true, Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(20));
+            });
+            let late = Arc::new(AtomicUsize::new(0));
+            with(Config::new().workers(workers).virtual_time(true), || {
+                until(|| is_busy.load(Ordering::Relaxed));
+                time::Timer::after_func(LONG, {
+                    let late = Arc::clone(&late);
+                    move || _ = late.fetch_add(1, Ordering::Relaxed)
+                });
+                go!(clone(late), {
+                    time::sleep(LONG);
+                    late.fetch_add(1, Ordering::Relaxed);
+                });
+                yield_now();
+            });
+            assert_eq!(late.load(Ordering::Relaxed), 0);
+        });
+    }
+}
+
 #[test]
 fn a_virtual_timeout_comes_only_if_nobody_answers() {
     for workers in [1, 2] {

@@ -11,7 +11,7 @@ use super::mailbox::{Mailbox, Sleep};
 use super::placement::Site;
 use super::start_queue::StartQueue;
 use super::{Idleness, Searchers, Shared};
-use crate::wait::atomic::{Arc, AtomicBool, Cell, Ordering, check, check_within};
+use crate::wait::atomic::{Arc, AtomicBool, AtomicUsize, Cell, Ordering, check, check_within};
 use crate::wait::bias;
 use loom::thread;
 use std::ptr::{self, NonNull};
@@ -374,6 +374,7 @@ fn shared(workers: usize) -> Arc<Shared> {
         workers,
         clock: Clock::monotonic(),
         ending: AtomicBool::new(false),
+        unheeded_ends: AtomicUsize::new(0),
         searchers: Searchers::default(),
         idleness: Idleness::default(),
         blocking: std::sync::Arc::new(BlockingPool::new(1, "model")),

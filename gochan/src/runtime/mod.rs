@@ -128,6 +128,8 @@ pub(crate) struct Shared {
     settings: Settings,
     clock: Clock,
     ending: AtomicBool,
+    /// How many main goroutines have ended of which whoever waits for them does not know yet.
+    unheeded_ends: AtomicUsize,
     searchers: Searchers,
     idleness: Idleness,
     blocking: Arc<BlockingPool>,
@@ -196,10 +198,12 @@ impl Shared {
         self.ending.load(Ordering::SeqCst)
     }
 
-    /// Whether no worker has been left anything to do, and no helper thread is at work on whose
-    /// result a goroutine waits.
+    /// Whether no worker has been left anything to do, no helper thread is at work on whose
+    /// result a goroutine waits, and nobody is about to learn that a main goroutine has ended.
     fn nothing_is_pending(&self) -> bool {
-        !self.blocking.has_pending() && self.workers.iter().all(|worker| worker.is_empty())
+        !self.blocking.has_pending()
+            && self.unheeded_ends.load(Ordering::SeqCst) == 0
+            && self.workers.iter().all(|worker| worker.is_empty())
     }
 
     /// Sees to it that a goroutine that worker `from`, or an ordinary thread, has put into the start
@@ -276,6 +280,7 @@ impl Runtime {
             workers: (0..settings.workers).map(|_| Mailbox::obtain()).collect(),
             clock,
             ending: AtomicBool::new(false),
+            unheeded_ends: AtomicUsize::new(0),
             searchers: Searchers::default(),
             idleness: Idleness::default(),
             blocking: Arc::new(BlockingPool::new(settings.blocking_threads, &settings.name)),
@@ -435,6 +440,7 @@ pub(crate) fn run_on_default<T: Send>(
     main.goroutine()
         .completion()
         .wait_to_the_end(WaitReason::Join, started_at);
+    (runtime.shared.unheeded_ends).fetch_sub(1, Ordering::SeqCst);
     Ok(main.take().expect("the main goroutine has ended"))
 }
 

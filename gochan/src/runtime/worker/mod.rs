@@ -596,6 +596,9 @@ impl Worker {
             // SAFETY: as above.
             let _stays = ManuallyDrop::new(unsafe { (*record.stack.get()).take() });
         }
+        if record.is_main() {
+            self.shared.unheeded_ends.fetch_add(1, Ordering::SeqCst);
+        }
         dismiss(goroutine);
     }
 
