@@ -203,7 +203,10 @@ pub(crate) fn give_back_memory(free: &[Stack]) {
 
 /// Reserves `bytes` of memory that is backed by pages only as they are touched.
 fn map(bytes: usize) -> io::Result<usize> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // FreeBSD has no such flag: it reserves nothing for a mapping unless the administrator wants it.
+    #[cfg(not(target_os = "freebsd"))]
+    let flags = flags | libc::MAP_NORESERVE;
     #[cfg(any(target_os = "openbsd", target_os = "linux"))]
     let flags = flags | libc::MAP_STACK;
     // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing.
