@@ -45,7 +45,9 @@ goroutine_local! {
     /// Not `Send`.
     static SHARED: RefCell<Rc<Vec<u32>>> = RefCell::new(Rc::new(vec![1]));
     static CONSTANT: Cell<u32> = const { Cell::new(3) };
-    /// As in `thread_local!`, a constant's type needs no `'static`.
+    /// As in `thread_local!`, a constant's type needs no `'static`. The standard library asks for it
+    /// where the linker has no variables of threads.
+    #[cfg(not(all(windows, target_env = "gnu")))]
     static TEXT: Cell<&str> = const { Cell::new("text") };
     pub(crate) static FIRST: RefCell<Option<OnDrop>> = const { RefCell::new(None) };
     static SECOND: RefCell<Option<OnDrop>> = RefCell::new(None)
@@ -75,6 +77,7 @@ fn values_may_mention_any_name_and_leave_out_lifetimes() {
     everywhere(|| {
         let all = [&named::CALLED, &named::CONSTANT, &named::STATIC].map(|key| key.get());
         assert_eq!(all, [4, 5, 6]);
+        #[cfg(not(all(windows, target_env = "gnu")))]
         assert_eq!(TEXT.get(), "text");
     });
 }
