@@ -26,6 +26,6 @@ pub(crate) fn write(text: &[u8]) {
 }
 
 #[cfg(not(unix))]
-fn write(text: &[u8]) {
+pub(crate) fn write(text: &[u8]) {
     let _ = io::stderr().write_all(text);
 }

@@ -22,7 +22,6 @@ mod hog;
 mod idle_memory;
 pub(crate) mod locals;
 mod mailbox;
-#[cfg(unix)]
 mod overflow;
 pub(crate) mod panics;
 pub(crate) mod placement;
@@ -266,11 +265,9 @@ impl Runtime {
 
     fn start(settings: Settings) -> io::Result<Runtime> {
         panics::install_hook();
+        overflow::install_handler();
         #[cfg(unix)]
-        {
-            overflow::install_handler();
-            quit::install_handler();
-        }
+        quit::install_handler();
         let clock = if settings.virtual_time {
             Clock::virtual_time()
         } else {

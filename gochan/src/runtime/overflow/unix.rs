@@ -1,15 +1,12 @@
-//! Saying which goroutine has used up its stack.
+//! On Unix, touching a guard page raises a signal.
 //!
-//! A stack that is used up ends in its guard page, and touching that is a fault. The handler of
-//! such faults runs on a stack of its own, which every worker has. It tells an overflow from any
-//! other fault by the address; other faults go to whoever handled them before: the standard
-//! library, which does the same for threads, or the program.
+//! The handler of such faults runs on a stack of its own, which every worker has. It tells an
+//! overflow from any other fault by the address; other faults go to whoever handled them before:
+//! the standard library, which does the same for threads, or the program.
 
-use super::goroutine::Goroutine;
-use super::{stack, worker};
-use crate::message;
+use super::report;
+use crate::runtime::{stack, worker};
 use libc::{c_int, c_void, sigaction, siginfo_t, stack_t};
-use std::fmt::{self, Write};
 use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::OnceLock;
@@ -24,7 +21,7 @@ const ALTERNATE_STACK_BYTES: usize = 64 * 1024;
 static PREVIOUS: OnceLock<[sigaction; 2]> = OnceLock::new();
 
 /// Handles faults from now on.
-pub(super) fn install_handler() {
+pub(in crate::runtime) fn install_handler() {
     PREVIOUS.get_or_init(|| {
         SIGNALS.map(|signal| {
             // SAFETY: all fields of a `sigaction` may be zero.
@@ -40,13 +37,13 @@ pub(super) fn install_handler() {
 }
 
 /// The stack on which the handler runs in this thread, in place of the one that was there before.
-pub(super) struct AlternateStack {
+pub(in crate::runtime) struct AlternateStack {
     _memory: Box<[MaybeUninit<u8>]>,
     previous: stack_t,
 }
 
 impl AlternateStack {
-    pub(super) fn install() -> Self {
+    pub(in crate::runtime) fn install() -> Self {
         let mut memory = Box::new_uninit_slice(ALTERNATE_STACK_BYTES);
         let ours = stack_t {
             ss_sp: memory.as_mut_ptr().cast(),
@@ -125,62 +122,5 @@ unsafe fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
             // SAFETY: a valid action; `sigaction` may be called in a handler.
             unsafe { libc::sigaction(signal, &default, ptr::null_mut()) };
         }
-    }
-}
-
-fn report(goroutine: &Goroutine) {
-    let size = goroutine.stack_size;
-    let larger = size.saturating_mul(2);
-    let mut message = Message {
-        text: [0; 1024],
-        len: 0,
-    };
-    // Never fails.
-    let _ = write!(
-        message,
-        "\nfatal error: stack overflow\n\n{} has used up its stack of {size} bytes.\n",
-        goroutine.identity()
-    );
-    let _ = if goroutine.is_main() {
-        writeln!(
-            message,
-            "A larger one: GOCHAN_STACK_SIZE={larger}, or Config::stack_size({larger})."
-        )
-    } else {
-        writeln!(
-            message,
-            "A larger one: go!(stack = {larger}, {{ … }}); for all goroutines: \
-             GOCHAN_STACK_SIZE={larger}, or Config::stack_size({larger})."
-        )
-    };
-    message.print();
-}
-
-/// Text that is put together without allocating, and printed whenever there is no room for more.
-struct Message {
-    text: [u8; 1024],
-    len: usize,
-}
-
-impl fmt::Write for Message {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text.as_bytes();
-        while !rest.is_empty() {
-            if self.len == self.text.len() {
-                self.print();
-            }
-            let room = &mut self.text[self.len..];
-            let (fits, more) = rest.split_at(rest.len().min(room.len()));
-            room[..fits.len()].copy_from_slice(fits);
-            self.len += fits.len();
-            rest = more;
-        }
-        Ok(())
-    }
-}
-
-impl Message {
-    fn print(&mut self) {
-        message::write(&self.text[..mem::take(&mut self.len)]);
     }
 }
