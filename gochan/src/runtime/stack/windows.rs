@@ -55,7 +55,10 @@ pub(crate) fn make_stacks(
     for made in 0..AT_ONCE {
         match DefaultStack::new(size) {
             Ok(inner) => whole.push(Stack { inner, size }),
-            Err(error) if made == 0 => return Err(error),
+            Err(error) if made == 0 => {
+                let what = "cannot reserve address space for goroutine stacks";
+                return Err(io::Error::new(error.kind(), format!("{what}: {error}")));
+            }
             Err(_) => break,
         }
     }
