@@ -659,6 +659,7 @@ pub(super) mod tests {
     /// more costs some two hundredths of that.
     #[test]
     #[cfg(all(target_pointer_width = "64", not(loom)))]
+    #[cfg_attr(windows, ignore = "more words describe a stack there")]
     fn a_goroutine_with_a_small_body_has_a_small_record() {
         assert!(size_of::<Task<[usize; 2], ()>>() <= 256);
     }

@@ -905,6 +905,10 @@ mod tests {
     /// One thread uses a lock all the time, so that it becomes its owner, and does so again after
     /// each time that another one has come.
     #[test]
+    #[cfg_attr(
+        not(target_os = "linux"),
+        ignore = "no lock has an owner without membarrier"
+    )]
     fn a_lock_has_an_owner_again_and_again() {
         let guarded = Guarded {
             lock: RawLock::new(),
