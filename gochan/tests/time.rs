@@ -542,8 +542,10 @@ fn receivers_share_the_ticks_of_a_ticker_that_is_always_due() {
 #[test]
 fn a_ticker_that_nobody_could_fire_does_not_catch_up() {
     on_workers(1, || {
-        let ticker = Ticker::new(MILLI);
-        compute(MILLI * 20);
+        // So long that a slow machine looks at it again before it fires again.
+        let period = MILLI * 50;
+        let ticker = Ticker::new(period);
+        compute(period * 3);
         let late = ticker.c().recv().unwrap();
         let next = ticker.c().recv().unwrap();
         assert!(next > late);
@@ -601,10 +603,11 @@ fn one_that_computes_sees_its_own_timer() {
             default => panic!("it is due"),
         }
         assert!(!selected.stop());
-        let timer = Timer::new(MILLI);
+        let timer = Timer::new(HOUR);
         let mut select = gochan::Select::new();
         select.recv(timer.c());
         assert!(select.try_select().is_err());
+        timer.reset(MILLI);
         compute(MILLI * 2);
         assert!(select.try_select().unwrap().recv(timer.c()).is_some());
     });
