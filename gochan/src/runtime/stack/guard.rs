@@ -39,9 +39,14 @@ impl Guards {
     /// they are needed.
     pub(super) fn can_be_made_later(self, address: usize, page: usize) -> bool {
         let is_made = |(made, _)| made == 1;
-        self == Guards::Lightweight
-            && is_made(self.install(&[address], page))
-            && Guards::available() == Guards::Lightweight
+        if self == Guards::Mappings || !is_made(self.install(&[address], page)) {
+            return false;
+        }
+        // An emulator may say that it takes any advice, and do nothing; QEMU does.
+        if !faults(address) {
+            LIGHTWEIGHT.store(false, Ordering::Relaxed);
+        }
+        Guards::available() == Guards::Lightweight
     }
 
     /// Makes guards of the pages at `addresses`, which are the caller's own and unused. Returns
@@ -50,7 +55,7 @@ impl Guards {
         /// `MADV_GUARD_INSTALL` of `<linux/mman.h>`, which libc does not name yet.
         const MADV_GUARD_INSTALL: libc::c_int = 102;
         let mut made = 0;
-        if self == Guards::Lightweight {
+        if self == Guards::Lightweight && Guards::available() == Guards::Lightweight {
             let ranges: Vec<_> = addresses.iter().map(|&low| low..low + page).collect();
             // SAFETY: unused pages of the caller's own.
             made = unsafe { advice::advise_each(&ranges, MADV_GUARD_INSTALL) };
@@ -69,4 +74,11 @@ impl Guards {
         }
         (made, Ok(()))
     }
+}
+
+/// Whether an access to `address` faults: the system is asked to read a path there.
+pub(super) fn faults(address: usize) -> bool {
+    // SAFETY: nobody but the system reads there, and it says so when it cannot.
+    let result = unsafe { libc::access(address as *const libc::c_char, libc::F_OK) };
+    result != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
 }

@@ -126,7 +126,7 @@ fn stacks_that_have_been_used_go_before_fresh_ones() {
 #[cfg(target_os = "linux")]
 mod on_linux {
     use super::*;
-    use crate::runtime::stack::guard::Guards;
+    use crate::runtime::stack::guard::{Guards, faults};
     use crate::runtime::stack::unix::{make_slab, page_size};
     use crate::runtime::{Config, Runtime};
     use crate::{Chan, go, goroutine};
@@ -158,6 +158,17 @@ mod on_linux {
     fn write(address: usize) {
         // SAFETY: memory of a stack on which nothing stands, or a guard, which faults.
         unsafe { (address as *mut u8).write_volatile(1) };
+    }
+
+    #[test]
+    fn whether_a_guard_holds_is_found_out() {
+        let mut class = Class::default();
+        class.reserve(size(15), 1).unwrap();
+        let stack = class.take();
+        let guard = stack.limit().get();
+        assert!(faults(guard));
+        assert!(faults(guard + page_size() - 1));
+        assert!(!faults(guard + page_size()));
     }
 
     #[test]
