@@ -30,7 +30,7 @@ impl Guards {
     }
 
     /// Makes the process do as on a kernel without lightweight guards.
-    #[cfg(all(test, not(loom)))]
+    #[cfg(all(test, target_os = "linux", not(loom)))]
     pub(super) fn refuse_lightweight() {
         LIGHTWEIGHT.store(false, Ordering::Relaxed);
     }
