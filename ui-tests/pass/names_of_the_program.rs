@@ -1,6 +1,9 @@
 //! A program may call its constants and statics as it likes, and the macros' variables stay theirs.
 
-#![allow(non_upper_case_globals)]
+#![allow(
+    non_upper_case_globals,
+    reason = "the names are those of the macros' variables"
+)]
 
 use gochan::prelude::*;
 

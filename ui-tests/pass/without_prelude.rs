@@ -1,7 +1,11 @@
 //! A program without the standard library's prelude, with names of its own for most of what is there.
 
 #![no_implicit_prelude]
-#![allow(non_camel_case_types, unused)]
+#![allow(
+    non_camel_case_types,
+    unused,
+    reason = "what is declared here is only to be in the way"
+)]
 
 mod core {}
 mod gochan_macros {}
