@@ -8,9 +8,8 @@
 //!   and to receive;
 //! - a closed or abandoned channel has nobody waiting, but for receivers whom [`Channel::close`] is
 //!   on its way to tell;
-//! - the buffer's short way is closed to sends if a receiver waits, to receives if a sender waits,
-//!   and to the last receive of a closed channel;
-//! - `readiness` says what a look under the lock would say.
+//! - the buffer shows what a look under the lock would say, and so its short way is closed to sends if
+//!   a receiver waits, to receives if a sender waits, and to the last receive of a closed channel.
 //!
 //! An operation is an *attempt* under the lock: it either happens, moving the value between the
 //! caller, the buffer and the frame of a waiting partner, or it is refused, or it would have to
@@ -27,13 +26,12 @@ mod state;
 
 pub(crate) use promise::Promise;
 
-use super::buffer::{Buffer, Capacity};
+use super::buffer::{Buffer, CAN_RECV, CAN_SEND, Capacity};
 use super::shared::Shared;
 use crate::runtime::{self, ChannelTimer, Running};
 use crate::wait::{BiasedGuard, BiasedLock, BiasedMutex, Entry, Parker, WaitQueue, Wake, WakeList};
 use std::panic::RefUnwindSafe;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 /// How many receivers are told at a time that their channel is closed.
@@ -41,26 +39,17 @@ const PART_OF_CROWD: usize = 64;
 
 /// A channel, shared by its handles.
 pub(crate) struct Channel<T> {
-    state: BiasedMutex<State<T>>,
-    /// What an operation would find, readable without the lock.
-    readiness: AtomicU8,
+    state: BiasedMutex<State>,
+    /// Belongs to who holds the lock, but for what it shows.
+    buffer: Buffer<T>,
     /// For how many values memory was allocated with the channel.
     allocated_capacity: Capacity,
     /// What sends on the channel of a timer, in place of a sending handle.
     timer: Option<ChannelTimer>,
 }
 
-/// A receive would not wait.
-const CAN_RECV: u8 = 1;
-/// A send would not wait.
-const CAN_SEND: u8 = 2;
-
-/// The channel is closed and drained, and so will it stay.
-const DRAINED: u8 = 4;
-
-/// What is guarded by a channel's lock.
-pub(crate) struct State<T> {
-    buffer: Buffer<T>,
+/// What is guarded by a channel's lock, besides the buffer.
+pub(crate) struct State {
     waiting_senders: WaitQueue,
     waiting_receivers: WaitQueue,
     closed: bool,
@@ -70,7 +59,7 @@ pub(crate) struct State<T> {
 // SAFETY: values are moved between threads, which `T: Send` allows; nobody gets a reference to
 // a value in the channel.
 unsafe impl<T: Send> Send for Channel<T> {}
-// SAFETY: as above; everything else is behind the lock or atomic.
+// SAFETY: as above; everything else is atomic, or used by who holds the lock.
 unsafe impl<T: Send> Sync for Channel<T> {}
 
 // A panic cannot leave a channel half changed: no user code runs inside an operation. So handles and
@@ -155,15 +144,14 @@ impl<T> Channel<T> {
     /// A channel with an empty buffer of that capacity, and perhaps a timer that sends.
     pub(super) fn new(capacity: Capacity, buffer: Buffer<T>, timer: Option<ChannelTimer>) -> Self {
         let state = State {
-            buffer,
             waiting_senders: WaitQueue::new(),
             waiting_receivers: WaitQueue::new(),
             closed: false,
             abandoned: false,
         };
         Channel {
-            readiness: AtomicU8::new(state.readiness()),
             state: BiasedMutex::new(state),
+            buffer,
             allocated_capacity: capacity,
             timer,
         }
@@ -178,7 +166,7 @@ impl<T> Channel<T> {
         if std::mem::replace(&mut state.closed, true) {
             return false;
         }
-        state.buffer.seal();
+        self.buffer.close();
         state.waiting_senders.take_all(Wake::Closed, &mut woken);
         // A crowd is woken part by part: what is read and written of a waiter to claim it is then
         // still in the caches when it is unparked, and the first of them run meanwhile.
@@ -201,7 +189,8 @@ impl<T> Channel<T> {
         let mut woken = WakeList::new();
         let mut state = self.lock();
         state.abandoned = true;
-        let values = state.buffer.take();
+        // SAFETY: an abandoned channel refuses values.
+        let values = unsafe { self.buffer.take() };
         state.waiting_senders.take_all(Wake::Abandoned, &mut woken);
         self.unlock(state);
         drop(woken);
@@ -214,7 +203,8 @@ impl<T> Channel<T> {
     // ----- questions ----------------------------------------------------------------------
 
     pub(super) fn len(&self) -> usize {
-        self.lock().buffer.len()
+        let _state = self.lock();
+        self.buffer.len()
     }
 
     pub(super) fn allocated_capacity(&self) -> Capacity {
@@ -222,19 +212,12 @@ impl<T> Channel<T> {
     }
 
     pub(super) fn capacity(&self) -> Option<usize> {
-        match self.allocated_capacity {
-            Capacity::Bounded(capacity) => Some(capacity),
-            Capacity::Unbounded => None,
-        }
+        self.allocated_capacity.bound()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        let (capacity, state) = (self.capacity(), self.lock());
-        match state.closed && !state.abandoned {
-            // It takes no more values, full or not.
-            true => capacity.is_some_and(|capacity| state.buffer.len() >= capacity),
-            false => !state.buffer.has_room(),
-        }
+        let state = self.lock();
+        state.abandoned || !self.buffer.has_room()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -249,7 +232,7 @@ impl<T> Channel<T> {
     /// the close.
     #[inline]
     pub(crate) fn is_drained(&self) -> bool {
-        self.readiness.load(Ordering::Acquire) & DRAINED != 0
+        self.buffer.shows_drained()
     }
 
     /// Whether a receive would find something to do. Without the lock: what happened before the
@@ -272,13 +255,13 @@ impl<T> Channel<T> {
     /// As [`Channel::can_recv`], leaving alone what a timer might send.
     #[inline]
     pub(crate) fn holds_for_receiver(&self) -> bool {
-        self.readiness.load(Ordering::Relaxed) & CAN_RECV != 0
+        self.buffer.shows_value()
     }
 
     /// Whether a send would find something to do; as [`Channel::can_recv`].
     #[inline]
     pub(crate) fn can_send(&self) -> bool {
-        self.readiness.load(Ordering::Relaxed) & CAN_SEND != 0
+        self.buffer.shows_room()
     }
 
     // ----- for select ---------------------------------------------------------------------
@@ -295,80 +278,82 @@ impl<T> Channel<T> {
     /// The caller holds the lock, and does not use the state otherwise meanwhile.
     #[expect(clippy::mut_from_ref, reason = "the held lock makes it unique")]
     #[inline]
-    pub(crate) unsafe fn state_unguarded(&self) -> &mut State<T> {
+    pub(crate) unsafe fn state_unguarded(&self) -> &mut State {
         // SAFETY: the caller's promise.
         unsafe { self.state.data_unguarded() }
     }
 
     /// Takes the lock. It is left by [`Channel::unlock`] after a change.
     #[inline]
-    pub(crate) fn lock(&self) -> BiasedGuard<'_, State<T>> {
+    pub(crate) fn lock(&self) -> BiasedGuard<'_, State> {
         self.state.lock()
     }
 
     /// Publishes what has changed and leaves the lock.
     #[inline]
-    pub(crate) fn unlock(&self, mut state: BiasedGuard<'_, State<T>>) {
-        self.publish(&mut state);
+    pub(crate) fn unlock(&self, state: BiasedGuard<'_, State>) {
+        self.publish(&state);
         drop(state);
     }
 
     /// As [`Channel::unlock`], where it is known what an operation would find.
     #[inline]
-    fn unlock_with(&self, readiness: u8, state: BiasedGuard<'_, State<T>>) {
+    fn unlock_with(&self, readiness: usize, state: BiasedGuard<'_, State>) {
         self.show(readiness, &state);
         drop(state);
     }
 
-    /// As [`Channel::unlock_with`], of a lock that was taken as its owner.
+    /// Leaves the lock, which was taken as its owner, where only the buffer has changed, in the short
+    /// way.
     #[inline]
-    fn unlock_as_owner(&self, readiness: u8, state: BiasedGuard<'_, State<T>>) {
-        self.show(readiness, &state);
+    fn unlock_unchanged(&self, state: BiasedGuard<'_, State>) {
+        self.check_shown(&state);
         state.leave_as_owner();
     }
 
-    /// As [`Channel::publish`], where it is known what an operation would find.
+    /// As [`Channel::publish`], where it is known what an operation would find besides values and room,
+    /// and nothing else has changed.
     #[inline]
-    fn show(&self, readiness: u8, state: &State<T>) {
-        debug_assert_eq!(readiness, state.readiness());
-        debug_assert!(state.bars_whom_it_has_to());
-        // Who sees that the channel was closed sees what happened before that.
-        self.readiness.store(readiness, Ordering::Release);
+    fn show(&self, readiness: usize, state: &State) {
+        self.buffer.show(readiness);
+        self.check_shown(state);
     }
 
-    /// Publishes what an operation would find after a change, and opens the short way to it.
+    /// What is to be so whenever the lock is left.
+    #[inline(always)]
+    fn check_shown(&self, state: &State) {
+        debug_assert_eq!(self.buffer.shown_readiness(), self.readiness(state));
+        debug_assert!(self.bars_whom_it_has_to(state));
+    }
+
+    /// Publishes what an operation would find after a change.
     #[inline]
-    pub(crate) fn publish(&self, state: &mut State<T>) {
-        let readiness = match state.buffer.is_nothing() {
-            true => state.readiness_with(0),
-            false => {
-                state.open_short_way();
-                state.readiness()
-            }
-        };
-        self.show(readiness, state);
+    pub(crate) fn publish(&self, state: &State) {
+        self.show(self.readiness(state), state);
     }
 
     /// Enqueues a sender, which finds nothing to do, in a channel whose lock is held.
     ///
     /// # Safety
-    /// As for [`State::enqueue_sender`]; what changed before was published.
+    /// As for [`push`](WaitQueue::push); the entry's slot is the value, or null for a promise; what
+    /// changed before was published.
     #[inline]
-    pub(crate) unsafe fn enqueue_sender(&self, state: &mut State<T>, entry: &Entry) {
+    pub(crate) unsafe fn enqueue_sender(&self, state: &mut State, entry: &Entry) {
         // SAFETY: the caller's promise.
-        unsafe { state.enqueue_sender(entry) };
-        self.show(self.readiness.load(Ordering::Relaxed) | CAN_RECV, state);
+        unsafe { state.waiting_senders.push(entry) };
+        self.show(self.buffer.shown_readiness() | CAN_RECV, state);
     }
 
     /// Enqueues a receiver, which finds nothing to do, in a channel whose lock is held.
     ///
     /// # Safety
-    /// As for [`State::enqueue_receiver`]; what changed before was published.
+    /// As for [`push`](WaitQueue::push); the entry's slot is where the value goes; what changed before
+    /// was published.
     #[inline]
-    pub(crate) unsafe fn enqueue_receiver(&self, state: &mut State<T>, entry: &Entry) {
+    pub(crate) unsafe fn enqueue_receiver(&self, state: &mut State, entry: &Entry) {
         // SAFETY: the caller's promise.
-        unsafe { state.enqueue_receiver(entry) };
-        self.show(self.readiness.load(Ordering::Relaxed) | CAN_SEND, state);
+        unsafe { state.waiting_receivers.push(entry) };
+        self.show(self.buffer.shown_readiness() | CAN_SEND, state);
     }
 
     /// Takes a waiting sender's entry back; `false` if it was claimed.
@@ -380,7 +365,7 @@ impl<T> Channel<T> {
         // SAFETY: the caller's promise.
         let removed = unsafe { state.waiting_senders.remove(entry) };
         if removed && state.waiting_senders.is_empty() {
-            self.publish(&mut state);
+            self.publish(&state);
         }
         removed
     }
@@ -394,7 +379,7 @@ impl<T> Channel<T> {
         // SAFETY: the caller's promise.
         let removed = unsafe { state.waiting_receivers.remove(entry) };
         if removed && state.waiting_receivers.is_empty() {
-            self.publish(&mut state);
+            self.publish(&state);
         }
         removed
     }

@@ -93,6 +93,8 @@ impl<T> Chan<T> {
     /// Makes a channel with room for `capacity` values; with 0 a send completes only when a
     /// receiver has taken the value.
     ///
+    /// The memory for them is allocated now, for a power of two of values.
+    ///
     /// # Panics
     /// If the memory cannot be had.
     ///

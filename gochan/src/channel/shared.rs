@@ -43,7 +43,7 @@ unsafe impl<T: Send> Sync for Shared<T> {}
 fn cannot_allocate(capacity: Capacity, element_size: usize) -> ! {
     panic!(
         "cannot allocate a channel with a capacity of {} elements of {element_size} bytes",
-        capacity.slots()
+        capacity.bound().unwrap_or(0)
     );
 }
 

@@ -7,7 +7,7 @@
 //! They run the crate's own code on loom's threads. Beside what a model asserts, it fails when
 //! everybody waits for ever, when a value or a frame of a waiter is reached by two without an
 //! order between them or after it may be gone (see [`modelled`](super::atomic)), and when a
-//! value is lost. A channel's `readiness` and the counts of its handles are not modelled: they
+//! value is lost. What a channel shows and the counts of its handles are not modelled: they
 //! behave as if they were sequentially consistent.
 
 use super::atomic::{Arc, Cell, check, check_within};

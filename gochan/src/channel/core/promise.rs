@@ -31,12 +31,12 @@ impl<T> Channel<T> {
             }
             Promise::OfPlace => {
                 let mut state = self.lock();
-                state.unreserve();
+                self.buffer.unreserve();
                 let value = ManuallyDrop::new(value);
                 let place = (&raw const *value).cast_mut();
                 // A receiver may wait by now: the place was empty until this moment.
                 // SAFETY: the value is ours to move; it is forgotten if it was.
-                let attempt = unsafe { state.attempt_send(place) };
+                let attempt = unsafe { self.attempt_send(&mut state, place) };
                 self.unlock(state);
                 match attempt {
                     Attempt::Done(partner) => {
@@ -63,13 +63,13 @@ impl<T> Channel<T> {
             },
             Promise::OfPlace => {
                 let mut state = self.lock();
-                state.unreserve();
-                let sender = if state.buffer.has_room() {
+                self.buffer.unreserve();
+                let sender = if self.buffer.has_room() {
                     state.waiting_senders.take()
                 } else {
                     None
                 };
-                let partner = sender.map(|sender| state.admit(sender));
+                let partner = sender.map(|sender| self.admit(sender));
                 self.unlock(state);
                 // SAFETY: after the lock, once.
                 unsafe { Attempt::wake_partner(partner) };

@@ -1,6 +1,7 @@
 //! Receiving, in all its forms.
 
-use super::{Attempt, Begun, CAN_SEND, Channel, Refusal, State};
+use super::{Attempt, Begun, Channel, Refusal, State};
+use crate::channel::buffer::CAN_SEND;
 use crate::runtime::{self, Operation, Running};
 use crate::wait::{BiasedGuard, Entry, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
@@ -57,15 +58,15 @@ impl<T> Channel<T> {
     pub(crate) unsafe fn recv_short(
         &self,
         place: *mut T,
-    ) -> Result<(), Option<BiasedGuard<'_, State<T>>>> {
+    ) -> Result<(), Option<BiasedGuard<'_, State>>> {
         match self.state.lock_as_owner() {
             // SAFETY: the caller's place.
-            Some(mut state) => match unsafe { state.receive_from_buffer(place) } {
-                Some(readiness) => {
-                    self.unlock_as_owner(readiness, state);
+            Some(state) => match unsafe { self.buffer.pop_short(place) } {
+                true => {
+                    self.unlock_unchanged(state);
                     Ok(())
                 }
-                None => Err(Some(state)),
+                false => Err(Some(state)),
             },
             None => Err(None),
         }
@@ -80,7 +81,7 @@ impl<T> Channel<T> {
     #[inline(never)]
     unsafe fn begin_recv(
         &self,
-        state: Option<BiasedGuard<'_, State<T>>>,
+        state: Option<BiasedGuard<'_, State>>,
         place: *mut T,
         frame: &WaitFrame,
         location: &'static Location<'static>,
@@ -91,9 +92,9 @@ impl<T> Channel<T> {
             return unsafe { self.recv_to(place, location) };
         };
         let mut state = state.unwrap_or_else(|| self.state.lock_as_other());
-        if !state.has_nothing_to_receive() {
+        if !self.has_nothing_to_receive(&state) {
             // SAFETY: the caller's place.
-            match unsafe { state.attempt_recv(place) } {
+            match unsafe { self.attempt_recv(&mut state, place) } {
                 Attempt::Done(partner) => {
                     self.unlock(state);
                     // SAFETY: after the lock, once.
@@ -122,7 +123,7 @@ impl<T> Channel<T> {
         let waiter = unsafe {
             let waiter = frame.set_waiter(running.goroutine(), reason, location);
             let entry = frame.set_entry(waiter, place.cast());
-            state.enqueue_receiver(entry);
+            state.waiting_receivers.push(entry);
             waiter
         };
         self.unlock_with(CAN_SEND, state);
@@ -208,7 +209,7 @@ impl<T> Channel<T> {
             let mut value = MaybeUninit::uninit();
             let mut state = self.lock();
             // SAFETY: `value` is ours to be filled.
-            match unsafe { state.attempt_recv(value.as_mut_ptr()) } {
+            match unsafe { self.attempt_recv(&mut state, value.as_mut_ptr()) } {
                 Attempt::Done(partner) => {
                     self.unlock(state);
                     // SAFETY: after the lock, once; a done receive has filled `value`.
@@ -245,7 +246,7 @@ impl<T> Channel<T> {
     #[inline(never)]
     fn recv_waiting<'a>(
         &'a self,
-        mut state: BiasedGuard<'a, State<T>>,
+        mut state: BiasedGuard<'a, State>,
         patience: Patience,
         location: &'static Location<'static>,
     ) -> Option<Result<T, Refusal>> {
@@ -254,7 +255,7 @@ impl<T> Channel<T> {
             let entry = Entry::new();
             entry.assign(waiter, 0, value.as_mut_ptr().cast());
             // SAFETY: the wait ends only when the entry has left the queue.
-            unsafe { state.enqueue_receiver(&entry) };
+            unsafe { state.waiting_receivers.push(&entry) };
             self.unlock(state);
             waiter.wait(patience.deadline(), || {
                 // SAFETY: the entry was enqueued above and nowhere else.

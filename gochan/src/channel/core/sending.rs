@@ -1,6 +1,7 @@
 //! Sending, in all its forms.
 
-use super::{Attempt, Begun, CAN_RECV, Channel, Refusal, State};
+use super::{Attempt, Begun, Channel, Refusal, State};
+use crate::channel::buffer::CAN_RECV;
 use crate::runtime::{self, Operation, Running};
 use crate::wait::{BiasedGuard, Entry, Parker, Patience, WaitFrame, WaitReason, Waiter, Wake};
 use std::cell::UnsafeCell;
@@ -58,15 +59,15 @@ impl<T> Channel<T> {
     pub(crate) unsafe fn send_short(
         &self,
         value: *mut T,
-    ) -> Result<(), Option<BiasedGuard<'_, State<T>>>> {
+    ) -> Result<(), Option<BiasedGuard<'_, State>>> {
         match self.state.lock_as_owner() {
             // SAFETY: the caller's value.
-            Some(mut state) => match unsafe { state.send_to_buffer(value) } {
-                Some(readiness) => {
-                    self.unlock_as_owner(readiness, state);
+            Some(state) => match unsafe { self.buffer.push_short(value) } {
+                true => {
+                    self.unlock_unchanged(state);
                     Ok(())
                 }
-                None => Err(Some(state)),
+                false => Err(Some(state)),
             },
             None => Err(None),
         }
@@ -82,7 +83,7 @@ impl<T> Channel<T> {
     #[inline(never)]
     unsafe fn begin_send(
         &self,
-        state: Option<BiasedGuard<'_, State<T>>>,
+        state: Option<BiasedGuard<'_, State>>,
         value: *mut T,
         frame: &WaitFrame,
         location: &'static Location<'static>,
@@ -100,9 +101,9 @@ impl<T> Channel<T> {
             };
         };
         let mut state = state.unwrap_or_else(|| self.state.lock_as_other());
-        if !state.has_nowhere_to_send() {
+        if !self.has_nowhere_to_send(&state) {
             // SAFETY: the caller's value.
-            match unsafe { state.attempt_send(value) } {
+            match unsafe { self.attempt_send(&mut state, value) } {
                 Attempt::Done(partner) => {
                     self.unlock(state);
                     // SAFETY: after the lock, once.
@@ -119,7 +120,7 @@ impl<T> Channel<T> {
         let waiter = unsafe {
             let waiter = frame.set_waiter(running.goroutine(), reason, location);
             let entry = frame.set_entry(waiter, value.cast());
-            state.enqueue_sender(entry);
+            state.waiting_senders.push(entry);
             waiter
         };
         self.unlock_with(CAN_RECV, state);
@@ -170,7 +171,7 @@ impl<T> Channel<T> {
         let place = ptr::from_mut(&mut *value);
         let mut state = self.lock();
         // SAFETY: the value is ours to move out; it is forgotten if it was.
-        match unsafe { state.attempt_send(place) } {
+        match unsafe { self.attempt_send(&mut state, place) } {
             Attempt::Done(partner) => {
                 self.unlock(state);
                 // SAFETY: after the lock, once.
@@ -195,7 +196,7 @@ impl<T> Channel<T> {
     #[inline(never)]
     fn send_waiting<'a>(
         &'a self,
-        mut state: BiasedGuard<'a, State<T>>,
+        mut state: BiasedGuard<'a, State>,
         mut value: ManuallyDrop<T>,
         patience: Patience,
         location: &'static Location<'static>,
@@ -204,7 +205,7 @@ impl<T> Channel<T> {
             let entry = Entry::new();
             entry.assign(waiter, 0, ptr::from_mut(&mut *value).cast());
             // SAFETY: the wait ends only when the entry has left the queue.
-            unsafe { state.enqueue_sender(&entry) };
+            unsafe { state.waiting_senders.push(&entry) };
             self.unlock(state);
             waiter.wait(patience.deadline(), || {
                 // SAFETY: the entry was enqueued above and nowhere else.
@@ -247,7 +248,7 @@ impl<T> Channel<T> {
         let place = ptr::from_mut(&mut *value);
         let mut state = self.lock();
         // SAFETY: the value is ours to move out; it is forgotten if it was.
-        let attempt = unsafe { state.attempt_send(place) };
+        let attempt = unsafe { self.attempt_send(&mut state, place) };
         self.unlock(state);
         match attempt {
             Attempt::Done(receiver) => receiver,
@@ -264,10 +265,10 @@ impl<T> Channel<T> {
         if !self.holds_for_receiver() {
             return false;
         }
-        let mut state = self.lock();
+        let state = self.lock();
         let mut value = MaybeUninit::uninit();
         // SAFETY: `value` may be written to.
-        let taken = unsafe { state.buffer.pop_to(value.as_mut_ptr()) };
+        let taken = unsafe { self.buffer.pop_to(value.as_mut_ptr()) };
         self.unlock(state);
         if taken {
             // SAFETY: it was.

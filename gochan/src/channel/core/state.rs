@@ -1,106 +1,58 @@
 //! The attempts at a channel under its lock, and what the channel shows of itself without it.
 
-use super::{Attempt, CAN_RECV, CAN_SEND, DRAINED, Promise, Refusal, State};
+use super::{Attempt, Channel, Promise, Refusal, State};
+use crate::channel::buffer::{CAN_RECV, CAN_SEND, CLOSED, DRAINED};
 use crate::wait::{Entry, Parker, Wake};
 use std::ptr::NonNull;
 
-impl<T> State<T> {
-    /// Sends the value at `value` if that is to fill the buffer, and nothing else, and says what an
-    /// operation would find then.
-    ///
-    /// # Safety
-    /// The value is the caller's, and moved out if it was sent.
-    #[inline(always)]
-    pub(super) unsafe fn send_to_buffer(&mut self, value: *const T) -> Option<u8> {
-        // SAFETY: the caller's promise.
-        let has_room = unsafe { self.buffer.push_short(value) }?;
-        Some(CAN_RECV | (u8::from(has_room) * CAN_SEND))
-    }
-
-    /// Receives into `place` if that is to empty the buffer, and nothing else, and says what an
-    /// operation would find then. The last value of a closed channel is not received in this way.
-    ///
-    /// # Safety
-    /// `place` may be written to.
-    #[inline(always)]
-    pub(super) unsafe fn receive_from_buffer(&mut self, place: *mut T) -> Option<u8> {
-        // SAFETY: the caller's promise.
-        let has_values = unsafe { self.buffer.pop_short(place) }?;
-        Some(CAN_SEND | (u8::from(has_values) * CAN_RECV))
-    }
-
-    /// Opens the buffer's short way to what would have to do nothing else.
-    #[inline]
-    pub(super) fn open_short_way(&mut self) {
-        self.buffer.open(usize::from(self.closed));
-        if !self.waiting_receivers.is_empty() {
-            self.buffer.bar_sends();
-        }
-        if !self.waiting_senders.is_empty() {
-            self.buffer.bar_receives();
-        }
-    }
-
+impl<T> Channel<T> {
     /// Whether the short way is closed to what would have to do more.
-    pub(super) fn bars_whom_it_has_to(&self) -> bool {
+    pub(super) fn bars_whom_it_has_to(&self, state: &State) -> bool {
         let (sends, receives) = self.buffer.is_open();
-        (self.waiting_receivers.is_empty() || !sends)
-            && (self.waiting_senders.is_empty() || !receives)
-            && !(receives && self.buffer.len() == 1 && (self.closed || self.buffer.is_large()))
+        let refuses_values = state.closed || state.abandoned;
+        let kept = usize::from(state.closed);
+        !(sends && (!state.waiting_receivers.is_empty() || refuses_values))
+            && !(receives && (!state.waiting_senders.is_empty() || self.buffer.len() <= kept))
     }
 
-    /// What an operation would find.
+    /// What an operation would find, besides what the buffer shows.
     #[inline]
-    pub(super) fn readiness(&self) -> u8 {
-        self.readiness_with(self.readiness_of_values() | self.readiness_of_room())
-    }
-
-    /// As [`State::readiness`], where it is known what the buffer allows.
-    #[inline]
-    pub(super) fn readiness_with(&self, of_buffer: u8) -> u8 {
-        let of_partners = (u8::from(!self.waiting_senders.is_empty()) * CAN_RECV)
-            | (u8::from(!self.waiting_receivers.is_empty()) * CAN_SEND);
-        let readiness = of_buffer | of_partners;
-        if self.closed | self.abandoned {
-            return self.readiness_at_end(readiness);
+    pub(super) fn readiness(&self, state: &State) -> usize {
+        let of_partners = (usize::from(!state.waiting_senders.is_empty()) * CAN_RECV)
+            | (usize::from(!state.waiting_receivers.is_empty()) * CAN_SEND);
+        if state.closed | state.abandoned {
+            return self.readiness_at_end(state);
         }
-        readiness
+        of_partners
     }
 
-    /// The readiness of a channel that takes no values any more, and would have this one if it did.
+    /// The readiness of a channel that takes no values any more.
     #[cold]
-    fn readiness_at_end(&self, readiness: u8) -> u8 {
-        if !self.closed {
-            return readiness | CAN_SEND;
+    fn readiness_at_end(&self, state: &State) -> usize {
+        match state.closed {
+            true if self.has_values(state) => CLOSED,
+            true => CLOSED | DRAINED,
+            false => CAN_SEND,
         }
-        let is_drained = readiness & CAN_RECV == 0;
-        CAN_RECV | CAN_SEND | (u8::from(is_drained) * DRAINED)
+    }
+
+    #[inline]
+    fn has_values(&self, state: &State) -> bool {
+        !self.buffer.is_empty() || !state.waiting_senders.is_empty()
     }
 
     /// Whether a receiver has to wait, at the first look.
     #[inline]
-    pub(super) fn has_nothing_to_receive(&self) -> bool {
-        self.buffer.is_empty() && self.waiting_senders.is_empty() && !self.closed
+    pub(super) fn has_nothing_to_receive(&self, state: &State) -> bool {
+        !self.has_values(state) && !state.closed
     }
 
     /// Whether a sender has to wait, at the first look.
     #[inline]
-    pub(super) fn has_nowhere_to_send(&self) -> bool {
+    pub(super) fn has_nowhere_to_send(&self, state: &State) -> bool {
         !self.buffer.has_room()
-            && self.waiting_receivers.is_empty()
-            && !(self.closed | self.abandoned)
-    }
-
-    /// `CAN_RECV` if the buffer holds values.
-    #[inline]
-    pub(super) fn readiness_of_values(&self) -> u8 {
-        u8::from(!self.buffer.is_empty()) * CAN_RECV
-    }
-
-    /// `CAN_SEND` if there is room in the buffer.
-    #[inline]
-    pub(super) fn readiness_of_room(&self) -> u8 {
-        u8::from(self.buffer.has_room()) * CAN_SEND
+            && state.waiting_receivers.is_empty()
+            && !(state.closed | state.abandoned)
     }
 
     /// Tries to send the value at `value`, which is moved out exactly if the answer is `Done`.
@@ -108,11 +60,11 @@ impl<T> State<T> {
     /// # Safety
     /// `value` points to a value that the caller owns.
     #[inline(always)]
-    pub(crate) unsafe fn attempt_send(&mut self, value: *mut T) -> Attempt {
-        if let Some(refusal) = self.refuses_values() {
+    pub(crate) unsafe fn attempt_send(&self, state: &mut State, value: *mut T) -> Attempt {
+        if let Some(refusal) = state.refuses_values() {
             return Attempt::Refused(refusal);
         }
-        if let Some(receiver) = self.waiting_receivers.take() {
+        if let Some(receiver) = state.waiting_receivers.take() {
             // SAFETY: the receiver is claimed: its slot is ours to fill, once; the value is ours
             // to move.
             return Attempt::Done(Some(unsafe { deliver(receiver, value) }));
@@ -129,14 +81,14 @@ impl<T> State<T> {
     /// # Safety
     /// `place` may be written to.
     #[inline(always)]
-    pub(crate) unsafe fn attempt_recv(&mut self, place: *mut T) -> Attempt {
+    pub(crate) unsafe fn attempt_recv(&self, state: &mut State, place: *mut T) -> Attempt {
         // SAFETY: the caller's place.
         if unsafe { self.buffer.pop_to(place) } {
             // There is room for one more: the longest waiting sender gets it.
-            let sender = self.waiting_senders.take();
+            let sender = state.waiting_senders.take();
             return Attempt::Done(sender.map(|sender| self.admit(sender)));
         }
-        if let Some(sender) = self.waiting_senders.take() {
+        if let Some(sender) = state.waiting_senders.take() {
             // SAFETY: the sender is claimed: its value is ours to move, once.
             unsafe {
                 let slot = sender.as_ref().slot().cast::<T>();
@@ -147,7 +99,7 @@ impl<T> State<T> {
                 return Attempt::Done(Some(sender.as_ref().finish(Wake::Done)));
             }
         }
-        Attempt::Refused(if self.closed {
+        Attempt::Refused(if state.closed {
             Refusal::Closed
         } else {
             Refusal::WouldBlock
@@ -155,7 +107,7 @@ impl<T> State<T> {
     }
 
     /// Moves a claimed sender's value into the buffer, or sets a place aside for its promise.
-    pub(super) fn admit(&mut self, sender: NonNull<Entry>) -> Parker {
+    pub(super) fn admit(&self, sender: NonNull<Entry>) -> Parker {
         // SAFETY: the sender is claimed: its value is ours to move, once.
         unsafe {
             let slot = sender.as_ref().slot().cast::<T>();
@@ -168,6 +120,23 @@ impl<T> State<T> {
         }
     }
 
+    /// Tries to get the right to send one value later.
+    pub(crate) fn attempt_promise(&self, state: &mut State) -> Result<Promise, Refusal> {
+        if let Some(refusal) = state.refuses_values() {
+            return Err(refusal);
+        }
+        if let Some(receiver) = state.waiting_receivers.take() {
+            return Ok(Promise::ToReceiver(receiver));
+        }
+        if self.buffer.has_room() {
+            self.buffer.reserve();
+            return Ok(Promise::OfPlace);
+        }
+        Err(Refusal::WouldBlock)
+    }
+}
+
+impl State {
     /// Why the channel takes no values, if it does not.
     #[inline]
     fn refuses_values(&self) -> Option<Refusal> {
@@ -178,51 +147,6 @@ impl<T> State<T> {
         } else {
             None
         }
-    }
-
-    /// Gives up a place that was set aside for a promise.
-    pub(super) fn unreserve(&mut self) {
-        if self.refuses_values().is_none() {
-            self.buffer.unreserve();
-        }
-    }
-
-    /// Tries to get the right to send one value later.
-    pub(crate) fn attempt_promise(&mut self) -> Result<Promise, Refusal> {
-        if let Some(refusal) = self.refuses_values() {
-            return Err(refusal);
-        }
-        if let Some(receiver) = self.waiting_receivers.take() {
-            return Ok(Promise::ToReceiver(receiver));
-        }
-        if self.buffer.has_room() {
-            self.buffer.reserve();
-            return Ok(Promise::OfPlace);
-        }
-        Err(Refusal::WouldBlock)
-    }
-
-    /// Enqueues a sender.
-    ///
-    /// # Safety
-    /// As for [`push`](crate::wait::WaitQueue::push); the entry's slot is the value, or null for a
-    /// promise.
-    #[inline]
-    pub(crate) unsafe fn enqueue_sender(&mut self, entry: &Entry) {
-        self.buffer.bar_receives();
-        // SAFETY: the caller's promise.
-        unsafe { self.waiting_senders.push(entry) };
-    }
-
-    /// Enqueues a receiver.
-    ///
-    /// # Safety
-    /// As for [`push`](crate::wait::WaitQueue::push); the entry's slot is where the value goes.
-    #[inline]
-    pub(crate) unsafe fn enqueue_receiver(&mut self, entry: &Entry) {
-        self.buffer.bar_sends();
-        // SAFETY: the caller's promise.
-        unsafe { self.waiting_receivers.push(entry) };
     }
 }
 

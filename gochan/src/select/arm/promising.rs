@@ -63,7 +63,7 @@ impl<T> Operation for PromiseArm<'_, T> {
     unsafe fn attempt(&mut self) -> Tried {
         // SAFETY: the caller holds the lock.
         let state = unsafe { self.channel.state_unguarded() };
-        let attempt = state.attempt_promise();
+        let attempt = self.channel.attempt_promise(state);
         self.channel.publish(state);
         let tried = match attempt {
             Err(Refusal::WouldBlock) => return Tried::NotReady,

@@ -118,7 +118,7 @@ impl<T> Operation for RecvArm<'_, T> {
         // SAFETY: the caller holds the lock; `value` is ours to be filled.
         let (state, attempt) = unsafe {
             let state = channel.state_unguarded();
-            let attempt = state.attempt_recv(self.value.get_mut().as_mut_ptr());
+            let attempt = channel.attempt_recv(state, self.value.get_mut().as_mut_ptr());
             (state, attempt)
         };
         channel.publish(state);

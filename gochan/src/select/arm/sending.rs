@@ -193,7 +193,7 @@ impl<T, S: Source<T>> Operation for SendArm<'_, T, S> {
         // if it was.
         let (state, attempt) = unsafe {
             let state = channel.state_unguarded();
-            let attempt = state.attempt_send(value);
+            let attempt = channel.attempt_send(state, value);
             (state, attempt)
         };
         channel.publish(state);
