@@ -655,6 +655,7 @@ mod tests {
             assert_eq!((pop(&buffer), buffer.len()), (None, 0));
             buffer.unreserve();
             (3..6).for_each(|value| assert!(push_short(&buffer, value)));
+            assert!(!push_short(&buffer, 6), "as many as before");
             assert!(!buffer.has_room() && !buffer.shows_room());
             (3..6).for_each(|value| assert_eq!(pop_short(&buffer), Some(value)));
         });

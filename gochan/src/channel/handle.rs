@@ -737,7 +737,9 @@ impl<T> IntoIterator for Chan<T> {
 mod tests {
     use super::Chan;
     use crate::runtime::{Config, Runtime};
+    use crate::{go, select, yield_now};
     use std::panic::{self, AssertUnwindSafe};
+    use std::time::Duration;
 
     struct Fuse;
 
@@ -771,6 +773,37 @@ mod tests {
                 assert!(channel.send(Fuse).is_ok());
                 panic::catch_unwind(AssertUnwindSafe(|| end(channel))).unwrap_err();
                 assert_eq!(Chan::<Fuse>::new(1).channel.address(), place);
+            }
+        });
+    }
+
+    #[test]
+    fn a_channel_does_not_show_who_has_given_up_waiting() {
+        const SOON: Duration = Duration::from_millis(1);
+        let runtime = Runtime::new(Config::new().workers(1)).unwrap();
+        runtime.run(|| {
+            let ch = Chan::new(0);
+            let shows = || (ch.channel.can_recv(), ch.channel.can_send());
+            let waits: [(fn(&Chan<()>), _); 4] = [
+                (|ch| drop(ch.send_timeout((), SOON)), (true, false)),
+                (|ch| drop(ch.recv_timeout(SOON)), (false, true)),
+                (
+                    |ch| select! { send(ch, ()) => {}, after(SOON) => {} },
+                    (true, false),
+                ),
+                (
+                    |ch| select! { recv(ch) => {}, after(SOON) => {} },
+                    (false, true),
+                ),
+            ];
+            for (wait, shown) in waits {
+                let waiting = ch.clone();
+                let waits = go! { wait(&waiting) };
+                assert_eq!(shows(), (false, false));
+                yield_now();
+                assert_eq!(shows(), shown);
+                waits.join().unwrap();
+                assert_eq!(shows(), (false, false));
             }
         });
     }

@@ -30,21 +30,16 @@ impl<T> Channel<T> {
     #[cold]
     fn readiness_at_end(&self, state: &State) -> usize {
         match state.closed {
-            true if self.has_values(state) => CLOSED,
-            true => CLOSED | DRAINED,
+            true if self.buffer.is_empty() => CLOSED | DRAINED,
+            true => CLOSED,
             false => CAN_SEND,
         }
-    }
-
-    #[inline]
-    fn has_values(&self, state: &State) -> bool {
-        !self.buffer.is_empty() || !state.waiting_senders.is_empty()
     }
 
     /// Whether a receiver has to wait, at the first look.
     #[inline]
     pub(super) fn has_nothing_to_receive(&self, state: &State) -> bool {
-        !self.has_values(state) && !state.closed
+        self.buffer.is_empty() && state.waiting_senders.is_empty() && !state.closed
     }
 
     /// Whether a sender has to wait, at the first look.
