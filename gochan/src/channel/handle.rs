@@ -784,17 +784,20 @@ mod tests {
         runtime.run(|| {
             let ch = Chan::new(0);
             let shows = || (ch.channel.can_recv(), ch.channel.can_send());
-            let waits: [(fn(&Chan<()>), _); 4] = [
-                (|ch| drop(ch.send_timeout((), SOON)), (true, false)),
-                (|ch| drop(ch.recv_timeout(SOON)), (false, true)),
-                (
-                    |ch| select! { send(ch, ()) => {}, after(SOON) => {} },
-                    (true, false),
-                ),
-                (
-                    |ch| select! { recv(ch) => {}, after(SOON) => {} },
-                    (false, true),
-                ),
+            type Wait = fn(&Chan<()>);
+            let send: Wait = |ch| assert!(ch.send_timeout((), SOON).is_err());
+            let receive: Wait = |ch| assert!(ch.recv_timeout(SOON).is_err());
+            let select_send: Wait = |ch| {
+                select! { send(ch, ()) => unreachable!(), after(SOON) => {} }
+            };
+            let select_receive: Wait = |ch| {
+                select! { recv(ch) => unreachable!(), after(SOON) => {} }
+            };
+            let waits = [
+                (send, (true, false)),
+                (select_send, (true, false)),
+                (receive, (false, true)),
+                (select_receive, (false, true)),
             ];
             for (wait, shown) in waits {
                 let waiting = ch.clone();
