@@ -247,29 +247,25 @@ impl<T> Buffer<T> {
         self.taken() < self.capacity
     }
 
-    #[inline]
-    fn change_taken(&self, change: impl FnOnce(usize) -> usize) {
-        let shown = self.shown.load(Ordering::Relaxed);
-        self.shown.store(change(shown), Ordering::Relaxed);
-    }
-
     /// Appends the value at `place` if there is room for it, and says whether there was.
     ///
     /// # Safety
     /// The value is the caller's, and moved out if it was appended.
     #[inline]
     pub(super) unsafe fn push_from(&self, place: *const T) -> bool {
-        if !self.has_room() {
+        let shown = self.shown.load(Ordering::Relaxed);
+        let taken = shown & MOST_VALUES;
+        if taken >= self.capacity {
             return false;
         }
-        let len = self.len();
+        let len = taken - self.reserved.get();
         if len == self.slot_count() {
             self.grow();
         }
         // SAFETY: there are slots for as many as there is room for, after growing if need be, and this
         // one is free; the caller's value is ours to move.
         unsafe { self.slot_after(len).write(place.read()) };
-        self.change_taken(|taken| taken + 1);
+        self.shown.store(shown + 1, Ordering::Relaxed);
         true
     }
 
@@ -279,16 +275,17 @@ impl<T> Buffer<T> {
     /// `place` may be written to.
     #[inline]
     pub(super) unsafe fn pop_to(&self, place: *mut T) -> bool {
-        let has_values = !self.is_empty();
-        if has_values {
+        let shown = self.shown.load(Ordering::Relaxed);
+        let len = (shown & MOST_VALUES) - self.reserved.get();
+        if len > 0 {
             // SAFETY: there are values; the caller's place.
             unsafe { place.write(self.take_first()) };
-            self.change_taken(|taken| taken - 1);
-            if self.floor.get() != 0 && self.is_empty() {
+            self.shown.store(shown - 1, Ordering::Relaxed);
+            if len == 1 && self.floor.get() != 0 {
                 self.note_last();
             }
         }
-        has_values
+        len > 0
     }
 
     /// The last value has gone, and somebody wanted to know.
@@ -303,15 +300,21 @@ impl<T> Buffer<T> {
     /// Sets a place aside.
     pub(super) fn reserve(&self) {
         self.reserved.update(|reserved| reserved + 1);
-        self.change_taken(|taken| taken + 1);
+        self.change_taken(1);
         self.set_bounds();
     }
 
     /// Gives a reserved place up, to be filled or left.
     pub(super) fn unreserve(&self) {
         self.reserved.update(|reserved| reserved - 1);
-        self.change_taken(|taken| taken - 1);
+        self.change_taken(-1);
         self.set_bounds();
+    }
+
+    fn change_taken(&self, by: isize) {
+        let shown = self.shown.load(Ordering::Relaxed);
+        self.shown
+            .store(shown.wrapping_add_signed(by), Ordering::Relaxed);
     }
 
     /// Takes all values out, to be dropped before the slots are gone.
@@ -333,7 +336,7 @@ impl<T> Buffer<T> {
             grows: self.grows,
             is_large: Cell::new(false),
         };
-        self.change_taken(|taken| taken - len);
+        self.change_taken(-len.cast_signed());
         if self.grows {
             mem::forget(self.replace_slots(Box::default()));
         }
@@ -424,7 +427,7 @@ impl<T> Buffer<T> {
         while mem::needs_drop::<T>() && !self.is_empty() {
             // SAFETY: there are values.
             let oldest = unsafe { self.take_first() };
-            self.change_taken(|taken| taken - 1);
+            self.change_taken(-1);
             drop(oldest);
         }
     }

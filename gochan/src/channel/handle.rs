@@ -68,9 +68,17 @@ pub struct Receiver<T> {
 /// assert_eq!(rx.recv(), Some('x'));
 /// ```
 #[doc(alias("bounded", "sync_channel"))]
+#[inline]
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    Chan::new(capacity).split()
+    /// Out of line, so that `channel` is small enough to be inlined: where it is, the compiler knows
+    /// that both halves are one channel.
+    #[inline(never)]
+    #[track_caller]
+    fn make<T>(capacity: usize) -> Chan<T> {
+        Chan::new(capacity)
+    }
+    make(capacity).split()
 }
 
 /// Makes a channel on which no send ever waits.
@@ -85,6 +93,7 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// }
 /// assert_eq!(rx.len(), 1000);
 /// ```
+#[inline]
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
     Chan::unbounded().split()
 }
@@ -103,6 +112,7 @@ impl<T> Chan<T> {
     /// ch.send("fits").unwrap();
     /// assert!(ch.is_full());
     /// ```
+    #[inline]
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
         Chan {
@@ -159,6 +169,7 @@ impl<T> Chan<T> {
     /// drop(sender);
     /// assert_eq!(receiver.into_iter().collect::<Vec<_>>(), [5]);
     /// ```
+    #[inline]
     pub fn split(self) -> (Sender<T>, Receiver<T>) {
         let channel = ManuallyDrop::new(self);
         // SAFETY: the handle can do both, and is forgotten.

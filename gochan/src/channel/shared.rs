@@ -198,6 +198,7 @@ impl<T> Shared<T> {
 
     /// # Safety
     /// Nobody else has a handle, and the channel is not used afterwards.
+    #[inline(never)]
     unsafe fn free(&self) {
         let layout = layout::<T>(self.counted().channel.allocated_capacity());
         let (layout, _) = layout.expect("it was allocated");

@@ -92,7 +92,7 @@ impl<T> Channel<T> {
             return unsafe { self.recv_to(place, location) };
         };
         let mut state = state.unwrap_or_else(|| self.state.lock_as_other());
-        if !self.has_nothing_to_receive(&state) {
+        if self.buffer.shows_value() {
             // SAFETY: the caller's place.
             match unsafe { self.attempt_recv(&mut state, place) } {
                 Attempt::Done(partner) => {

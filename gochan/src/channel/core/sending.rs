@@ -101,7 +101,7 @@ impl<T> Channel<T> {
             };
         };
         let mut state = state.unwrap_or_else(|| self.state.lock_as_other());
-        if !self.has_nowhere_to_send(&state) {
+        if self.buffer.shows_room() {
             // SAFETY: the caller's value.
             match unsafe { self.attempt_send(&mut state, value) } {
                 Attempt::Done(partner) => {

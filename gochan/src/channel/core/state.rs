@@ -36,20 +36,6 @@ impl<T> Channel<T> {
         }
     }
 
-    /// Whether a receiver has to wait, at the first look.
-    #[inline]
-    pub(super) fn has_nothing_to_receive(&self, state: &State) -> bool {
-        self.buffer.is_empty() && state.waiting_senders.is_empty() && !state.closed
-    }
-
-    /// Whether a sender has to wait, at the first look.
-    #[inline]
-    pub(super) fn has_nowhere_to_send(&self, state: &State) -> bool {
-        !self.buffer.has_room()
-            && state.waiting_receivers.is_empty()
-            && !(state.closed | state.abandoned)
-    }
-
     /// Tries to send the value at `value`, which is moved out exactly if the answer is `Done`.
     ///
     /// # Safety
