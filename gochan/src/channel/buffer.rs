@@ -88,6 +88,7 @@ pub(super) struct Buffer<T> {
     capacity: usize,
     /// How many places are reserved.
     reserved: Cell<usize>,
+    /// Whether the channel is closed, so that the receive of the last value is to be noticed.
     is_closed: Cell<bool>,
     grows: bool,
     /// Whether it has grown so much that its memory is given back when it becomes empty.
@@ -220,10 +221,16 @@ impl<T> Buffer<T> {
 
     // ----- the whole of it ----------------------------------------------------------------
 
-    /// From now on the receive of the last value is to be noticed.
-    pub(super) fn close(&self) {
-        self.is_closed.set(true);
+    /// Notes that the channel is closed; `false` if that was noted before.
+    pub(super) fn close(&self) -> bool {
+        let is_first = !self.is_closed.replace(true);
         self.set_bounds();
+        is_first
+    }
+
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.get()
     }
 
     #[inline]
@@ -622,7 +629,7 @@ mod tests {
     fn the_last_value_of_a_closed_channel_is_not_taken_in_the_short_way() {
         let test = |buffer: Buffer<usize>| {
             (0..3).for_each(|value| assert!(push(&buffer, value)));
-            buffer.close();
+            assert!(buffer.close() && buffer.is_closed());
             buffer.show(CLOSED);
             assert!(!push_short(&buffer, 3));
             assert_eq!(pop_short(&buffer), Some(0));

@@ -52,7 +52,6 @@ pub(crate) struct Channel<T> {
 pub(crate) struct State {
     waiting_senders: WaitQueue,
     waiting_receivers: WaitQueue,
-    closed: bool,
     abandoned: bool,
 }
 
@@ -146,7 +145,6 @@ impl<T> Channel<T> {
         let state = State {
             waiting_senders: WaitQueue::new(),
             waiting_receivers: WaitQueue::new(),
-            closed: false,
             abandoned: false,
         };
         Channel {
@@ -163,10 +161,9 @@ impl<T> Channel<T> {
     pub(crate) fn close(&self) -> bool {
         let mut woken = WakeList::new();
         let mut state = self.lock();
-        if std::mem::replace(&mut state.closed, true) {
+        if !self.buffer.close() {
             return false;
         }
-        self.buffer.close();
         state.waiting_senders.take_all(Wake::Closed, &mut woken);
         // A crowd is woken part by part: what is read and written of a waiter to claim it is then
         // still in the caches when it is unparked, and the first of them run meanwhile.
@@ -221,7 +218,8 @@ impl<T> Channel<T> {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.lock().closed
+        let _state = self.lock();
+        self.buffer.is_closed()
     }
 
     pub(super) fn is_abandoned(&self) -> bool {
@@ -296,7 +294,7 @@ impl<T> Channel<T> {
         drop(state);
     }
 
-    /// As [`Channel::unlock`], where it is known what an operation would find.
+    /// As [`Channel::unlock`], where it is known what an operation would find besides values and room.
     #[inline]
     fn unlock_with(&self, readiness: usize, state: BiasedGuard<'_, State>) {
         self.show(readiness, &state);
@@ -311,8 +309,7 @@ impl<T> Channel<T> {
         state.leave_as_owner();
     }
 
-    /// As [`Channel::publish`], where it is known what an operation would find besides values and room,
-    /// and nothing else has changed.
+    /// As [`Channel::publish`], where it is known what an operation would find besides values and room.
     #[inline]
     fn show(&self, readiness: usize, state: &State) {
         self.buffer.show(readiness);

@@ -9,9 +9,8 @@ impl<T> Channel<T> {
     /// Whether the short way is closed to what would have to do more.
     pub(super) fn bars_whom_it_has_to(&self, state: &State) -> bool {
         let (sends, receives) = self.buffer.is_open();
-        let refuses_values = state.closed || state.abandoned;
-        let kept = usize::from(state.closed);
-        !(sends && (!state.waiting_receivers.is_empty() || refuses_values))
+        let kept = usize::from(self.buffer.is_closed());
+        !(sends && (!state.waiting_receivers.is_empty() || self.has_ended(state)))
             && !(receives && (!state.waiting_senders.is_empty() || self.buffer.len() <= kept))
     }
 
@@ -20,16 +19,16 @@ impl<T> Channel<T> {
     pub(super) fn readiness(&self, state: &State) -> usize {
         let of_partners = (usize::from(!state.waiting_senders.is_empty()) * CAN_RECV)
             | (usize::from(!state.waiting_receivers.is_empty()) * CAN_SEND);
-        if state.closed | state.abandoned {
-            return self.readiness_at_end(state);
+        if self.has_ended(state) {
+            return self.readiness_at_end();
         }
         of_partners
     }
 
     /// The readiness of a channel that takes no values any more.
     #[cold]
-    fn readiness_at_end(&self, state: &State) -> usize {
-        match state.closed {
+    fn readiness_at_end(&self) -> usize {
+        match self.buffer.is_closed() {
             true if self.buffer.is_empty() => CLOSED | DRAINED,
             true => CLOSED,
             false => CAN_SEND,
@@ -42,7 +41,7 @@ impl<T> Channel<T> {
     /// `value` points to a value that the caller owns.
     #[inline(always)]
     pub(crate) unsafe fn attempt_send(&self, state: &mut State, value: *mut T) -> Attempt {
-        if let Some(refusal) = state.refuses_values() {
+        if let Some(refusal) = self.refuses_values(state) {
             return Attempt::Refused(refusal);
         }
         if let Some(receiver) = state.waiting_receivers.take() {
@@ -80,7 +79,7 @@ impl<T> Channel<T> {
                 return Attempt::Done(Some(sender.as_ref().finish(Wake::Done)));
             }
         }
-        Attempt::Refused(if state.closed {
+        Attempt::Refused(if self.buffer.is_closed() {
             Refusal::Closed
         } else {
             Refusal::WouldBlock
@@ -103,7 +102,7 @@ impl<T> Channel<T> {
 
     /// Tries to get the right to send one value later.
     pub(crate) fn attempt_promise(&self, state: &mut State) -> Result<Promise, Refusal> {
-        if let Some(refusal) = state.refuses_values() {
+        if let Some(refusal) = self.refuses_values(state) {
             return Err(refusal);
         }
         if let Some(receiver) = state.waiting_receivers.take() {
@@ -115,15 +114,19 @@ impl<T> Channel<T> {
         }
         Err(Refusal::WouldBlock)
     }
-}
 
-impl State {
+    /// Whether the channel takes no values any more.
+    #[inline]
+    fn has_ended(&self, state: &State) -> bool {
+        self.buffer.is_closed() | state.abandoned
+    }
+
     /// Why the channel takes no values, if it does not.
     #[inline]
-    fn refuses_values(&self) -> Option<Refusal> {
-        if self.closed {
+    fn refuses_values(&self, state: &State) -> Option<Refusal> {
+        if self.buffer.is_closed() {
             Some(Refusal::Closed)
-        } else if self.abandoned {
+        } else if state.abandoned {
             Some(Refusal::Abandoned)
         } else {
             None
