@@ -32,6 +32,7 @@ mod monitor;
 mod mutex;
 mod once;
 mod once_value;
+mod pause;
 mod pool;
 mod raw_lock;
 mod rest;

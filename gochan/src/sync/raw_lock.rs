@@ -40,12 +40,12 @@
 //! [`rest`](super::rest) says.
 
 use super::monitor::{Cancelled, Monitor, Place, Wait};
+use super::pause::{self, pause};
 use super::rest::{Moment, Rest, Round};
 use crate::runtime;
-use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom, spin_loop};
+use crate::wait::atomic::{AtomicUsize, Ordering, const_unless_loom};
 use crate::wait::bias::{Bias, Holdings, MOST_HELD};
 use crate::wait::{WaitQueue, Wake, WakeList};
-use std::cell::Cell;
 use std::mem;
 use std::sync::atomic::AtomicU8;
 use std::time::{Duration, Instant};
@@ -84,12 +84,6 @@ const OVERTAKEN: u32 = 1000;
 #[cfg(all(test, loom))]
 const OVERTAKEN: u32 = 0;
 
-/// The shortest and the longest pause of a thread that has met another one at a lock. One that meets
-/// others again soon after it has paused pauses twice as long.
-const PAUSES: (Duration, Duration) = (Duration::from_nanos(50), Duration::from_micros(32));
-/// What is soon after a pause, in addition to twice the pause. Where threads meet less often they
-/// lose less by that than by waiting for each other.
-const SOON: Duration = Duration::from_nanos(400);
 /// For how long a writer pauses and looks whether the lock is left before it waits in the queue:
 /// about as long as to park and to be woken.
 const LOOKING: Duration = Duration::from_micros(15);
@@ -376,7 +370,7 @@ impl RawLock {
                 }
                 return false;
             }
-            paused += pause(longest - paused);
+            paused += pause(longest - paused, &self.state);
             if self.overtake(woken) {
                 // Nobody else has run on this thread meanwhile.
                 self.bias.note_contention();
@@ -581,7 +575,7 @@ impl RawLock {
         self.bias.note_contention();
         loop {
             if PAUSING {
-                pause(PAUSES.1);
+                pause(pause::LONGEST, &self.state);
             }
             let state = self.state.load(Ordering::Relaxed);
             if state & BIASED != 0 {
@@ -763,38 +757,6 @@ fn one_more_reader(state: usize) -> usize {
     counted
 }
 
-/// Lets others use a lock undisturbed for a moment, at most for `longest`, and for a longer one if
-/// the calling thread has just done so already. Says how long that was.
-///
-/// Its measure is the clock, because a pause of the processor takes from ten to more than a hundred
-/// cycles.
-fn pause(longest: Duration) -> Duration {
-    thread_local! {
-        /// How long the last pause was to be, and when it was over.
-        static LAST: Cell<Option<(Duration, Instant)>> = const { Cell::new(None) };
-    }
-    let start = Instant::now();
-    let duration = match LAST.get() {
-        Some((last, over)) if start.saturating_duration_since(over) < SOON + last * 2 => {
-            (last * 2).min(longest)
-        }
-        _ => PAUSES.0,
-    };
-    let searching = runtime::searching_workers();
-    loop {
-        spin_loop();
-        let now = Instant::now();
-        let paused = now - start;
-        // Whom this pause is for may wait for the calling thread by now.
-        let in_vain = runtime::searching_workers() > searching;
-        if paused >= duration || in_vain {
-            LAST.set((!in_vain).then_some((duration, now)));
-            runtime::discount(paused);
-            return paused;
-        }
-    }
-}
-
 /// In a model the clock must not decide anything.
 fn has_waited_long(since: Instant) -> bool {
     !cfg!(all(test, loom)) && crate::time::now().saturating_duration_since(since) >= PATIENCE
@@ -813,7 +775,7 @@ impl<F: Fn()> Drop for OnUnwind<F> {
 mod tests {
     use super::*;
     use crate::wait::{Patience, WaitReason, bias};
-    use std::hint::black_box;
+    use std::hint::{black_box, spin_loop};
     use std::panic::Location;
     use std::sync::atomic::AtomicBool;
     use std::thread;
