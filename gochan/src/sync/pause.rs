@@ -131,6 +131,8 @@ mod tests {
         assert_eq!(experience.next_pause(now, LONGEST / 4), LONGEST / 4);
         let late = now + LONGEST + SOON;
         assert_eq!(experience.next_pause(late, LONGEST), FIRST.0);
+        let soon = late - Duration::from_nanos(1);
+        assert_eq!(experience.next_pause(soon, LONGEST), LONGEST);
     }
 
     #[test]
