@@ -885,6 +885,56 @@ fn near_stays_behind_a_worker_that_is_busy_for_a_moment() {
     });
 }
 
+/// Each does so little that it starts near, but all of them together are worth a second worker.
+#[test]
+fn a_crowd_of_short_goroutines_is_shared_out() {
+    const CROWD: usize = 1500;
+    on_workers(2, || {
+        let here = thread::current().id();
+        let started_elsewhere = || {
+            let (tx, rx) = gochan::channel(0);
+            for _ in 0..CROWD {
+                go!(clone(tx), {
+                    compute(Duration::from_micros(2));
+                    tx.send(thread::current().id()).unwrap();
+                });
+            }
+            drop(tx);
+            rx.into_iter().filter(|&place| place != here).count()
+        };
+        // The first of them are shared out because nothing is known of them.
+        let mut shared_out = 0;
+        until(|| {
+            shared_out += u32::from(started_elsewhere() >= CROWD / 4);
+            shared_out == 20
+        });
+    });
+}
+
+#[test]
+fn a_crowd_that_was_to_start_near_stays() {
+    const CROWD: usize = 500;
+    on_workers(2, || {
+        let here = thread::current().id();
+        for _ in 0..20 {
+            let began = Instant::now();
+            let all = (0..CROWD).map(|_| {
+                go!(near, {
+                    let waited = began.elapsed();
+                    compute(Duration::from_micros(2));
+                    (waited, thread::current().id())
+                })
+            });
+            for handle in all.collect::<Vec<_>>() {
+                let (waited, place) = handle.join().unwrap();
+                // Unless the system keeps this worker from running for a while.
+                let stays = waited < Duration::from_millis(5);
+                assert!(place == here || !stays, "taken after {waited:?}");
+            }
+        }
+    });
+}
+
 /// Chains of goroutines of which each starts the next and ends: none waits long, but with two of them
 /// on a worker there is always one that waits.
 #[test]

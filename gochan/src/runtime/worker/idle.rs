@@ -224,11 +224,10 @@ impl Worker {
             if !rounds.is_multiple_of(16) {
                 continue;
             }
-            let now = Instant::now();
-            if self.steal(&mut lookout, now) || self.timer_is_due() {
+            if self.steal(&mut lookout) || self.timer_is_due() {
                 return true;
             }
-            if now - began > spin || self.takes_a_processor_away() {
+            if began.elapsed() > spin || self.takes_a_processor_away() {
                 break;
             }
         }
@@ -257,7 +256,7 @@ impl Worker {
             if self.has_local_work()
                 || self.shared.is_ending()
                 || self.timer_is_due()
-                || self.steal(lookout, Instant::now())
+                || self.steal(lookout)
             {
                 return true;
             }
@@ -274,8 +273,8 @@ impl Worker {
     /// Takes the oldest of what waits on a worker whose oldest one has waited long. The placement
     /// policy had its reasons to put them there, so they are taken only if it lets them go and that
     /// evens the load out, or if they have waited very long.
-    fn steal(&self, lookout: &mut Lookout, now: Instant) -> bool {
-        let Some((index, backlog)) = lookout.overdue(&self.shared.workers, now) else {
+    fn steal(&self, lookout: &mut Lookout) -> bool {
+        let Some((index, backlog)) = lookout.overdue(&self.shared.workers, Instant::now) else {
             return false;
         };
         let victim = self.shared.workers[index];
@@ -285,7 +284,7 @@ impl Worker {
         }
         let waiting = victim.start_queue.len();
         let count = match backlog {
-            Backlog::Waiting => waiting.min(surplus / 2),
+            Backlog::Waiting | Backlog::Crowd => waiting.min(surplus / 2),
             Backlog::Steady | Backlog::Divided => 1,
             Backlog::Stuck => waiting / 2,
         }
@@ -294,7 +293,7 @@ impl Worker {
         let stays = waiting.saturating_sub(count);
         let may_leave = |record: &Goroutine| match backlog {
             Backlog::Waiting => placement::may_leave(record),
-            Backlog::Steady => !record.is_near(),
+            Backlog::Crowd | Backlog::Steady => !record.is_near(),
             Backlog::Divided => !record.is_near() && record.site().divides(),
             Backlog::Stuck => true,
         };
@@ -313,7 +312,7 @@ impl Worker {
                 break;
             }
         }
-        lookout.note_theft(index, victim, now, stolen);
+        lookout.note_theft(index, victim, Instant::now, stolen);
         stolen > 0
     }
 

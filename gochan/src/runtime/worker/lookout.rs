@@ -20,12 +20,17 @@ const STEADY: (u32, Duration) = (8, Duration::from_millis(1));
 const LEVELS: usize = 8;
 /// So many that wait to start are shared out even though their worker is starting them.
 const BACKLOG: usize = 32;
+/// Where so many wait, and the oldest has waited for so long, they are shared out even if they only
+/// talk: each of them does little, but all together are much.
+const CROWD: (usize, Duration) = (256, Duration::from_micros(500));
 
 /// Why some of what waits on a worker may be taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Backlog {
     /// The oldest has waited too long, or many wait.
     Waiting,
+    /// Very many wait, the oldest for long.
+    Crowd,
     /// There have been some all the time, though the worker starts them.
     Steady,
     /// The oldest is a large part of something that divides its work.
@@ -49,8 +54,8 @@ pub(super) struct Lookout {
 struct Seen {
     /// How many had been taken. It is brought up to date when the watcher takes some itself.
     taken: usize,
-    /// Two times, the earlier one first, and how many had been put in by then. As long as not all
-    /// of these have been taken, the oldest in the queue has waited since.
+    /// Two times, the earlier one first, and how many had been put in by then, at least. As long as not
+    /// all of these have been taken, the oldest in the queue has waited since.
     waiting: [(Instant, usize); 2],
     /// In how many looks in a row some have waited, and when the first of them was.
     in_a_row: (u32, Instant),
@@ -59,15 +64,22 @@ struct Seen {
 }
 
 impl Seen {
-    fn now(worker: &Mailbox, now: Instant) -> Self {
-        let pushed = worker.start_queue.pushed();
+    /// An empty queue, of which so many have been taken: nobody has waited there.
+    fn empty(taken: usize, now: Instant) -> Self {
         Seen {
-            taken: worker.start_queue.taken(),
-            waiting: [(now, pushed); 2],
+            taken,
+            waiting: [(now, taken); 2],
             in_a_row: (0, now),
             refused: None,
         }
     }
+}
+
+/// How many have been put in, and a time by which they had been. The clock is asked afterwards: if the
+/// watcher does not run for a while in between, they have waited for longer, not for less.
+fn pushed_by_now(worker: &Mailbox, clock: impl Fn() -> Instant) -> (Instant, usize) {
+    let pushed = worker.start_queue.pushed();
+    (clock(), pushed)
 }
 
 impl Lookout {
@@ -75,7 +87,7 @@ impl Lookout {
         Lookout {
             seen: workers
                 .iter()
-                .map(|worker| Seen::now(worker, now))
+                .map(|worker| Seen::empty(worker.start_queue.taken(), now))
                 .collect(),
             own,
             next: 0,
@@ -94,9 +106,9 @@ impl Lookout {
     pub(super) fn overdue(
         &mut self,
         workers: &[&'static Mailbox],
-        now: Instant,
+        clock: impl Fn() -> Instant,
     ) -> Option<(usize, Backlog)> {
-        let found = self.overdue_from(self.next, workers, now);
+        let found = self.overdue_from(self.next, workers, clock);
         if let Some((index, _)) = found {
             self.next = index + 1;
         }
@@ -107,8 +119,9 @@ impl Lookout {
         &mut self,
         first: usize,
         workers: &[&'static Mailbox],
-        now: Instant,
+        clock: impl Fn() -> Instant,
     ) -> Option<(usize, Backlog)> {
+        let now = clock();
         let all = workers.iter().enumerate();
         for (index, worker) in all.cycle().skip(first).take(workers.len()) {
             let seen = &mut self.seen[index];
@@ -121,15 +134,18 @@ impl Lookout {
             let (since, pushed) = seen.waiting[0];
             let (waited, is_served) = (now - since, moves || taken >= pushed);
             if index == self.own || len == 0 {
-                *seen = Seen::now(worker, now);
+                *seen = Seen::empty(taken, now);
                 continue;
             }
             let (looks, first) = seen.in_a_row;
             seen.in_a_row.0 = looks.saturating_add(1);
             if !is_served && waited >= PATIENCE {
-                let backlog = match waited >= LONG_PATIENCE {
-                    true => Backlog::Stuck,
-                    false => Backlog::Waiting,
+                let backlog = if waited >= LONG_PATIENCE {
+                    Backlog::Stuck
+                } else if len >= CROWD.0 && waited >= CROWD.1 {
+                    Backlog::Crowd
+                } else {
+                    Backlog::Waiting
                 };
                 return Some((index, backlog));
             }
@@ -138,11 +154,8 @@ impl Lookout {
                 return Some((index, Backlog::Steady));
             }
             if is_served {
-                *seen = Seen {
-                    in_a_row: seen.in_a_row,
-                    refused: seen.refused,
-                    ..Seen::now(worker, now)
-                };
+                seen.taken = taken;
+                seen.waiting = [pushed_by_now(worker, &clock); 2];
             }
             // Each try holds up the worker, which has the lock for itself otherwise.
             let was_refused = seen.refused.is_some_and(|at| now - at < PATIENCE);
@@ -158,13 +171,13 @@ impl Lookout {
         &mut self,
         index: usize,
         victim: &Mailbox,
-        now: Instant,
+        clock: impl Fn() -> Instant,
         count: usize,
     ) {
         let seen = &mut self.seen[index];
-        seen.refused = (count == 0).then_some(now);
         seen.taken = victim.start_queue.taken();
-        seen.waiting[1] = (now, victim.start_queue.pushed());
+        seen.waiting[1] = pushed_by_now(victim, &clock);
+        seen.refused = (count == 0).then(clock);
     }
 }
 
@@ -173,6 +186,7 @@ mod tests {
     use super::*;
     use crate::runtime::goroutine::tests::{drop_unstarted, unstarted};
     use crate::runtime::placement::Site;
+    use std::cell::Cell;
 
     static SITE: Site = Site::new();
 
@@ -203,20 +217,20 @@ mod tests {
         for (site, backlog) in [(&SITE, None), (&DIVIDES, Some((0, Backlog::Divided)))] {
             let mut lookout = Lookout::new(&workers, 1, now);
             for level in 1..=LEVELS as u64 {
-                assert_eq!(lookout.overdue(&workers, now), None, "level {level}");
+                assert_eq!(lookout.overdue(&workers, || now), None, "level {level}");
                 let queue = &workers[0].start_queue;
                 // SAFETY: it is in no queue.
                 assert!(unsafe { queue.push(unstarted(level, site, false), Some(level)) });
             }
-            assert_eq!(lookout.overdue(&workers, now), backlog);
-            lookout.note_theft(0, workers[0], now, 0);
+            assert_eq!(lookout.overdue(&workers, || now), backlog);
+            lookout.note_theft(0, workers[0], || now, 0);
             assert_eq!(
-                lookout.overdue(&workers, now),
+                lookout.overdue(&workers, || now),
                 None,
                 "it was refused one just now"
             );
-            lookout.note_theft(0, workers[0], now, 1);
-            assert_eq!(lookout.overdue(&workers, now), backlog);
+            lookout.note_theft(0, workers[0], || now, 1);
+            assert_eq!(lookout.overdue(&workers, || now), backlog);
             clear(workers[0]);
         }
     }
@@ -227,14 +241,59 @@ mod tests {
         let mut lookout = Lookout::new(&workers, 1, start);
         push(workers[0], 1);
         push(workers[2], 1);
-        assert_eq!(lookout.overdue(&workers, start), None);
-        let named = [0, 2, 0].map(|_| lookout.overdue(&workers, start + PATIENCE));
+        assert_eq!(lookout.overdue(&workers, || start), None);
+        let named = [0, 2, 0].map(|_| lookout.overdue(&workers, || start + PATIENCE));
         assert_eq!(
             named,
             [0, 2, 0].map(|index| Some((index, Backlog::Waiting)))
         );
         clear(workers[0]);
         clear(workers[2]);
+    }
+
+    /// Others may go on for long between any two steps of the watcher.
+    #[test]
+    fn who_comes_while_the_watcher_looks_has_not_waited_since() {
+        let (workers, start) = (workers(2), Instant::now());
+        let mut lookout = Lookout::new(&workers, 1, start);
+        (0..BACKLOG).for_each(|_| push(workers[0], 1));
+        let times = Cell::new(0);
+        let clock = || {
+            times.set(times.get() + 1);
+            // The first time is that of the look.
+            if times.get() > 1 {
+                (0..BACKLOG).for_each(|_| push(workers[0], 1));
+            }
+            start
+        };
+        assert_eq!(lookout.overdue(&workers, clock), None);
+        assert!(times.get() > 1);
+        for _ in 0..BACKLOG {
+            drop_unstarted(workers[0].start_queue.pop().unwrap());
+        }
+        let found = lookout.overdue(&workers, || start + LONG_PATIENCE);
+        assert_eq!(found, None, "those who had come before have been taken");
+        clear(workers[0]);
+    }
+
+    #[test]
+    fn a_crowd_is_many_of_whom_the_oldest_has_waited_for_a_while() {
+        let start = Instant::now();
+        let (many, a_while) = CROWD;
+        for (number, waited, backlog) in [
+            (many, a_while, Backlog::Crowd),
+            (many - 1, a_while, Backlog::Waiting),
+            (many, a_while - PATIENCE, Backlog::Waiting),
+            (many, LONG_PATIENCE, Backlog::Stuck),
+        ] {
+            let workers = workers(2);
+            let mut lookout = Lookout::new(&workers, 1, start);
+            (0..number).for_each(|_| push(workers[0], 1));
+            assert_eq!(lookout.overdue(&workers, || start), None);
+            let found = lookout.overdue(&workers, || start + waited);
+            assert_eq!(found, Some((0, backlog)), "{number} for {waited:?}");
+            clear(workers[0]);
+        }
     }
 
     #[test]
@@ -251,7 +310,7 @@ mod tests {
             run += 1;
             push(workers[0], run);
             drop_unstarted(workers[0].start_queue.pop().unwrap());
-            lookout.overdue(&workers, now)
+            lookout.overdue(&workers, || now)
         };
         for number in 1..=looks {
             assert_eq!(look(&mut lookout, moment(number)), None, "look {number}");
