@@ -23,11 +23,11 @@ const SOON: Duration = Duration::from_nanos(400);
 
 /// A trip that takes longer, in the mean, is a long one.
 const LONG_TRIP: Duration = Duration::from_nanos(50);
-/// How much the mean keeps of what it was, in as many parts, at each trip.
-const KEPT: u32 = 4;
+/// One trip is one part of so many of the mean.
+const PARTS: u32 = 4;
 /// What takes longer was not a trip alone, because the thread did not run for a while. One such trip
 /// does not make the mean a long one.
-const LONGEST_TRIP: Duration = LONG_TRIP.saturating_mul(KEPT);
+const LONGEST_TRIP: Duration = LONG_TRIP.saturating_mul(PARTS);
 /// After one in so many pauses a trip is measured. That delays the look that follows, which finds the
 /// lock free less often then.
 const MEASURED: u32 = 16;
@@ -76,7 +76,7 @@ impl Experience {
     }
 
     fn note_trip(&mut self, trip: Duration) {
-        self.trip = (self.trip * (KEPT - 1) + trip.min(LONGEST_TRIP)) / KEPT;
+        self.trip = (self.trip * (PARTS - 1) + trip.min(LONGEST_TRIP)) / PARTS;
     }
 }
 

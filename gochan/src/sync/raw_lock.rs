@@ -87,7 +87,7 @@ const OVERTAKEN: u32 = 0;
 /// For how long a writer pauses and looks whether the lock is left before it waits in the queue:
 /// about as long as to park and to be woken.
 const LOOKING: Duration = Duration::from_micros(15);
-/// Each time that this was in vain halves it for the next one at this lock, as far as to one short
+/// Each time that this was in vain halves it for the next one at this lock, as far as to one first
 /// pause, and each time that it was not doubles it again. Its holders may be goroutines of the same
 /// worker that give way with the lock held, which do not run before who looks has stopped, or may
 /// hold it for long.

@@ -271,8 +271,8 @@ impl Worker {
     }
 
     /// Takes the oldest of what waits on a worker whose oldest one has waited long. The placement
-    /// policy had its reasons to put them there, so they are taken only if it lets them go and that
-    /// evens the load out, or if they have waited very long.
+    /// policy had its reasons to put them there, so they are taken only if it lets them go, or they are
+    /// a crowd, and that evens the load out, or if they have waited very long.
     fn steal(&self, lookout: &mut Lookout) -> bool {
         let Some((index, backlog)) = lookout.overdue(&self.shared.workers, Instant::now) else {
             return false;

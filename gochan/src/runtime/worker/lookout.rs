@@ -176,8 +176,8 @@ impl Lookout {
     ) {
         let seen = &mut self.seen[index];
         seen.taken = victim.start_queue.taken();
-        seen.waiting[1] = pushed_by_now(victim, &clock);
-        seen.refused = (count == 0).then(clock);
+        seen.waiting[1] = pushed_by_now(victim, clock);
+        seen.refused = (count == 0).then_some(seen.waiting[1].0);
     }
 }
 
